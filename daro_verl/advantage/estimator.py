@@ -1,0 +1,74 @@
+"""DARO's advantage estimator: centred rewards, with the prompt's pass rate sent along."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from daro_verl.advantage.groups import PromptGroups, group_by_prompt
+from daro_verl.config import DaroConfig
+
+logger = logging.getLogger(__name__)
+
+
+def compute_daro_advantage(
+    token_level_rewards: torch.Tensor,
+    response_mask: torch.Tensor,
+    index: np.ndarray,
+    config: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """``A_i = r_i - mean(r of its prompt)`` and the prompt's pass rate, on every response token.
+
+    No division by the standard deviation: a factor that depends on the pass rate alone is what DARO learns (paper;
+    at ``w = 1/L`` it cancels). The pass rate travels in ``returns``, which only a critic would read; DARO has none.
+
+    Args:
+        token_level_rewards: [num_responses, response_length]; a response's reward is the sum over its row.
+        response_mask: [num_responses, response_length], 1 on response tokens. A row without any is padding: it counts
+            in no prompt's statistics and gets zeros.
+        index: [num_responses] the prompt's id (verl's uid), any order, uneven groups allowed.
+        config: verl's ``algorithm`` node; its ``daro.success_threshold`` is read. None takes the default.
+        **kwargs: what verl passes to other estimators; ignored.
+
+    Returns:
+        ``(advantages, returns)``, both [num_responses, response_length] in the dtype of the rewards: the centred reward
+        and the pass rate ``mu`` on response tokens, 0 elsewhere. A prompt with one response has advantage 0.
+    """
+    return advantage_of_groups(prompt_groups(token_level_rewards, response_mask, index, config), response_mask)
+
+
+def prompt_groups(
+    token_level_rewards: torch.Tensor,
+    response_mask: torch.Tensor,
+    index: np.ndarray,
+    config: Mapping[str, Any] | None = None,
+) -> PromptGroups:
+    """The batch's prompts; arguments as the estimator's. A reward that is not finite is logged and counts nowhere."""
+    scores = token_level_rewards.detach().sum(dim=-1)
+    is_response = response_mask.bool().any(dim=-1)
+    counted = is_response & scores.isfinite()
+    num_lost = int((is_response & ~counted).sum())
+    if num_lost:
+        logger.warning("DARO left out %d responses whose reward is NaN or infinite.", num_lost)
+    return group_by_prompt(scores, counted, index, success_threshold(config))
+
+
+def advantage_of_groups(groups: PromptGroups, response_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """``(advantages, returns)`` as :func:`compute_daro_advantage` gives them, from the prompts' statistics."""
+    advantages = groups.scores.double() - groups.mean_score[groups.prompt_of]
+    pass_rate = groups.pass_rate[groups.prompt_of]
+    mask = response_mask.to(groups.scores.dtype)
+    return _on_tokens(advantages, groups.counted, mask), _on_tokens(pass_rate, groups.counted, mask)
+
+
+def success_threshold(config: Mapping[str, Any] | None) -> float:
+    """``daro.success_threshold`` of verl's ``algorithm`` node, or its default."""
+    return ((config or {}).get("daro") or {}).get("success_threshold", DaroConfig.success_threshold)
+
+
+def _on_tokens(value: torch.Tensor, counted: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Spread one value per counted response over its tokens, zeros elsewhere."""
+    return torch.where(counted, value, 0.0).to(mask.dtype).unsqueeze(-1) * mask

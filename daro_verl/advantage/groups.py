@@ -1,0 +1,59 @@
+"""Responses grouped by their prompt: mean reward and pass rate."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+
+@dataclass(frozen=True)
+class PromptGroups:
+    """Statistics of the prompts of a batch. A prompt without a counted response has NaN statistics.
+
+    Attributes:
+        scores: [num_responses] outcome reward of each response, as given.
+        counted: [num_responses] bool, whether the response counts in its prompt's statistics.
+        prompt_of: [num_responses] int64, the row of each response's prompt in the tensors below.
+        num_responses: [num_prompts] float64, counted responses of the prompt.
+        mean_score: [num_prompts] float64, mean reward of the prompt's counted responses.
+        pass_rate: [num_prompts] float64, ``mu`` = successes / counted responses.
+    """
+
+    scores: torch.Tensor
+    counted: torch.Tensor
+    prompt_of: torch.Tensor
+    num_responses: torch.Tensor
+    mean_score: torch.Tensor
+    pass_rate: torch.Tensor
+
+
+def group_by_prompt(
+    scores: torch.Tensor, counted: torch.Tensor, index: np.ndarray, success_threshold: float
+) -> PromptGroups:
+    """Group responses by ``index`` in any order and of any group size.
+
+    Args:
+        scores: [num_responses] outcome reward of each response, finite where counted.
+        counted: [num_responses] bool; False for rows that are no response (padding).
+        index: [num_responses] the prompt's id of each response, any hashable values of one type.
+        success_threshold: a response is a success if its score is greater than this.
+
+    Sums are taken in float64, so that they do not depend on the order of the responses.
+    """
+    codes, prompts = pd.factorize(np.asarray(index))  # linear in the responses; np.unique sorts strings
+    prompt_of, num_prompts = torch.from_numpy(codes).long().to(scores.device), len(prompts)
+
+    def per_prompt(values: torch.Tensor) -> torch.Tensor:
+        values = torch.where(counted, values.double(), 0.0)
+        return torch.zeros(num_prompts, dtype=torch.float64, device=scores.device).index_add_(0, prompt_of, values)
+
+    num_responses = per_prompt(torch.ones_like(scores))
+    return PromptGroups(
+        scores=scores,
+        counted=counted,
+        prompt_of=prompt_of,
+        num_responses=num_responses,
+        mean_score=per_prompt(scores) / num_responses,
+        pass_rate=per_prompt(scores > success_threshold) / num_responses,
+    )

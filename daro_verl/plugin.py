@@ -1,0 +1,31 @@
+"""What verl loads, in every process that imports it, through the entry-point group ``verl.plugins``.
+
+verl hides the exception of a plugin that fails to load, so problems are logged here, and a job that asks for DARO is
+refused with the same words. Loading attaches hooks and imports nothing heavy.
+"""
+
+import logging
+
+import verl
+
+from daro_verl import compatibility, platform, seams
+
+logger = logging.getLogger(__name__)
+
+
+def _load() -> None:
+    if platform.requested():
+        platform.activate()
+    problem = compatibility.problem_with(verl.__version__)
+    if problem:
+        logger.error("daro-verl is off. %s", problem)
+        seams.refuse_daro(problem)
+    else:
+        seams.install()
+
+
+try:
+    _load()
+except Exception:
+    logger.exception("daro-verl could not be loaded; jobs with algorithm.adv_estimator=daro will not run.")
+    raise

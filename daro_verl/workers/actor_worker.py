@@ -1,0 +1,133 @@
+"""The actor's training worker with DARO: verl's own, plus one weight update per optimizer step."""
+
+import logging
+from functools import partial
+from typing import Any
+
+import torch.distributed as dist
+from tensordict import TensorDict
+from verl.single_controller.base.decorator import Dispatch, make_nd_compute_dataproto_dispatch_fn, register
+from verl.utils import tensordict_utils as tu
+from verl.utils.device import get_device_id
+from verl.workers.engine_workers import TrainingWorker
+
+from daro_verl.config import DaroConfig
+from daro_verl.errors import DaroSeamError, got_expected_fix
+from daro_verl.workers.difficulty_weights import DifficultyWeights
+from daro_verl.workers.metrics import step_metrics
+from daro_verl.workers.mini_batch import BINS_KEY, MiniBatch, Ranks
+from daro_verl.workers.policy_loss import DaroPolicyLossConfig, reweighted
+from daro_verl.workers.weights_file import read_weights, write_weights
+
+logger = logging.getLogger(__name__)
+
+
+class DaroActorWorker(TrainingWorker):
+    """verl's training worker of the actor, on any of its engines.
+
+    It owns the difficulty weights. verl gives a worker its configuration together with the loss, so the weights are
+    made in :meth:`set_loss_fn`; they are the same on every rank at every moment.
+    """
+
+    difficulty_weights: DifficultyWeights | None = None
+    _ranks: Ranks
+    _mini_batch: MiniBatch | None = None
+
+    @register(dispatch_mode=Dispatch.ONE_TO_ALL)
+    def set_loss_fn(self, loss_fn: Any) -> None:
+        """Take verl's loss and make the weights from the options that travel in its actor configuration."""
+        actor_config = loss_fn.keywords["config"] if isinstance(loss_fn, partial) else None
+        policy_loss = getattr(actor_config, "policy_loss", None)
+        if not isinstance(policy_loss, DaroPolicyLossConfig):
+            raise DaroSeamError(
+                got_expected_fix(
+                    "loss of the DARO actor worker",
+                    policy_loss,
+                    "partial(ppo_loss, config=...) with a DaroPolicyLossConfig",
+                    "start the job through an entry point of verl that validates its configuration",
+                )
+            )
+        options = DaroConfig.from_mapping(policy_loss.daro["options"])
+        self.difficulty_weights = DifficultyWeights(policy_loss.daro["num_rollouts"], options)
+        self._ranks = Ranks.of_engine(self.engine, get_device_id())
+        self._base_loss_fn = loss_fn
+        self.loss_fn = self._loss_by_bin
+
+    def _loss_by_bin(self, model_output: Any, data: TensorDict, dp_group: Any = None) -> tuple:
+        """verl's loss of one micro-batch, its policy term summed by bin."""
+        assert self._mini_batch is not None
+        with reweighted(self._mini_batch.bin_loss, data[BINS_KEY]):
+            return self._base_loss_fn(model_output=model_output, data=data, dp_group=dp_group)
+
+    @register(dispatch_mode=make_nd_compute_dataproto_dispatch_fn(mesh_name="train"), blocking=False)
+    def train_batch(self, data: TensorDict) -> TensorDict | None:
+        """One optimizer step of the model, then one update of the difficulty weights, on every rank alike."""
+        weights = self.difficulty_weights
+        if weights is None:
+            raise DaroSeamError("train_batch before set_loss_fn: the difficulty weights do not exist yet")
+        used_weights = weights.weights()
+        self._mini_batch = mini_batch = MiniBatch(data, weights, self._ranks)
+        try:
+            output = super().train_batch(data)
+        finally:
+            self._mini_batch = None
+        metrics = tu.get(output, "metrics") if output is not None else {}
+        losses, stepped = mini_batch.losses(metrics.get("grad_norm"))
+        if stepped:
+            weights.step(losses, mini_batch.tokens[1:-1] > 0)
+        else:
+            logger.warning("The gradient norm is not finite: difficulty weights keep version %d.", weights.version)
+        if output is not None:
+            metrics |= step_metrics(used_weights, losses, mini_batch.counts, weights)
+            tu.assign_non_tensor_data(output, "metrics", metrics)
+        return output
+
+    @register(dispatch_mode=Dispatch.ONE_TO_ALL)
+    def save_checkpoint(
+        self, local_path: str, hdfs_path: str | None = None, global_step: int = 0, max_ckpt_to_keep: int | None = None
+    ) -> None:
+        """verl's checkpoint with the difficulty weights inside. Written first, so that an upload takes them along."""
+        assert self.difficulty_weights is not None
+        state = self.difficulty_weights.state_dict()
+        self._check_ranks_agree(state)
+        if dist.get_rank() == 0:
+            write_weights(local_path, {**state, "global_step": global_step, "num_ranks": dist.get_world_size()})
+        super().save_checkpoint(local_path, hdfs_path, global_step, max_ckpt_to_keep)
+
+    @register(dispatch_mode=Dispatch.ONE_TO_ALL)
+    def load_checkpoint(
+        self, local_path: str, hdfs_path: str | None = None, del_local_after_load: bool = False
+    ) -> None:
+        """verl's checkpoint and the difficulty weights of rank 0's file.
+
+        A checkpoint without the file (a job without DARO) starts from ``weight_init``, with a warning.
+
+        Raises:
+            DaroCheckpointError: the file is broken or belongs to another ``rollout.n``.
+        """
+        assert self.difficulty_weights is not None
+        message: list[Any] = [_read_or_error(local_path) if dist.get_rank() == 0 else None]
+        dist.broadcast_object_list(message, src=0)
+        state = message[0]
+        if isinstance(state, Exception):
+            raise state
+        if state is None:
+            logger.warning("No difficulty weights in %s: they start from weight_init.", local_path)
+        else:
+            self.difficulty_weights.load_state_dict(state)
+        super().load_checkpoint(local_path, hdfs_path, del_local_after_load)
+
+    def _check_ranks_agree(self, state: dict[str, Any]) -> None:
+        """Every rank holds the same weights, to the last bit; else a checkpoint would hide a fault."""
+        everyone: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(everyone, state["log_weights"].tolist())
+        if any(log_weights != everyone[0] for log_weights in everyone):
+            raise DaroSeamError(f"difficulty weights differ between ranks: ln w = {everyone}")
+
+
+def _read_or_error(folder: str) -> Any:
+    """What rank 0 tells the others: the state, None, or the error that all of them raise."""
+    try:
+        return read_weights(folder)
+    except Exception as error:
+        return error

@@ -1,0 +1,66 @@
+"""A mini-batch that is hard on purpose: uneven lengths, several prompts per bin, off-policy, prompts scattered."""
+
+import numpy as np
+import torch
+from tensordict import NonTensorData, TensorDict
+from verl.utils import tensordict_utils as tu
+
+from daro_verl.advantage import compute_daro_advantage
+
+NUM_ROLLOUTS = 4
+SUCCESSES = (0, 1, 1, 2, 2, 3, 3, 4)  # per prompt: bins 0 and G are there too
+PROMPT_LENGTH = 5
+
+
+def make_rows(seed: int, num_mini_batches: int = 3) -> list[dict[str, torch.Tensor]]:
+    """Mini-batches of 32 responses (8 prompts x 4) in an order that scatters every prompt, padded tensors."""
+    return [_rows(torch.Generator().manual_seed(seed + i)) for i in range(num_mini_batches)]
+
+
+def _rows(generator: torch.Generator) -> dict[str, torch.Tensor]:
+    num_responses = len(SUCCESSES) * NUM_ROLLOUTS
+    rewards = torch.tensor([float(i < n) for n in SUCCESSES for i in range(NUM_ROLLOUTS)])
+    lengths = torch.randint(2, 14, (num_responses,), generator=generator) + 4 * (rewards == 0).long()
+    width = int(lengths.max())
+    mask = (torch.arange(width) < lengths[:, None]).long()
+    index = np.repeat(np.arange(len(SUCCESSES)), NUM_ROLLOUTS)
+    scores = torch.zeros(num_responses, width).scatter_(1, lengths[:, None] - 1, rewards[:, None])
+    advantages, returns = compute_daro_advantage(scores, mask, index)
+    rows = {
+        "input_ids": torch.randint(0, 200, (num_responses, PROMPT_LENGTH + width), generator=generator),
+        "response_mask": mask,
+        "advantages": advantages,
+        "returns": returns,
+        "old_log_probs": -5.5 + 0.3 * torch.randn(num_responses, width, generator=generator),
+    }
+    order = torch.randperm(num_responses, generator=generator)
+    return {name: value[order] for name, value in rows.items()}
+
+
+def as_verl_batch(rows: dict[str, torch.Tensor]) -> TensorDict:
+    """The nested layout in which verl's trainer sends a batch to its workers."""
+    lengths = rows["response_mask"].sum(dim=-1).tolist()
+    ids = [row[: PROMPT_LENGTH + n] for row, n in zip(rows["input_ids"], lengths, strict=True)]
+
+    def nested(parts: list[torch.Tensor]) -> torch.Tensor:
+        return torch.nested.as_nested_tensor(parts, layout=torch.jagged)
+
+    def responses(name: str) -> torch.Tensor:
+        return nested([row[:n] for row, n in zip(rows[name], lengths, strict=True)])
+
+    data = TensorDict(
+        {
+            "input_ids": nested(ids),
+            "position_ids": nested([torch.arange(len(row)) for row in ids]),
+            "loss_mask": nested([torch.cat([torch.zeros(PROMPT_LENGTH), torch.ones(n)]).long() for n in lengths]),
+            "prompts": nested([row[:PROMPT_LENGTH] for row in ids]),
+            "responses": nested([row[PROMPT_LENGTH:] for row in ids]),
+            **{name: responses(name) for name in ("response_mask", "advantages", "returns", "old_log_probs")},
+        },
+        batch_size=len(ids),
+    )
+    num_tokens = NonTensorData([len(row) for row in ids])
+    tu.assign_non_tensor(
+        data, temperature=1.0, calculate_entropy=False, global_batch_size=len(ids), global_token_num=num_tokens
+    )
+    return data

@@ -1,0 +1,142 @@
+"""Train DARO's actor worker on verl's Megatron engine; run by ``torchrun`` in the tests with ``VERL_PLATFORM=cpu``.
+
+Every rank trains on its part of the same mini-batches; rank 0 writes, with ``torch.save``, each rank's metrics and
+weights after every step, and the model's full gradient (Hugging Face names) of every step.
+"""
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import verl  # noqa: F401  (loads the plugin, and with it the CPU platform)
+from tensordict import TensorDict
+from verl.trainer.config import CheckpointConfig
+from verl.workers.config import HFModelConfig, McoreActorConfig, McoreEngineConfig, McoreOptimizerConfig
+from verl.workers.config.engine import TrainingWorkerConfig
+from verl.workers.utils.losses import ppo_loss
+
+from daro_verl.config import DaroConfig
+from daro_verl.workers.actor_worker import DaroActorWorker
+from daro_verl.workers.policy_loss import DaroPolicyLossConfig
+from tests.ranks.batch import NUM_ROLLOUTS, as_verl_batch, make_rows
+
+MEGATRON_WITHOUT_FUSION = {
+    "attention_backend": "unfused",
+    **dict.fromkeys(
+        ["apply_rope_fusion", "bias_activation_fusion", "bias_dropout_fusion", "gradient_accumulation_fusion",
+         "masked_softmax_fusion", "persist_layer_norm", "sequence_parallel"], False),
+}  # fmt: skip
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--tp", type=int, default=1)
+    parser.add_argument("--pp", type=int, default=1)
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--loss", default="vanilla")
+    parser.add_argument("--micro-batch-size", type=int, default=0, help="0: dynamic, at most 64 tokens each")
+    parser.add_argument("--options", type=json.loads, default={})
+    parser.add_argument("--save", help="folder of a checkpoint written after the last step")
+    parser.add_argument("--load", help="folder of a checkpoint read before the first step")
+    parser.add_argument("--skip", type=int, default=0, help="mini-batches that an earlier run has seen")
+    return parser.parse_args()
+
+
+def build_worker(args: argparse.Namespace) -> DaroActorWorker:
+    engine = McoreEngineConfig(
+        tensor_model_parallel_size=args.tp,
+        pipeline_model_parallel_size=args.pp,
+        vanilla_mbridge=True,
+        sequence_parallel=False,
+        use_remove_padding=False,
+        override_transformer_config=MEGATRON_WITHOUT_FUSION,
+    )
+    object.__setattr__(engine, "dtype", args.dtype)  # verl's check admits only 16-bit types
+    engine.use_dynamic_bsz, engine.max_token_len_per_gpu = args.micro_batch_size == 0, 64
+    engine.micro_batch_size_per_gpu = args.micro_batch_size
+    worker = DaroActorWorker(
+        config=TrainingWorkerConfig(
+            model_type="language_model",
+            model_config=HFModelConfig(path=args.model, use_remove_padding=False),
+            engine_config=engine,
+            optimizer_config=McoreOptimizerConfig(lr=args.lr, total_training_steps=10, clip_grad=1.0),
+            checkpoint_config=CheckpointConfig(),
+        )
+    )
+    worker.reset()
+    daro = {"options": DaroConfig(**args.options).to_dict(), "num_rollouts": NUM_ROLLOUTS, "base_loss_mode": args.loss}
+    actor = McoreActorConfig(
+        strategy="megatron",
+        rollout_n=NUM_ROLLOUTS,
+        ppo_micro_batch_size_per_gpu=1,
+        policy_loss=DaroPolicyLossConfig(loss_mode="daro", daro=daro),
+    )
+    worker.set_loss_fn(partial(ppo_loss, config=actor))
+    return worker
+
+
+def full_gradient(worker: DaroActorWorker) -> dict[str, torch.Tensor]:
+    """The gradient before the optimizer's step, merged over ranks and named as in the Hugging Face model.
+
+    The bridge exports parameters, so the gradients take their places for the time of an export. With the distributed
+    optimizer each data-parallel rank holds one reduced shard of every bucket: they are gathered first.
+    """
+    module = worker.engine.module
+    for chunk in module:
+        for buffer in chunk.buffers:
+            for bucket in buffer.buckets:
+                shards = bucket.grad_data.view(buffer.data_parallel_world_size, -1)
+                own = shards[dist.get_rank(buffer.data_parallel_group)].clone()
+                dist.all_gather_into_tensor(bucket.grad_data, own, group=buffer.data_parallel_group)
+    parameters = [p for chunk in module for p in chunk.parameters()]
+    kept = [p.data.clone() for p in parameters]
+    for p in parameters:
+        p.data.copy_(p.main_grad)
+    exported = {name: value.clone() for name, value in worker.engine.get_per_tensor_param()[0]}
+    for p, value in zip(parameters, kept, strict=True):
+        p.data.copy_(value)
+    return exported
+
+
+def part_of_rank(rows: dict[str, torch.Tensor], engine) -> TensorDict:
+    """What verl's dispatcher sends to this data-parallel rank."""
+    size, rank = engine.get_data_parallel_size(), engine.get_data_parallel_rank()
+    return as_verl_batch({name: value.chunk(size)[rank] for name, value in rows.items()})
+
+
+def main() -> None:
+    args = parse()
+    worker = build_worker(args)
+    if args.load:
+        worker.load_checkpoint(args.load)
+    gradients: list[dict[str, torch.Tensor]] = []
+    optimizer_step = worker.engine.optimizer_step
+
+    def step_and_keep_the_gradient():
+        gradients.append(full_gradient(worker))
+        return optimizer_step()
+
+    worker.engine.optimizer_step = step_and_keep_the_gradient
+    seen = []
+    for rows in make_rows(args.seed)[args.skip :]:
+        output = worker.train_batch(part_of_rank(rows, worker.engine))
+        metrics = dict(output["metrics"]) if output is not None else None
+        seen.append({"metrics": metrics, "weights": worker.difficulty_weights.weights()})
+    if args.save:
+        worker.save_checkpoint(args.save, global_step=len(seen))
+    everyone: list = [None] * dist.get_world_size()
+    dist.all_gather_object(everyone, {"steps": seen, "state": worker.difficulty_weights.state_dict()})
+    if dist.get_rank() == 0:
+        torch.save({"ranks": everyone, "gradients": gradients}, args.out)
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

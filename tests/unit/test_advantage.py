@@ -1,0 +1,123 @@
+"""Pass rates, bins and centred advantages against values worked out by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from daro_verl.advantage import bin_counts, bin_of_pass_rate, compute_daro_advantage, response_bins
+from daro_verl.advantage.estimator import prompt_groups
+
+
+def outcome(rewards: list[float], lengths: list[int], width: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rewards on each response's last token and the response mask, both [num_responses, width]."""
+    mask = (torch.arange(width) < torch.tensor(lengths)[:, None]).long()
+    scores = torch.zeros(len(rewards), width)
+    for row, (reward, length) in enumerate(zip(rewards, lengths, strict=True)):
+        scores[row, max(length - 1, 0)] = reward
+    return scores, mask
+
+
+def advantage_of(rewards, index, lengths=None, **kwargs):
+    scores, mask = outcome(rewards, lengths or [2] * len(rewards))
+    advantages, returns = compute_daro_advantage(scores, mask, np.array(index, dtype=object), **kwargs)
+    return advantages, returns, mask
+
+
+def test_one_of_four_right():
+    advantages, returns, mask = advantage_of([1, 0, 0, 0], list("aaaa"), lengths=[1, 2, 3, 4])
+    # mean = 1/4: A = 3/4, -1/4, -1/4, -1/4 on response tokens, 0 after them
+    expected = torch.tensor([0.75, -0.25, -0.25, -0.25])[:, None] * mask
+    assert torch.equal(advantages, expected)
+    assert torch.equal(returns, 0.25 * mask)
+
+
+def test_prompts_in_any_order_and_of_any_size():
+    # a: 1, 0 -> mean 1/2;  b: 1, 1, 0 -> mean 2/3;  c: one response -> its own mean
+    advantages, returns, _ = advantage_of([1, 1, 0, 1, 0, 1], ["b", "a", "b", "b", "a", "c"])
+    assert advantages[:, 0].tolist() == pytest.approx([1 / 3, 1 / 2, -2 / 3, 1 / 3, -1 / 2, 0])
+    assert returns[:, 0].tolist() == pytest.approx([2 / 3, 1 / 2, 2 / 3, 2 / 3, 1 / 2, 1])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_permutation_of_the_responses_permutes_the_result(seed):
+    generator = torch.Generator().manual_seed(seed)
+    scores, mask = torch.randn(64, 8, generator=generator), torch.rand(64, 8, generator=generator) < 0.7
+    index = np.array([f"p{i % 9}" for i in range(64)], dtype=object)
+    order = torch.randperm(64, generator=generator)
+    plain = compute_daro_advantage(scores, mask, index)
+    shuffled = compute_daro_advantage(scores[order], mask[order], index[order.numpy()])
+    for a, b in zip(plain, shuffled, strict=True):
+        torch.testing.assert_close(a[order], b, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("rewards", "threshold", "rate"),
+    [
+        pytest.param([-1, 1, 1, 1], 0.5, 0.75, id="minus_one_and_one"),
+        pytest.param([0.1, 1.1, 0.1, 0.1], 0.5, 0.25, id="format_bonus"),
+        pytest.param([0.6, -1.4, -1, 1], 0.0, 0.5, id="overlong_penalty"),
+        pytest.param([0.5, 0.5, 1, 0], 0.5, 0.25, id="the_threshold_itself_is_no_success"),
+    ],
+)
+def test_success_is_a_reward_above_the_threshold(rewards, threshold, rate):
+    advantages, returns, _ = advantage_of(
+        rewards, list("aaaa"), config={"daro": {"success_threshold": threshold}}
+    )
+    assert returns[:, 0].tolist() == pytest.approx([rate] * 4)
+    centred = np.array(rewards) - np.mean(rewards)  # the advantage keeps the reward's shape
+    assert advantages[:, 0].tolist() == pytest.approx(centred.tolist(), abs=1e-6)
+
+
+@pytest.mark.parametrize("pad_uid", ["pad", "a"])
+def test_padding_rows_count_nowhere(pad_uid):
+    # verl's padding copies a sample with mask 0; even under a real prompt's id it must not change that prompt
+    advantages, returns, _ = advantage_of([1, 0, 0], ["a", "a", pad_uid], lengths=[2, 2, 0])
+    assert advantages[:, 0].tolist() == [0.5, -0.5, 0]
+    assert returns[:, 0].tolist() == [0.5, 0.5, 0]
+    assert advantages.isfinite().all() and returns.isfinite().all()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_a_reward_that_is_not_finite_is_logged_and_counts_nowhere(bad, caplog):
+    advantages, returns, _ = advantage_of([1, 0, bad, 0], list("aaaa"))
+    # of the other three one is right
+    assert advantages[:, 0].tolist() == pytest.approx([2 / 3, -1 / 3, 0, -1 / 3])
+    assert returns[:, 0].tolist() == pytest.approx([1 / 3, 1 / 3, 0, 1 / 3])
+    assert "1 responses whose reward is NaN or infinite" in caplog.text
+
+
+def test_groups_where_all_or_none_are_right_teach_nothing():
+    advantages, returns, mask = advantage_of([1, 1, 0, 0], list("aabb"))
+    assert not advantages.any()
+    assert response_bins(returns, mask, num_rollouts=2).tolist() == [2, 2, 0, 0]
+
+
+def test_gradients_do_not_flow_into_the_rewards():
+    scores, mask = outcome([1, 0], [1, 1])
+    advantages, _ = compute_daro_advantage(scores.requires_grad_(), mask, np.array(["a", "a"]))
+    assert not advantages.requires_grad
+
+
+@pytest.mark.parametrize("num_rollouts", [2, 3, 8, 64])
+def test_every_pass_rate_of_a_full_group_has_its_bin(num_rollouts):
+    rates = torch.arange(num_rollouts + 1) / num_rollouts  # float32, as `returns` carries it
+    assert bin_of_pass_rate(rates, num_rollouts).tolist() == list(range(num_rollouts + 1))
+
+
+def test_a_rate_strictly_inside_never_rounds_to_the_ends():
+    # 1/20 * 8 = 0.4 rounds to 0, 19/20 * 8 = 7.6 to 8: both prompts do teach something
+    assert bin_of_pass_rate(torch.tensor([1 / 20, 19 / 20]), 8).tolist() == [1, 7]
+    # 2 of 3 responses of a group that lost five: 5.33 -> 5
+    assert bin_of_pass_rate(torch.tensor([2 / 3]), 8).tolist() == [5]
+
+
+def test_response_bins_skip_tokens_without_training():
+    returns = torch.tensor([[0.0, 0.25, 0.25], [0.5, 0.5, 0.0], [0.75, 0.75, 0.75]])
+    mask = torch.tensor([[0, 1, 1], [1, 1, 0], [0, 0, 0]])  # tool tokens, padding, a rejected response
+    assert response_bins(returns, mask, 4).tolist() == [1, 2, 0]
+
+
+def test_bin_counts_leave_out_padding():
+    scores, mask = outcome([1, 0, 1, 1, 0], [2, 2, 2, 2, 0])
+    groups = prompt_groups(scores, mask, np.array(["a", "a", "b", "b", "pad"]))
+    assert bin_counts(groups.pass_rate, 2).tolist() == [0, 1, 1]

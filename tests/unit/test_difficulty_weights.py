@@ -1,0 +1,150 @@
+"""The weights' updates: closed form, absent bins, the fixed point w L = 1, the clamp, exact resume."""
+
+import math
+
+import pytest
+import torch
+
+from daro_verl.config import DaroConfig
+from daro_verl.errors import DaroCheckpointError
+from daro_verl.workers.difficulty_weights import DifficultyWeights
+
+ALL = torch.ones(3, dtype=torch.bool)
+
+
+def test_weights_start_at_weight_init():
+    assert DifficultyWeights(4).weights().tolist() == [1, 1, 1]
+    assert DifficultyWeights(4, {"weight_init": 2.0}).weights().tolist() == pytest.approx([2, 2, 2])
+
+
+def test_the_first_update_is_one_adam_step_on_the_objective():
+    weights = DifficultyWeights(4, {"weight_lr": 0.1})
+    weights.step(torch.tensor([3.0, 0.5, 1.0]), ALL)
+    # gradient of w L - ln w for s = ln w at w = 1: L - 1 = 2, -1/2, 0; Adam's first step is -lr * sign(gradient)
+    # (m / sqrt(v) = g / |g|), so w = e^-0.1, e^0.1, e^0
+    assert weights.weights().tolist() == pytest.approx([math.exp(-0.1), math.exp(0.1), 1.0], rel=1e-6)
+    assert weights.version == 1
+
+
+def test_updates_follow_torch_adam_on_the_written_objective():
+    """Five noisy updates against autograd on sum_k [w_k L_k - ln w_k] and one Adam over all bins."""
+    weights = DifficultyWeights(4, {"weight_lr": 0.07})
+    log_w = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    adam = torch.optim.Adam([log_w], lr=0.07)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        losses = torch.randn(3, generator=generator, dtype=torch.float64)
+        adam.zero_grad()
+        (log_w.exp() * losses - log_w).sum().backward()
+        adam.step()
+        weights.step(losses, ALL)
+    torch.testing.assert_close(weights.weights(), log_w.exp().detach(), rtol=1e-12, atol=0)
+
+
+def test_an_absent_bin_keeps_its_weight_and_its_adam_state():
+    weights, losses = DifficultyWeights(4), torch.tensor([2.0, 2.0, 2.0])
+    weights.step(losses, ALL)
+    before = weights.state_dict()
+    weights.step(losses, torch.tensor([True, False, True]))
+    after = weights.state_dict()
+    for name in ("log_weights", "adam_step", "adam_exp_avg", "adam_exp_avg_sq", "num_updates"):
+        assert after[name][1] == before[name][1], name
+        assert after[name][0] != before[name][0], name
+    assert weights.version == 2
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"weight_lr": 0.02}, {"weighting": "closed_form", "loss_ema_decay": 0.99}], ids=str
+)
+def test_stationary_noisy_losses_end_at_w_times_l_equal_one(options):
+    """L_k from 0.02 to 0.5 with 50 % noise, bins present 4 times in 5: the averaged w_k L_k is 1 within 5 %."""
+    mean_loss = torch.tensor([0.02, 0.05, 0.1, 0.3, 0.5], dtype=torch.float64)
+    weights, generator = DifficultyWeights(6, options), torch.Generator().manual_seed(1)
+    products = []
+    for update in range(6000):
+        noise = 1 + 0.5 * torch.randn(5, generator=generator, dtype=torch.float64)
+        weights.step(mean_loss * noise, torch.rand(5, generator=generator) < 0.8)
+        if update >= 1500:
+            products.append(weights.weights() * mean_loss)
+    assert torch.stack(products).mean(dim=0).tolist() == pytest.approx([1] * 5, rel=0.05)
+
+
+@pytest.mark.parametrize("weighting", ["learned", "closed_form"])
+def test_losses_that_are_never_positive_end_at_the_clamp_and_are_counted(weighting):
+    weights = DifficultyWeights(4, {"weighting": weighting})
+    for _ in range(300):
+        weights.step(torch.tensor([-0.1, 0.0, 0.5]), ALL)
+    assert weights.weights()[:2].tolist() == pytest.approx([100, 100])
+    assert weights.weights()[2].item() == pytest.approx(2, rel=0.05)
+    assert (weights.num_not_positive / weights.num_updates).tolist() == [1, 1, 0]
+
+
+def test_huge_losses_end_at_the_lower_clamp():
+    weights = DifficultyWeights(2, {"weight_lr": 1.0})
+    for _ in range(50):
+        weights.step(torch.tensor([1e6]), torch.tensor([True]))
+    assert weights.weights().tolist() == pytest.approx([0.01])
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_moves_nothing_and_is_logged(bad, caplog):
+    weights = DifficultyWeights(4)
+    weights.step(torch.tensor([bad, 2.0, 2.0]), ALL)
+    assert weights.weights()[0] == 1 and weights.weights()[1] < 1
+    assert weights.weights().isfinite().all()
+    assert "bin 1 of 4" in caplog.text and "version 0" in caplog.text
+
+
+def test_uniform_weights_never_move():
+    weights = DifficultyWeights(4, {"weighting": "uniform", "weight_init": 3.0})
+    weights.step(torch.tensor([9.0, 9.0, 9.0]), ALL)
+    assert weights.weights().tolist() == pytest.approx([3, 3, 3])
+    assert weights.version == 1
+
+
+def test_closed_form_is_one_over_the_averaged_loss():
+    weights = DifficultyWeights(2, {"weighting": "closed_form", "loss_ema_decay": 0.5})
+    for loss in (0.2, 0.4):
+        weights.step(torch.tensor([loss], dtype=torch.float64), torch.tensor([True]))
+    # EMA with zero start: 0.5 * (0.5 * 0.2) + 0.5 * 0.4 = 0.25; bias 1 - 0.5^2 = 0.75; average 1/3, w = 3
+    assert weights.weights().item() == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("weighting", ["learned", "closed_form"])
+def test_resuming_continues_bit_for_bit(weighting):
+    generator = torch.Generator().manual_seed(2)
+    steps = [(torch.randn(7, generator=generator), torch.rand(7, generator=generator) < 0.6) for _ in range(40)]
+    whole, first = DifficultyWeights(8, {"weighting": weighting}), DifficultyWeights(8, {"weighting": weighting})
+    for losses, present in steps:
+        whole.step(losses, present)
+    for losses, present in steps[:17]:
+        first.step(losses, present)
+    second = DifficultyWeights(8, {"weighting": weighting})
+    second.load_state_dict(first.state_dict())
+    for losses, present in steps[17:]:
+        second.step(losses, present)
+    assert torch.equal(whole.weights(), second.weights())
+    resumed = second.state_dict()
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed[name]) if torch.is_tensor(value) else value == resumed[name], name
+
+
+def test_a_state_of_another_rollout_n_is_refused():
+    with pytest.raises(DaroCheckpointError, match="got 8, expected 4.*rollout.n"):
+        DifficultyWeights(4).load_state_dict(DifficultyWeights(8).state_dict())
+
+
+def test_an_incomplete_state_is_refused():
+    state = DifficultyWeights(4).state_dict()
+    del state["adam_exp_avg"]
+    with pytest.raises(DaroCheckpointError, match="adam_exp_avg"):
+        DifficultyWeights(4).load_state_dict(state)
+
+
+def test_one_rollout_is_refused():
+    with pytest.raises(ValueError, match="got 1, expected at least 2"):
+        DifficultyWeights(1)
+
+
+def test_options_may_be_given_as_a_config():
+    assert DifficultyWeights(2, DaroConfig(weight_init=0.5)).weights().item() == pytest.approx(0.5)
