@@ -18,6 +18,9 @@ ESTIMATOR_NAME = "daro"
 POLICY_LOSS_NAME = "daro"
 POLICY_LOSS_TARGET = "daro_verl.workers.policy_loss.DaroPolicyLossConfig"
 
+# verl's policy losses that end in one number per response, so that there are no token losses to sum by bin.
+LOSSES_WITHOUT_TOKENS = ("geo_mean",)
+
 _SEQ_MEAN_IS_ZERO = (
     "token-mean; with centred advantages a per-sequence mean of the loss is, on policy, minus the sum of the "
     "advantages of the prompt: identically zero for every bin, so no weight could be learned"
@@ -77,6 +80,7 @@ def _job_problems(config: DictConfig, use_critic: bool) -> list[str]:
     actor, rollout = config.actor_rollout_ref.actor, config.actor_rollout_ref.rollout
     mode = actor.get("loss_agg_mode", "token-mean")
     dynamic_cp = bool(OmegaConf.select(actor, "megatron.dynamic_context_parallel", default=False))
+    loss_mode = actor.policy_loss.get("loss_mode", "vanilla")
     bypass = bool(OmegaConf.select(config, "algorithm.rollout_correction.bypass_mode", default=False))
     rows = [
         (
@@ -99,6 +103,13 @@ def _job_problems(config: DictConfig, use_critic: bool) -> list[str]:
             mode,
             _SEQ_MEAN_IS_ZERO if mode == "seq-mean-token-mean" else _NORMALISED_BY_BIN,
             "set actor_rollout_ref.actor.loss_agg_mode=token-mean",
+        ),
+        (
+            loss_mode in LOSSES_WITHOUT_TOKENS,
+            "actor_rollout_ref.actor.policy_loss.loss_mode",
+            loss_mode,
+            "a loss with one value per token, which DARO can sum by bin",
+            "set actor_rollout_ref.actor.policy_loss.loss_mode=vanilla, or gspo for ratios per sequence",
         ),
         (
             use_critic,

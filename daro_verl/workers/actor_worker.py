@@ -9,6 +9,7 @@ from tensordict import TensorDict
 from verl.single_controller.base.decorator import Dispatch, make_nd_compute_dataproto_dispatch_fn, register
 from verl.utils import tensordict_utils as tu
 from verl.utils.device import get_device_id
+from verl.utils.metric import AggregationType, Metric
 from verl.workers.engine_workers import TrainingWorker
 
 from daro_verl.config import DaroConfig
@@ -79,6 +80,7 @@ class DaroActorWorker(TrainingWorker):
             logger.warning("The gradient norm is not finite: difficulty weights keep version %d.", weights.version)
         if output is not None:
             metrics |= step_metrics(used_weights, losses, mini_batch.counts, weights)
+            metrics["daro/weight_version"] = Metric(AggregationType.MAX, weights.version)
             tu.assign_non_tensor_data(output, "metrics", metrics)
         return output
 

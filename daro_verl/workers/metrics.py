@@ -23,7 +23,8 @@ def step_metrics(
     - ``daro/loss_not_positive``: share of the updates so far in which the present bin had ``L_k <= 0``;
     - ``daro/token_share``, ``daro/response_share``: of all response tokens / responses that train (bins 0 and G count);
 
-    and ``daro/objective`` = ``sum over bins present of [w_k L_k - ln w_k]``, ``daro/weight_version``.
+    and ``daro/objective`` = ``sum over bins present of [w_k L_k - ln w_k]``. The worker adds ``daro/weight_version``, the
+    number of updates so far (the last of a step, not their average).
 
     Args:
         used_weights: [G-1] the weights of the model's step.
@@ -37,10 +38,7 @@ def step_metrics(
     present = counts[0, 1:-1] > 0
     not_positive = weights.num_not_positive / weights.num_updates.clamp(min=1)
     terms = used_weights * losses - used_weights.log()
-    metrics = {
-        "daro/objective": terms[present].sum().item(),
-        "daro/weight_version": float(weights.version),
-    }
+    metrics = {"daro/objective": terms[present].sum().item()}
     for k in range(1, num_rollouts):
         row = {
             "weight": now[k - 1],

@@ -14,16 +14,17 @@ PROMPT_LENGTH = 5
 
 def make_rows(seed: int, num_mini_batches: int = 3) -> list[dict[str, torch.Tensor]]:
     """Mini-batches of 32 responses (8 prompts x 4) in an order that scatters every prompt, padded tensors."""
-    return [_rows(torch.Generator().manual_seed(seed + i)) for i in range(num_mini_batches)]
+    return [make_mini_batch(torch.Generator().manual_seed(seed + i)) for i in range(num_mini_batches)]
 
 
-def _rows(generator: torch.Generator) -> dict[str, torch.Tensor]:
-    num_responses = len(SUCCESSES) * NUM_ROLLOUTS
-    rewards = torch.tensor([float(i < n) for n in SUCCESSES for i in range(NUM_ROLLOUTS)])
-    lengths = torch.randint(2, 14, (num_responses,), generator=generator) + 4 * (rewards == 0).long()
+def make_mini_batch(generator: torch.Generator, repeat: int = 1, longest: int = 13) -> dict[str, torch.Tensor]:
+    """``8 * repeat`` prompts; right responses have 2 to ``longest`` tokens, wrong ones 4 more."""
+    num_responses = len(SUCCESSES) * repeat * NUM_ROLLOUTS
+    rewards = torch.tensor([float(i < n) for n in SUCCESSES * repeat for i in range(NUM_ROLLOUTS)])
+    lengths = torch.randint(2, longest + 1, (num_responses,), generator=generator) + 4 * (rewards == 0).long()
     width = int(lengths.max())
     mask = (torch.arange(width) < lengths[:, None]).long()
-    index = np.repeat(np.arange(len(SUCCESSES)), NUM_ROLLOUTS)
+    index = np.repeat(np.arange(len(SUCCESSES) * repeat), NUM_ROLLOUTS)
     scores = torch.zeros(num_responses, width).scatter_(1, lengths[:, None] - 1, rewards[:, None])
     advantages, returns = compute_daro_advantage(scores, mask, index)
     rows = {

@@ -1,6 +1,6 @@
 """DARO on one process, straight from the formula, on the Hugging Face model: nothing of verl, Megatron or daro-verl.
 
-    L_k = (1 / T_k) sum of token losses of bin k,    loss = sum_k w_k L_k,    s_k = ln w_k by Adam on w_k L_k - ln w_k
+L_k = (1 / T_k) sum of token losses of bin k,    loss = sum_k w_k L_k,    s_k = ln w_k by Adam on w_k L_k - ln w_k
 """
 
 from dataclasses import dataclass

@@ -19,16 +19,10 @@ from verl.workers.config.engine import TrainingWorkerConfig
 from verl.workers.utils.losses import ppo_loss
 
 from daro_verl.config import DaroConfig
+from daro_verl.platform.overrides import TRANSFORMER_SWITCHES
 from daro_verl.workers.actor_worker import DaroActorWorker
 from daro_verl.workers.policy_loss import DaroPolicyLossConfig
 from tests.ranks.batch import NUM_ROLLOUTS, as_verl_batch, make_rows
-
-MEGATRON_WITHOUT_FUSION = {
-    "attention_backend": "unfused",
-    **dict.fromkeys(
-        ["apply_rope_fusion", "bias_activation_fusion", "bias_dropout_fusion", "gradient_accumulation_fusion",
-         "masked_softmax_fusion", "persist_layer_norm", "sequence_parallel"], False),
-}  # fmt: skip
 
 
 def parse() -> argparse.Namespace:
@@ -56,9 +50,9 @@ def build_worker(args: argparse.Namespace) -> DaroActorWorker:
         vanilla_mbridge=True,
         sequence_parallel=False,
         use_remove_padding=False,
-        override_transformer_config=MEGATRON_WITHOUT_FUSION,
+        dtype=args.dtype,
+        override_transformer_config=TRANSFORMER_SWITCHES,
     )
-    object.__setattr__(engine, "dtype", args.dtype)  # verl's check admits only 16-bit types
     engine.use_dynamic_bsz, engine.max_token_len_per_gpu = args.micro_batch_size == 0, 64
     engine.micro_batch_size_per_gpu = args.micro_batch_size
     worker = DaroActorWorker(

@@ -60,9 +60,7 @@ def test_a_permutation_of_the_responses_permutes_the_result(seed):
     ],
 )
 def test_success_is_a_reward_above_the_threshold(rewards, threshold, rate):
-    advantages, returns, _ = advantage_of(
-        rewards, list("aaaa"), config={"daro": {"success_threshold": threshold}}
-    )
+    advantages, returns, _ = advantage_of(rewards, list("aaaa"), config={"daro": {"success_threshold": threshold}})
     assert returns[:, 0].tolist() == pytest.approx([rate] * 4)
     centred = np.array(rewards) - np.mean(rewards)  # the advantage keeps the reward's shape
     assert advantages[:, 0].tolist() == pytest.approx(centred.tolist(), abs=1e-6)

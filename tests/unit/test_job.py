@@ -1,0 +1,113 @@
+"""One override is enough; what cannot work is refused with got, expected and fix."""
+
+import pickle
+
+import pytest
+from omegaconf import OmegaConf
+from verl.utils.config import omega_conf_to_dataclass, validate_config
+
+from daro_verl.config import DaroConfig
+from daro_verl.errors import DaroConfigError
+from daro_verl.job import prepare_job
+from daro_verl.workers.policy_loss import DaroPolicyLossConfig
+from tests.unit.jobs import compose_job
+
+
+def validated(*overrides: str, use_critic: bool = False):
+    """The job after verl's own ``validate_config``, which the plugin's seam extends."""
+    config = compose_job(*overrides)
+    validate_config(config=config, use_reference_policy=False, use_critic=use_critic)
+    return config
+
+
+def test_one_override_prepares_estimator_loss_and_weights():
+    config = validated()
+    policy_loss = omega_conf_to_dataclass(config.actor_rollout_ref.actor).policy_loss
+    assert isinstance(policy_loss, DaroPolicyLossConfig)
+    assert policy_loss.loss_mode == "daro"
+    assert policy_loss.daro["base_loss_mode"] == "vanilla"
+    assert policy_loss.daro["num_rollouts"] == config.algorithm.daro.num_rollouts == 8
+    assert dict(policy_loss.daro["options"]) == DaroConfig().to_dict()
+
+
+def test_the_jobs_own_loss_becomes_the_base():
+    config = validated("actor_rollout_ref.actor.policy_loss.loss_mode=gspo", "actor_rollout_ref.rollout.n=4")
+    assert config.actor_rollout_ref.actor.policy_loss.daro.base_loss_mode == "gspo"
+    assert config.actor_rollout_ref.actor.policy_loss.daro.num_rollouts == 4
+
+
+def test_preparing_twice_changes_nothing():
+    config = validated("actor_rollout_ref.actor.policy_loss.loss_mode=gspo", "+algorithm.daro.weight_lr=0.1")
+    once = OmegaConf.to_container(config)
+    prepare_job(config)
+    assert OmegaConf.to_container(config) == once
+    assert config.actor_rollout_ref.actor.policy_loss.daro.options.weight_lr == 0.1
+
+
+def test_a_job_without_daro_is_left_alone():
+    config = compose_job("algorithm.adv_estimator=grpo")
+    before = OmegaConf.to_container(config)
+    validate_config(config=config, use_reference_policy=False, use_critic=False)
+    assert OmegaConf.to_container(config) == before
+
+
+def test_options_without_the_estimator_are_pointed_out(caplog):
+    prepare_job(compose_job("algorithm.adv_estimator=grpo", "+algorithm.daro.weight_lr=0.1"))
+    assert "adv_estimator is not daro" in caplog.text
+
+
+REFUSED = [
+    pytest.param(["algorithm.use_kl_in_reward=True"], "use_kl_in_reward: got True, expected False", id="kl_in_reward"),
+    pytest.param(["actor_rollout_ref.rollout.n=1"], "rollout.n: got 1, expected at least 2", id="one_rollout"),
+    pytest.param(
+        ["actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-mean"],
+        "loss_agg_mode: got 'seq-mean-token-mean', expected token-mean; .*identically zero",
+        id="loss_that_is_zero",
+    ),
+    pytest.param(
+        ["actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-sum"], "got 'seq-mean-token-sum'", id="other_mean"
+    ),
+    pytest.param(
+        ["actor_rollout_ref.actor.megatron.dynamic_context_parallel=True"],
+        "dynamic_context_parallel: got True, expected False",
+        id="dynamic_cp",
+    ),
+    pytest.param(["actor_rollout_ref.actor.policy_loss.loss_mode=geo_mean"], "got 'geo_mean'", id="no_token_loss"),
+    pytest.param(["algorithm.rollout_correction.bypass_mode=True"], "bypass_mode: got True", id="bypass"),
+    pytest.param(["+algorithm.daro.weight_lr=0"], r"weight_lr: got 0, expected a number in \(0, 1\]", id="lr_zero"),
+    pytest.param(["+algorithm.daro.weight_lr=fast"], "weight_lr: got 'fast', expected a finite number", id="lr_word"),
+    pytest.param(["+algorithm.daro.weight_lr=nan"], "weight_lr: got nan", id="lr_nan"),
+    pytest.param(["+algorithm.daro.weight_lr=True"], "weight_lr: got True", id="lr_bool"),
+    pytest.param(["+algorithm.daro.weight_min=0"], "weight_min: got 0, expected a number > 0", id="min_zero"),
+    pytest.param(
+        ["+algorithm.daro.weight_max=0.001"], "weight_max: got 0.001, expected a number >= weight_min", id="max"
+    ),
+    pytest.param(["+algorithm.daro.weight_init=1000"], r"weight_init: got 1000, expected .*\[0.01, 100.0\]", id="init"),
+    pytest.param(["+algorithm.daro.loss_ema_decay=1"], "loss_ema_decay: got 1", id="decay"),
+    pytest.param(["+algorithm.daro.success_threshold=inf"], "success_threshold: got inf", id="threshold"),
+    pytest.param(
+        ["+algorithm.daro.weighting=learnt"], "weighting: got 'learnt', expected one of learned", id="weighting"
+    ),
+    pytest.param(["+algorithm.daro.wieght_lr=0.1"], "got 'wieght_lr'.*did you mean .*weight_lr", id="unknown_option"),
+    pytest.param(["+algorithm.daro=5"], "algorithm.daro: got 5, expected options by name", id="no_mapping"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "message"), REFUSED)
+def test_refused_before_any_worker_starts(overrides, message):
+    with pytest.raises(DaroConfigError, match=message) as refused:
+        validated(*overrides)
+    assert "Fix: " in str(refused.value)
+
+
+def test_a_critic_is_refused():
+    with pytest.raises(DaroConfigError, match="critic: got 'enabled', expected disabled"):
+        validated(use_critic=True)
+
+
+def test_all_problems_are_told_at_once():
+    with pytest.raises(DaroConfigError) as refused:
+        validated("algorithm.use_kl_in_reward=True", "actor_rollout_ref.rollout.n=1", "+algorithm.daro.weight_min=-1")
+    for word in ("use_kl_in_reward", "rollout.n", "weight_min"):
+        assert word in str(refused.value)
+    assert str(pickle.loads(pickle.dumps(refused.value))) == str(refused.value)  # it crosses Ray processes
