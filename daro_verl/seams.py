@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import wrapt
+from omegaconf import OmegaConf
 
 
 def install() -> None:
@@ -83,8 +84,7 @@ class _ActorWorkerClass:
         self.plain = plain
 
     def __get__(self, worker: Any, owner: type | None = None) -> type:
-        policy_loss = worker.config.actor.get("policy_loss") if worker is not None else None
-        if not (policy_loss and policy_loss.get("daro")):
+        if worker is None or not OmegaConf.select(worker.config, "actor.policy_loss.daro"):
             return self.plain
         from daro_verl.workers.actor_worker import DaroActorWorker
 

@@ -1,4 +1,4 @@
-"""Train DARO's actor worker on verl's Megatron engine; run by ``torchrun`` in the tests with ``VERL_PLATFORM=cpu``.
+"""Train DARO's actor worker on verl's Megatron or FSDP2 engine; run by ``torchrun`` with ``VERL_PLATFORM=cpu``.
 
 Every rank trains on its part of the same mini-batches; rank 0 writes, with ``torch.save``, each rank's metrics and
 weights after every step, and the model's full gradient (Hugging Face names) of every step.
@@ -14,7 +14,15 @@ import torch.distributed as dist
 import verl  # noqa: F401  (loads the plugin, and with it the CPU platform)
 from tensordict import TensorDict
 from verl.trainer.config import CheckpointConfig
-from verl.workers.config import HFModelConfig, McoreActorConfig, McoreEngineConfig, McoreOptimizerConfig
+from verl.workers.config import (
+    FSDPActorConfig,
+    FSDPEngineConfig,
+    FSDPOptimizerConfig,
+    HFModelConfig,
+    McoreActorConfig,
+    McoreEngineConfig,
+    McoreOptimizerConfig,
+)
 from verl.workers.config.engine import TrainingWorkerConfig
 from verl.workers.utils.losses import ppo_loss
 
@@ -29,6 +37,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--engine", choices=["megatron", "fsdp2"], default="megatron")
     parser.add_argument("--tp", type=int, default=1)
     parser.add_argument("--pp", type=int, default=1)
     parser.add_argument("--dtype", default="float32")
@@ -43,7 +52,27 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def build_worker(args: argparse.Namespace) -> DaroActorWorker:
+def engine_configs(args: argparse.Namespace) -> tuple:
+    """verl's configuration of engine, optimizer and actor."""
+    policy = DaroPolicyLossConfig(
+        loss_mode="daro",
+        daro={
+            "options": DaroConfig(**args.options).to_dict(),
+            "num_rollouts": NUM_ROLLOUTS,
+            "base_loss_mode": args.loss,
+        },
+    )
+    actor = {"rollout_n": NUM_ROLLOUTS, "ppo_micro_batch_size_per_gpu": 1, "policy_loss": policy}
+    optimizer = {"lr": args.lr, "total_training_steps": 10, "clip_grad": 1.0}
+    if args.engine == "fsdp2":
+        engine = FSDPEngineConfig(
+            strategy="fsdp2",
+            fsdp_size=-1,
+            dtype=args.dtype,
+            mixed_precision={"param_dtype": args.dtype},
+            use_torch_compile=False,
+        )
+        return engine, FSDPOptimizerConfig(**optimizer), FSDPActorConfig(strategy="fsdp2", **actor)
     engine = McoreEngineConfig(
         tensor_model_parallel_size=args.tp,
         pipeline_model_parallel_size=args.pp,
@@ -53,25 +82,24 @@ def build_worker(args: argparse.Namespace) -> DaroActorWorker:
         dtype=args.dtype,
         override_transformer_config=TRANSFORMER_SWITCHES,
     )
+    return engine, McoreOptimizerConfig(**optimizer), McoreActorConfig(strategy="megatron", **actor)
+
+
+def build_worker(args: argparse.Namespace) -> DaroActorWorker:
+    engine, optimizer, actor = engine_configs(args)
     engine.use_dynamic_bsz, engine.max_token_len_per_gpu = args.micro_batch_size == 0, 64
     engine.micro_batch_size_per_gpu = args.micro_batch_size
+    attention = {"attn_implementation": "sdpa"}
     worker = DaroActorWorker(
         config=TrainingWorkerConfig(
             model_type="language_model",
-            model_config=HFModelConfig(path=args.model, use_remove_padding=False),
+            model_config=HFModelConfig(path=args.model, use_remove_padding=False, override_config=attention),
             engine_config=engine,
-            optimizer_config=McoreOptimizerConfig(lr=args.lr, total_training_steps=10, clip_grad=1.0),
+            optimizer_config=optimizer,
             checkpoint_config=CheckpointConfig(),
         )
     )
     worker.reset()
-    daro = {"options": DaroConfig(**args.options).to_dict(), "num_rollouts": NUM_ROLLOUTS, "base_loss_mode": args.loss}
-    actor = McoreActorConfig(
-        strategy="megatron",
-        rollout_n=NUM_ROLLOUTS,
-        ppo_micro_batch_size_per_gpu=1,
-        policy_loss=DaroPolicyLossConfig(loss_mode="daro", daro=daro),
-    )
     worker.set_loss_fn(partial(ppo_loss, config=actor))
     return worker
 
@@ -83,6 +111,8 @@ def full_gradient(worker: DaroActorWorker) -> dict[str, torch.Tensor]:
     optimizer each data-parallel rank holds one reduced shard of every bucket: they are gathered first.
     """
     module = worker.engine.module
+    if isinstance(module, torch.nn.Module):  # FSDP2: sharded tensors that know their whole
+        return {name: p.grad.full_tensor().clone() for name, p in module.named_parameters()}
     for chunk in module:
         for buffer in chunk.buffers:
             for bucket in buffer.buckets:

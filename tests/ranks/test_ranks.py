@@ -1,12 +1,13 @@
-"""DARO on spawned Megatron ranks against one process that computes the formula (``reference.py``).
+"""DARO on spawned Megatron and FSDP2 ranks against one process that computes the formula (``reference.py``).
 
 The scaling chain that must cancel: ``BinLoss`` multiplies each rank's part by ``dp_size`` and by ``w_k / T_k`` with
 ``T_k`` over all ranks and micro-batches; verl's Megatron engine multiplies by the number of micro-batches; Megatron's
-schedule divides by it; Megatron's data-parallel reduction averages over ranks. What is left is ``sum_k w_k L_k``.
+schedule divides by it (FSDP2 does neither); the data-parallel reduction averages over ranks. What is left is
+``sum_k w_k L_k``.
 
-Covered: TP = 2, PP = 2, DP = 2 and one rank, uneven micro-batches, prompts scattered over ranks and micro-batches,
-off-policy ratios and clipping, three updates of the weights, ``vanilla`` and ``gspo``, saving and loading.
-Not covered here: context parallelism (needs Transformer Engine).
+Covered: TP = 2, PP = 2, DP = 2, FSDP2 on two ranks, and one rank; uneven micro-batches, prompts scattered over ranks
+and micro-batches, off-policy ratios and clipping, three updates of the weights, ``vanilla`` and ``gspo``, saving and
+loading. Not covered here: context parallelism (needs Transformer Engine).
 """
 
 import os
@@ -23,7 +24,13 @@ from tests.ranks.batch import NUM_ROLLOUTS, make_rows
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-LAYOUTS = {"one": (1, []), "tp2": (2, ["--tp", "2"]), "pp2": (2, ["--pp", "2"]), "dp2": (2, [])}
+LAYOUTS = {
+    "one": (1, []),
+    "tp2": (2, ["--tp", "2"]),
+    "pp2": (2, ["--pp", "2"]),
+    "dp2": (2, []),
+    "fsdp2": (2, ["--engine", "fsdp2"]),
+}
 FROZEN = ["--lr", "0", "--options", '{"weight_lr": 0.5}']
 
 
@@ -86,7 +93,7 @@ def test_loss_gradient_and_weights_equal_the_formula(train, expected, layout, lo
                 assert got == pytest.approx(step.losses[k - 1].item(), rel=1e-5, abs=1e-6, nan_ok=True)
 
 
-@pytest.mark.parametrize("layout", ["tp2", "pp2", "dp2"])
+@pytest.mark.parametrize("layout", ["tp2", "pp2", "dp2", "fsdp2"])
 def test_every_rank_holds_the_same_weights_to_the_last_bit(train, layout):
     first, second = train(layout, "--options", '{"weight_lr": 0.5}')["ranks"]
     for a, b in zip(first["steps"], second["steps"], strict=True):

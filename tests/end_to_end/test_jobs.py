@@ -1,0 +1,110 @@
+"""The main job on real engines: verl's ``main_ppo``, Ray, two Megatron actors (TP = 2), two vLLM servers, on the CPU."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+G = 8
+
+
+def quickstart(output: Path, *arguments: str, **env: str) -> str:
+    """``python -m examples.quickstart --smoke``: the quickstart's own path, two steps of everything."""
+    command = [sys.executable, "-m", "examples.quickstart", "--smoke", "--output", str(output), *arguments]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def logged(output: Path, method: str) -> dict[int, dict[str, float]]:
+    """Metrics by step, from verl's file logger, over all attempts."""
+    steps: dict[int, dict[str, float]] = {}
+    for path in sorted((output / method / "attempts").glob("*.jsonl")):
+        for line in path.read_text().splitlines():
+            row = json.loads(line)
+            steps.setdefault(row["step"], {}).update(row["data"])
+    return steps
+
+
+def weights_file(output: Path, step: int) -> dict:
+    path = output / "daro" / "checkpoints" / f"global_step_{step}" / "actor" / "daro_weights.json"
+    return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory) -> Path:
+    """A DARO job of two steps, and the same command again with one more step, which resumes it."""
+    folder = tmp_path_factory.mktemp("quickstart")
+    quickstart(folder)
+    first = weights_file(folder, 2)
+    assert first["version"] == 2 and first["num_ranks"] == 2
+    quickstart(folder, "--steps", "3")
+    return folder
+
+
+def test_every_step_logs_daros_metrics(output):
+    steps = logged(output, "daro")
+    for step in (1, 2, 3):
+        metrics = steps[step]
+        for k in range(1, G):
+            assert 0.01 <= metrics[f"actor/daro/weight/{k}of{G}"] <= 100
+            assert 0 <= metrics[f"actor/daro/loss_not_positive/{k}of{G}"] <= 1
+            assert 0 <= metrics[f"actor/daro/token_share/{k}of{G}"] <= 1
+        assert sum(metrics[f"daro/pass_rate/{k}of{G}"] for k in range(G + 1)) == pytest.approx(1)
+        ends = metrics[f"daro/pass_rate/0of{G}"] + metrics[f"daro/pass_rate/{G}of{G}"]
+        assert metrics["daro/taught_nothing"] == pytest.approx(ends)
+
+
+def test_one_update_per_optimizer_step_and_resume_continues(output):
+    """The resumed attempt starts from the saved weights: its version and its bins' updates go on counting."""
+    steps = logged(output, "daro")
+    assert [steps[step]["actor/daro/weight_version"] for step in (1, 2, 3)] == [1, 2, 3]
+    before, after = weights_file(output, 2), weights_file(output, 3)
+    assert after["version"] == 3
+    present = [f"actor/daro/loss/{k}of{G}" in steps[3] for k in range(1, G)]
+    assert [b + p for b, p in zip(before["num_updates"], present, strict=True)] == after["num_updates"]
+    for k in range(G - 1):
+        if not present[k]:  # saved, loaded and saved again: to the last bit
+            assert after["log_weights"][k] == before["log_weights"][k]
+            assert after["adam_exp_avg_sq"][k] == before["adam_exp_avg_sq"][k]
+
+
+def test_a_complete_run_is_not_run_again(output):
+    attempts = list((output / "daro" / "attempts").glob("*.log"))
+    quickstart(output, "--steps", "3")
+    assert list((output / "daro" / "attempts").glob("*.log")) == attempts
+
+
+def test_grpo_is_the_same_to_the_last_digit_with_and_without_the_plugin(output, tmp_path):
+    """One GRPO job with the plugin loaded, one with verl's plugin discovery off; the CPU platform is loaded by hand.
+
+    The responses are made deterministic (greedy-free sampling with verl's own seeds, one engine precision for both), so
+    the losses, gradient norms and rewards of every step have to be equal.
+    """
+    seeded = ("--method", "grpo", "actor_rollout_ref.rollout.full_determinism=True")
+    runs = {}
+    for name, env in {
+        "with": {},
+        "without": {
+            "VERL_USE_EXTERNAL_PLUGINS": "none",
+            "VERL_USE_EXTERNAL_MODULES": "tests.end_to_end.platform_only",
+        },
+    }.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "model").symlink_to(output / "model")
+        quickstart(folder, *seeded, **env)
+        log = next((folder / "grpo" / "attempts").glob("*.log")).read_text()
+        assert ("tests.end_to_end.platform_only" in log) == (name == "without")
+        runs[name] = logged(folder, "grpo")
+    names = ["actor/pg_loss", "actor/grad_norm", "critic/score/mean", "response_length/mean", "actor/entropy"]
+    for step in (1, 2):
+        with_plugin, without = runs["with"][step], runs["without"][step]
+        assert {name: with_plugin[name] for name in names} == {name: without[name] for name in names}
+        assert with_plugin.keys() == without.keys()
+        assert with_plugin["actor/grad_norm"] > 0
