@@ -1,0 +1,120 @@
+"""The CPU as a verl platform (``verl.plugin.platform``, verl 0.9.1)."""
+
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import torch
+from verl.plugin.platform import PlatformBase
+
+
+class CpuDeviceModule(ModuleType):
+    """What verl expects of a ``torch.<device>`` module, for one CPU device that reports no memory of its own.
+
+    ``torch.cpu`` answers for everything that is not defined here.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch.cpu, name)
+
+    def _nothing(self, *args, **kwargs) -> None:
+        """Accelerator upkeep that a CPU does not need."""
+
+    def _zero(self, *args, **kwargs) -> int:
+        return 0
+
+    empty_cache = ipc_collect = set_device = synchronize = reset_peak_memory_stats = _nothing
+    memory_allocated = memory_reserved = max_memory_allocated = max_memory_reserved = _zero
+
+    def mem_get_info(self, *args) -> tuple[int, int]:
+        """Return ``(free, total)`` bytes of device memory."""
+        return 0, 0
+
+    def get_device_name(self, *args) -> str:
+        return "CPU"
+
+    def current_device(self) -> torch.device:
+        return torch.device("cpu")
+
+    def manual_seed(self, seed: int) -> None:
+        torch.manual_seed(seed)
+
+    manual_seed_all = manual_seed
+
+    def get_rng_state(self, *args) -> torch.Tensor:
+        return torch.get_rng_state()
+
+    def set_rng_state(self, state: torch.Tensor, *args) -> None:
+        torch.set_rng_state(state)
+
+
+class PlatformCPU(PlatformBase):
+    """One CPU device per process, gloo between processes.
+
+    Ray schedules the processes by its resource ``GPU``, the only one that verl counts when it checks a resource
+    pool: declare as many as there are ranks (``ray_kwargs.ray_init.num_gpus``).
+    """
+
+    device_name = "cpu"
+    vendor_name = "cpu"
+    device_module = CpuDeviceModule("verl_cpu_device")
+
+    def is_available(self) -> bool:
+        return True
+
+    def current_device(self) -> torch.device:
+        """Return the device itself, not an index: verl passes it to ``Tensor.to``, where 0 would mean ``cuda:0``."""
+        return torch.device("cpu")
+
+    def device_count(self) -> int:
+        return 1
+
+    def set_device(self, device_index: int) -> None:
+        pass
+
+    def synchronize(self, device_index: int | None = None) -> None:
+        pass
+
+    def manual_seed(self, seed: int) -> None:
+        torch.manual_seed(seed)
+
+    def manual_seed_all(self, seed: int) -> None:
+        torch.manual_seed(seed)
+
+    def set_allocator_settings(self, settings: str) -> None:
+        pass
+
+    def empty_cache(self) -> None:
+        pass
+
+    def get_device_capability(self, device_index: int = 0) -> tuple[int | None, int | None]:
+        return None, None
+
+    def communication_backend_name(self) -> str:
+        return "gloo"
+
+    def visible_devices_envvar(self) -> str:
+        return "CUDA_VISIBLE_DEVICES"
+
+    @contextmanager
+    def nvtx_range(self, msg: str):
+        yield
+
+    def profiler_start(self) -> None:
+        pass
+
+    def profiler_stop(self) -> None:
+        pass
+
+    def ray_resource_name(self) -> str:
+        return "GPU"
+
+    def ray_noset_envvars(self) -> list[str]:
+        return ["RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES"]
+
+    def is_ipc_supported(self) -> bool:
+        """Return False: weights travel to the rollout servers through shared memory."""
+        return False
+
+    def cudart(self) -> None:
+        return None

@@ -1,0 +1,21 @@
+"""Environment variables that the libraries read on their own, so that ``VERL_PLATFORM=cpu`` is all a user sets."""
+
+import os
+
+DEFAULTS = {
+    # See torch_compile, which does the same for a process that has imported torch already.
+    "TORCHDYNAMO_DISABLE": "1",
+    # Ranks and servers share the cores: one thread each. vLLM would pin its threads to cores of its own choice.
+    "OMP_NUM_THREADS": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    # GiB of KV cache for each vLLM server, which else takes its share of the machine's memory.
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    # Megatron's tensor-parallel layers expect it; on a GPU it orders their kernels.
+    "CUDA_DEVICE_MAX_CONNECTIONS": "1",
+}
+
+
+def set_defaults() -> None:
+    """Set :data:`DEFAULTS` where the user set nothing. Child processes, Ray's included, inherit them."""
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)

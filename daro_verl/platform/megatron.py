@@ -1,0 +1,91 @@
+"""Obstacles in Megatron-core apart from its CUDA calls, for which see ``torch_cuda``."""
+
+from types import ModuleType
+
+import wrapt
+
+
+def keep_rng_states_of_the_cpu(random: ModuleType) -> None:
+    """Let Megatron's RNG tracker save and restore the CPU generator, from which dropout and initialisation draw.
+
+    ``megatron.core.tensor_parallel.random`` (megatron-core 0.16.1) takes the state from CUDA's own generators. Not
+    needed once the tracker works without CUDA.
+    """
+    import torch
+
+    random._get_cuda_rng_state = lambda *args, **kwargs: torch.get_rng_state()
+    random._set_cuda_rng_state = lambda state, *args, **kwargs: torch.set_rng_state(state)
+
+
+def leave_the_mask_to_attention(attention: ModuleType) -> None:
+    """Call local attention without a mask, so that it applies its own causal one.
+
+    verl 0.9.1 passes a padding mask ``[b, s]``, which Transformer Engine's attention ignores for causal attention;
+    ``DotProductAttention`` (megatron-core 0.16.1) takes a mask literally and wants ``[b, 1, s, s]``. Sequences are
+    padded on the right, where a causal mask hides the padding from all tokens before it. Not needed once verl builds
+    the mask that the layer expects.
+    """
+
+    def forward(wrapped, instance, args, kwargs):
+        query, key, value, _mask, *rest = args
+        return wrapped(query, key, value, None, *rest, **kwargs)
+
+    wrapt.wrap_function_wrapper(attention, "DotProductAttention.forward", forward)
+
+
+def restore_float32_without_grad(distrib_optimizer: ModuleType) -> None:
+    """Load optimizer checkpoints of float32 models.
+
+    ``DistributedOptimizer`` (megatron-core 0.16.1) copies into its main parameters, which for float32 are views of
+    the model's own: torch refuses the copy while gradients are recorded. 16-bit models have separate main parameters.
+    Not needed once Megatron copies under ``no_grad``.
+    """
+    import torch
+
+    def restore(wrapped, instance, args, kwargs):
+        with torch.no_grad():
+            return wrapped(*args, **kwargs)
+
+    wrapt.wrap_function_wrapper(distrib_optimizer, "DistributedOptimizer._set_main_param_and_optimizer_states", restore)
+
+
+def start_a_fresh_optimizer_at_step_zero(distrib_optimizer: ModuleType) -> None:
+    """Load an optimizer checkpoint in a new process.
+
+    Before it loads, ``DistributedOptimizer.state_dict`` (megatron-core 0.16.1) reads the step from the inner
+    optimizer's state. torch's Adam, which Megatron takes where Apex and Transformer Engine are absent, has none until
+    its first step, and an assertion fails. Not needed once Megatron initialises the step along with the moments.
+    """
+    import torch
+
+    def state_dict(wrapped, instance, args, kwargs):
+        inner = instance.optimizer
+        if not inner.state:
+            for parameter in (p for group in inner.param_groups for p in group["params"]):
+                inner.state[parameter] = {
+                    "step": torch.tensor(0.0),
+                    "exp_avg": torch.zeros_like(parameter.data),
+                    "exp_avg_sq": torch.zeros_like(parameter.data),
+                }
+        return wrapped(*args, **kwargs)
+
+    wrapt.wrap_function_wrapper(distrib_optimizer, "DistributedOptimizer.state_dict", state_dict)
+
+
+def resume_at_the_step_of_the_checkpoint(distrib_optimizer: ModuleType) -> None:
+    """Give Adam the step of the checkpoint, a tensor of its own for each parameter.
+
+    Where Apex and Transformer Engine are absent, ``DistributedOptimizer.load_state_dict`` (megatron-core 0.16.1) first
+    shares one step tensor between all parameters, to which torch's Adam then adds once for each, and later copies the
+    step from before the load into it. The parameter groups have the right one. Without this, the bias correction of a
+    resumed run is off. Not needed once a resumed step repeats the one that followed the checkpoint.
+    """
+    import torch
+
+    def load_state_dict(wrapped, instance, args, kwargs):
+        wrapped(*args, **kwargs)
+        for group in instance.optimizer.param_groups:
+            for parameter in group["params"]:
+                instance.optimizer.state[parameter]["step"] = torch.tensor(float(group["step"]))
+
+    wrapt.wrap_function_wrapper(distrib_optimizer, "DistributedOptimizer.load_state_dict", load_state_dict)

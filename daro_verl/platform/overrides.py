@@ -1,0 +1,139 @@
+"""Hydra overrides that a ``verl.trainer.main_ppo`` job needs on the CPU platform, and no setting of the task itself.
+
+``python -m daro_verl.platform.overrides --help`` prints them one per line, for shell scripts::
+
+    VERL_PLATFORM=cpu python -m verl.trainer.main_ppo $(python -m daro_verl.platform.overrides) data.train_files=...
+"""
+
+import argparse
+
+ENGINES = ("megatron", "fsdp2")
+DTYPES = ("bfloat16", "float32")
+
+# TransformerConfig fields whose CUDA or Transformer-Engine implementation does not exist here.
+TRANSFORMER_SWITCHES = {
+    "attention_backend": "unfused",
+    "apply_rope_fusion": False,
+    "bias_activation_fusion": False,
+    "bias_dropout_fusion": False,
+    "gradient_accumulation_fusion": False,
+    "masked_softmax_fusion": False,
+    "persist_layer_norm": False,
+    "sequence_parallel": False,
+    # Else each layer is initialised within Megatron's CUDA RNG state and warns that the CPU's changed.
+    "use_cpu_initialization": True,
+}
+
+
+def cpu_overrides(
+    num_devices: int = 2,
+    engine: str = "megatron",
+    dtype: str | None = None,
+    rollout_dtype: str = "bfloat16",
+    num_cpus: int = 16,
+) -> list[str]:
+    """Return the overrides for one node with ``num_devices`` training ranks and as many rollout servers of one rank.
+
+    Args:
+        num_devices: CPU "devices" that Ray schedules, one per training rank.
+        engine: ``megatron`` (through vanilla mbridge) or ``fsdp2``, for actor, reference and critic.
+        dtype: type of parameters and activations in training. By default bfloat16 for Megatron, float32 for FSDP2.
+        rollout_dtype: type of the rollout servers' model.
+        num_cpus: CPUs that Ray may promise. More than the machine has: verl asks for three per device and one for
+            each of its helpers, most of which wait.
+
+    Raises:
+        ValueError: on an unknown engine or dtype.
+    """
+    dtype = dtype or {"megatron": "bfloat16", "fsdp2": "float32"}.get(engine)
+    _check("engine", engine, ENGINES)
+    _check("dtype", dtype, DTYPES)
+    _check("rollout_dtype", rollout_dtype, DTYPES)
+    training = _megatron(dtype) if engine == "megatron" else _fsdp2(dtype)
+    return [*training, *_rollout(rollout_dtype), *_host(num_devices, num_cpus)]
+
+
+def _megatron(dtype: str) -> list[str]:
+    """Vanilla mbridge because Megatron-Bridge needs Transformer Engine; no packing because local attention does."""
+    overrides = ["model_engine=megatron", *_no_packing()]
+    for role in ("actor_rollout_ref.actor", "critic"):
+        megatron = f"{role}.megatron"
+        overrides += [
+            f"{megatron}.use_mbridge=True",
+            f"{megatron}.vanilla_mbridge=True",
+            f"{megatron}.use_remove_padding=False",
+            f"{megatron}.sequence_parallel=False",
+            f"{megatron}.dtype={dtype}",
+            *(f"++{megatron}.override_transformer_config.{key}={value}" for key, value in TRANSFORMER_SWITCHES.items()),
+        ]
+    # The reference model takes the rest from the actor.
+    reference = "actor_rollout_ref.ref.megatron"
+    return [*overrides, f"{reference}.sequence_parallel=False", f"{reference}.dtype={dtype}"]
+
+
+def _fsdp2(dtype: str) -> list[str]:
+    """PyTorch's own attention, because flash-attention needs CUDA."""
+    overrides = ["model_engine=dp", *_no_packing(), "actor_rollout_ref.actor.strategy=fsdp2", "critic.strategy=fsdp2"]
+    for model in ("actor_rollout_ref.model", "critic.model"):
+        overrides.append(f"++{model}.override_config.attn_implementation=sdpa")
+    for config in ("actor_rollout_ref.actor.fsdp_config", "actor_rollout_ref.ref.fsdp_config", "critic.fsdp"):
+        overrides += [
+            f"{config}.dtype={dtype}",
+            f"++{config}.mixed_precision.param_dtype={dtype}",
+            f"{config}.use_torch_compile=False",
+        ]
+    return overrides
+
+
+def _no_packing() -> list[str]:
+    return [f"{model}.use_remove_padding=False" for model in ("actor_rollout_ref.model", "critic.model")]
+
+
+def _rollout(dtype: str) -> list[str]:
+    """One-rank vLLM servers without CUDA graphs and sleep mode; weights reach them in 16 MB of shared memory."""
+    rollout = "actor_rollout_ref.rollout"
+    return [
+        f"{rollout}.name=vllm",
+        f"{rollout}.dtype={dtype}",
+        f"{rollout}.tensor_model_parallel_size=1",
+        f"{rollout}.enforce_eager=True",
+        f"{rollout}.free_cache_engine=False",
+        f"++{rollout}.enable_sleep_mode=False",
+        f"{rollout}.checkpoint_engine.update_weights_bucket_megabytes=16",
+    ]
+
+
+def _host(num_devices: int, num_cpus: int) -> list[str]:
+    """Ray resources, and one process for each kind of helper of which verl starts eight."""
+    return [
+        "trainer.device=cpu",
+        "trainer.nnodes=1",
+        f"trainer.n_gpus_per_node={num_devices}",
+        f"++ray_kwargs.ray_init.num_gpus={num_devices}",
+        f"ray_kwargs.ray_init.num_cpus={num_cpus}",
+        "++ray_kwargs.ray_init.object_store_memory=500000000",
+        "actor_rollout_ref.rollout.agent.num_workers=1",
+        "reward.num_workers=1",
+        "data.dataloader_num_workers=0",
+        "transfer_queue.backend.SimpleStorage.num_data_storage_units=1",
+    ]
+
+
+def _check(name: str, got: object, expected: tuple[str, ...]) -> None:
+    if got not in expected:
+        raise ValueError(f"{name}: got {got!r}, expected one of {expected}. Pass {name}={expected[0]!r}.")
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m daro_verl.platform.overrides", description=cpu_overrides.__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--num-devices", type=int, default=2)
+    parser.add_argument("--engine", choices=ENGINES, default="megatron")
+    parser.add_argument("--dtype", choices=DTYPES)
+    parser.add_argument("--rollout-dtype", choices=DTYPES, default="bfloat16")
+    parser.add_argument("--num-cpus", type=int, default=16)
+    print("\n".join(cpu_overrides(**vars(parser.parse_args(argv)))))
+
+
+if __name__ == "__main__":
+    main()
