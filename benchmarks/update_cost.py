@@ -52,7 +52,9 @@ def shared_model() -> str:
 
 def make_updates(model: str, num_responses: int) -> dict:
     """``{name: update(rows)}`` for verl's worker and for DARO's, on one engine whose model does not move (lr 0)."""
-    args = argparse.Namespace(engine="megatron", model=model, tp=2, pp=1, dtype="bfloat16", lr=0.0, loss="vanilla", options={})
+    args = argparse.Namespace(
+        engine="megatron", model=model, tp=2, pp=1, dtype="bfloat16", lr=0.0, loss="vanilla", options={}
+    )
     args.micro_batch_size = num_responses
     worker = train_ranks.build_worker(args)
     actor = McoreActorConfig(strategy="megatron", rollout_n=NUM_ROLLOUTS, ppo_micro_batch_size_per_gpu=1)

@@ -23,8 +23,8 @@ def step_metrics(
     - ``daro/loss_not_positive``: share of the updates so far in which the present bin had ``L_k <= 0``;
     - ``daro/token_share``, ``daro/response_share``: of all response tokens / responses that train (bins 0 and G count);
 
-    and ``daro/objective`` = ``sum over bins present of [w_k L_k - ln w_k]``. The worker adds ``daro/weight_version``, the
-    number of updates so far (the last of a step, not their average).
+    and ``daro/objective`` = ``sum over bins present of [w_k L_k - ln w_k]``. The worker adds ``daro/weight_version``,
+    the number of updates so far (the last of a step, not their average).
 
     Args:
         used_weights: [G-1] the weights of the model's step.

@@ -1,4 +1,4 @@
-"""The CPU platform without daro-verl's seams, for a job that must not see the plugin (``VERL_USE_EXTERNAL_MODULES``)."""
+"""The CPU platform without daro-verl's seams, for a job that must not see the plugin."""
 
 from daro_verl import platform
 

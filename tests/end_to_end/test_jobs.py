@@ -1,4 +1,4 @@
-"""The main job on real engines: verl's ``main_ppo``, Ray, two Megatron actors (TP = 2), two vLLM servers, on the CPU."""
+"""The main job on real engines: verl's ``main_ppo``, Ray, Megatron actors at TP = 2, two vLLM servers, on the CPU."""
 
 import json
 import os
@@ -83,8 +83,7 @@ def test_a_complete_run_is_not_run_again(output):
 def test_grpo_is_the_same_to_the_last_digit_with_and_without_the_plugin(output, tmp_path):
     """One GRPO job with the plugin loaded, one with verl's plugin discovery off; the CPU platform is loaded by hand.
 
-    The responses are made deterministic (greedy-free sampling with verl's own seeds, one engine precision for both), so
-    the losses, gradient norms and rewards of every step have to be equal.
+    verl's full determinism fixes the sampled responses, so losses, gradient norms and rewards have to be equal.
     """
     seeded = ("--method", "grpo", "actor_rollout_ref.rollout.full_determinism=True")
     runs = {}

@@ -1,0 +1,115 @@
+"""``python -m examples.quickstart``: DARO on a machine without a GPU, from nothing to a summary. See README.md."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from examples.quickstart.history import held_out_by_level, read_attempts
+from examples.quickstart.job import METHODS, REPOSITORY, Job
+from examples.quickstart.pass_rates import GROUP_SIZE
+from examples.quickstart.process_tree import ProcessTree
+from examples.quickstart.progress import duration, follow
+from examples.quickstart.summary import summarise
+from examples.quickstart.task import NUM_TEST, SOURCE_OF_LEVEL, build_data
+from examples.quickstart.warm_start import STEPS as WARM_START_STEPS
+from examples.quickstart.warm_start import warm_start
+
+RL_STEPS, SAVE_FREQ = 60, 20
+SMOKE = {"rl_steps": 2, "warm_start_steps": 120, "num_test": 16, "num_measured": 8}
+TAIL_LINES = 30
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    method = "grpo" if os.environ.get("GRPO") == "1" else "daro"
+    parser = argparse.ArgumentParser(prog="python -m examples.quickstart", description=__doc__)
+    parser.add_argument("--method", choices=METHODS, default=method, help="advantage estimator (GRPO=1 means grpo)")
+    parser.add_argument("--steps", type=int, help=f"RL steps, {RL_STEPS} by default")
+    parser.add_argument("--output", type=Path, help="directory of everything that is written")
+    parser.add_argument("--smoke", action="store_true", help="two steps of everything, as a test: learns nothing")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="further settings for verl")
+    arguments = parser.parse_intermixed_args(argv)
+    for override in arguments.overrides:
+        if "=" not in override:
+            parser.error(f"got {override!r}, expected key=value. Give verl's settings as key=value.")
+    name = "quickstart-smoke" if arguments.smoke else "quickstart"
+    arguments.output = arguments.output or REPOSITORY / "outputs" / name
+    arguments.steps = arguments.steps or (SMOKE["rl_steps"] if arguments.smoke else RL_STEPS)
+    return arguments
+
+
+def prepare(arguments: argparse.Namespace) -> Job:
+    """Data and model, which both methods share, and the job on them."""
+    output = arguments.output.resolve()
+    print("1/4  data and warm start", flush=True)
+    data = build_data(output / "data", num_test=SMOKE["num_test"] if arguments.smoke else NUM_TEST)
+    sizes = (SMOKE["warm_start_steps"], SMOKE["num_measured"]) if arguments.smoke else (WARM_START_STEPS, 200)
+    report = warm_start(output / "model", *sizes)
+    levels = ", ".join(f"level {level} {rate:.2f}" for level, rate in report["pass_rate_of_level"].items())
+    print(f"     {report['parameters']} parameters, pass rate {report['pass_rate']:.2f} ({levels})")
+    print(f"     prompts with 0..{GROUP_SIZE} of {GROUP_SIZE} right: {report['num_prompts_of_bin']}")
+    print(f"     mean length of right and wrong responses: {report['length_right']}, {report['length_wrong']}")
+    return Job(
+        method=arguments.method,
+        steps=arguments.steps,
+        save_freq=min(SAVE_FREQ, arguments.steps),
+        directory=output / arguments.method,
+        model=output / "model",
+        data=data,
+        extra=tuple(arguments.overrides),
+    )
+
+
+def is_complete(job: Job) -> bool:
+    """Whether the last step was validated; what happens in between is verl's to resume."""
+    return bool(held_out_by_level(read_attempts(job.attempts).get(job.steps, {}), SOURCE_OF_LEVEL))
+
+
+def train(job: Job) -> int:
+    """One attempt at the RL job, from its last checkpoint on. Returns verl's exit status."""
+    attempt, start = job.next_attempt(), time.monotonic()
+    log = attempt.with_suffix(".log")
+    resumed = f", resumed from step {step}" if (step := job.checkpointed_step()) else ""
+    print(f"2/4  verl.trainer.main_ppo, {job.method}{resumed}; its output: {log}", flush=True)
+    print("3/4  Ray, two Megatron actors and two vLLM servers start (1 to 3 minutes), then RL", flush=True)
+    tree = ProcessTree(job.command(), job.environment(attempt), log, job.directory)
+    try:
+        return follow(tree, attempt.with_suffix(".jsonl"), job.steps, lambda line: print(f"     {line}", flush=True))
+    finally:
+        print(f"     stopping verl after {duration(time.monotonic() - start)}", flush=True)
+        tree.stop()
+        cost = {"seconds": time.monotonic() - start, "peak_memory": tree.peak_memory}
+        attempt.with_suffix(".cost.json").write_text(json.dumps(cost))
+
+
+def fail(job: Job) -> int:
+    """Say what verl said last."""
+    log = sorted(job.attempts.glob("*.log"))[-1]
+    print("".join(log.read_text(errors="replace").splitlines(keepends=True)[-TAIL_LINES:]), file=sys.stderr)
+    print(f"verl failed. Its whole output: {log}\nRun the same command again to resume.", file=sys.stderr)
+    return 1
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C
+    arguments = parse()
+    try:
+        job = prepare(arguments)
+        if is_complete(job):
+            print(f"2/4  {job.method} has its {job.steps} steps already; remove {job.directory} to train again")
+        else:
+            train(job)
+            if not is_complete(job):
+                return fail(job)
+    except KeyboardInterrupt:
+        print("\ninterrupted. Run the same command again to resume from the last checkpoint.", file=sys.stderr)
+        return 130
+    print(f"4/4  {summarise(job.directory, job.method).text()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""The RL job: verl's own ``verl.trainer.main_ppo`` with Megatron TP = 2 actors and two vLLM servers on the CPU.
+
+Only the task's settings are here. What verl needs on a machine without a GPU comes from ``daro_verl.platform``.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from daro_verl.platform.overrides import cpu_overrides
+from examples.quickstart.pass_rates import GROUP_SIZE
+from examples.quickstart.task import MAX_RESPONSE_LENGTH
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+METHODS = ("daro", "grpo")
+MAX_PROMPT_LENGTH = 16  # six digits, five "+", "=" and the three tokens of the chat template
+TRAIN_BATCH_SIZE, MINI_BATCH_SIZE = 32, 16  # prompts
+NUM_VALIDATION_RESPONSES = 4  # per held-out prompt
+LEARNING_RATE = 1e-4
+WARM_UP_STEPS = 5  # of RL. Adam's first updates are as large as the learning rate, whatever the gradient
+
+
+@dataclass(frozen=True)
+class Job:
+    """One RL run: its method, its length in steps and where it lives."""
+
+    method: str
+    steps: int
+    save_freq: int
+    directory: Path  # of this method: checkpoints, logs, results
+    model: Path
+    data: dict[str, Path]  # parquet by split
+    extra: tuple[str, ...] = ()  # the user's own Hydra overrides, which win
+
+    @property
+    def attempts(self) -> Path:
+        """Holds ``0001.jsonl`` (metrics) and ``0001.log`` (verl's output) of each attempt: a resume adds a pair."""
+        return self.directory / "attempts"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.directory / "checkpoints"
+
+    def next_attempt(self) -> Path:
+        """Path of the next attempt's files, without suffix. verl's logger would overwrite an existing file."""
+        self.attempts.mkdir(parents=True, exist_ok=True)
+        return self.attempts / f"{len(list(self.attempts.glob('*.log'))) + 1:04d}"
+
+    def checkpointed_step(self) -> int:
+        """The step from which verl resumes; 0 without a checkpoint."""
+        tracker = self.checkpoints / "latest_checkpointed_iteration.txt"
+        return int(tracker.read_text()) if tracker.exists() else 0
+
+    def command(self) -> list[str]:
+        settings = [*cpu_overrides(num_devices=2), *self._task(), *self._training(), *self._rollout(), *self._trainer()]
+        return [sys.executable, "-m", "verl.trainer.main_ppo", *settings, *self.extra]
+
+    def environment(self, attempt: Path) -> dict[str, str]:
+        environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}  # its own Ray
+        paths = [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
+        return environment | {
+            "VERL_PLATFORM": "cpu",
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "PYTHONUNBUFFERED": "1",
+            "VERL_FILE_LOGGER_PATH": str(attempt.with_suffix(".jsonl")),
+            "TENSORBOARD_DIR": str(self.directory / "tensorboard"),
+            "HF_HUB_OFFLINE": "1",
+            "HYDRA_FULL_ERROR": "1",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            # Else Ray starts as many idle workers as it may promise CPUs: a minute of work, and gigabytes.
+            "RAY_prestart_worker_first_driver": "0",
+        }
+
+    def _task(self) -> list[str]:
+        return [
+            f"data.train_files={self.data['train']}",
+            f"data.val_files={self.data['test']}",
+            f"data.train_batch_size={TRAIN_BATCH_SIZE}",
+            f"data.max_prompt_length={MAX_PROMPT_LENGTH}",
+            f"data.max_response_length={MAX_RESPONSE_LENGTH}",
+            f"reward.custom_reward_function.path={Path(__file__).with_name('reward.py')}",
+            f"actor_rollout_ref.model.path={self.model}",
+        ]
+
+    def _training(self) -> list[str]:
+        actor = "actor_rollout_ref.actor"
+        return [
+            f"algorithm.adv_estimator={self.method}",
+            f"{actor}.megatron.tensor_model_parallel_size=2",
+            f"{actor}.optim.lr={LEARNING_RATE}",
+            f"{actor}.optim.lr_warmup_steps={WARM_UP_STEPS}",
+            f"{actor}.ppo_mini_batch_size={MINI_BATCH_SIZE}",
+            f"{actor}.ppo_micro_batch_size_per_gpu={MINI_BATCH_SIZE * GROUP_SIZE}",
+            f"{actor}.use_dynamic_bsz=False",
+            f"{actor}.use_kl_loss=False",
+        ]
+
+    def _rollout(self) -> list[str]:
+        rollout = "actor_rollout_ref.rollout"
+        return [
+            f"{rollout}.n={GROUP_SIZE}",
+            f"{rollout}.log_prob_micro_batch_size_per_gpu={TRAIN_BATCH_SIZE * GROUP_SIZE}",
+            f"{rollout}.max_model_len={MAX_PROMPT_LENGTH + MAX_RESPONSE_LENGTH}",
+            f"{rollout}.max_num_seqs=128",
+            f"{rollout}.max_num_batched_tokens=2048",
+            f"{rollout}.val_kwargs.n={NUM_VALIDATION_RESPONSES}",
+            f"{rollout}.val_kwargs.do_sample=True",
+            f"{rollout}.val_kwargs.temperature=1.0",
+        ]
+
+    def _trainer(self) -> list[str]:
+        """Validate at the start and at the end, by the same measure; a resumed run has its start measured already."""
+        is_resumed = 0 < self.checkpointed_step() < self.steps
+        return [
+            "trainer.logger=[console,file,tensorboard]",
+            "trainer.project_name=quickstart",
+            f"trainer.experiment_name={self.method}",
+            f"trainer.total_training_steps={self.steps}",
+            "trainer.total_epochs=1000",
+            f"trainer.val_before_train={not is_resumed}",
+            f"trainer.test_freq={self.steps}",
+            f"trainer.save_freq={self.save_freq}",
+            f"trainer.default_local_dir={self.checkpoints}",
+            "trainer.max_actor_ckpt_to_keep=2",
+            "trainer.resume_mode=auto",
+            f"hydra.run.dir={self.directory / 'hydra'}",
+        ]

@@ -1,0 +1,153 @@
+"""The job's command, its progress and its summary, on files as verl writes them; no Ray."""
+
+import json
+import os
+import sys
+import time
+
+import psutil
+import pytest
+
+from examples.quickstart.__main__ import is_complete, parse
+from examples.quickstart.history import per_bin, read_attempts, read_lines
+from examples.quickstart.job import Job
+from examples.quickstart.process_tree import ProcessTree
+from examples.quickstart.progress import StepLines, follow
+from examples.quickstart.summary import summarise
+from examples.quickstart.task import LEVELS, SOURCE_OF_LEVEL
+
+
+def validation(rate: float) -> dict:
+    return {f"val-core/{SOURCE_OF_LEVEL[level]}/acc/mean@4": rate - 0.05 * level for level in LEVELS}
+
+
+def training(step: int, daro: bool = True) -> dict:
+    metrics = {"training/global_step": step, "critic/score/mean": 0.3 + 0.01 * step, "response_length/mean": 21.25}
+    metrics |= {"timing_s/step": 4.0, "actor/entropy": 0.5, "actor/grad_norm": 0.9}
+    if daro:
+        metrics |= {f"actor/daro/weight/{k}of8": 1 + 0.01 * k * step for k in range(1, 8)}
+        metrics |= {f"daro/pass_rate/{k}of8": 1 / 9 for k in range(9)}
+    return metrics
+
+
+def write_attempt(job: Job, records: dict[int, dict], tail: str = "") -> None:
+    attempt = job.next_attempt()
+    lines = [json.dumps({"step": step, "data": data}) + "\n" for step, data in records.items()]
+    attempt.with_suffix(".jsonl").write_text("".join(lines) + tail)
+    attempt.with_suffix(".log").write_text("verl says much\n")
+    attempt.with_suffix(".cost.json").write_text(json.dumps({"seconds": 90.0, "peak_memory": 3 * 2**30}))
+
+
+@pytest.fixture
+def job(tmp_path) -> Job:
+    data = {split: tmp_path / f"{split}.parquet" for split in ("train", "test")}
+    return Job("daro", 4, 2, tmp_path / "daro", tmp_path / "model", data, ("trainer.seed=7",))
+
+
+@pytest.fixture
+def resumed(job) -> Job:
+    """Interrupted in step 4, after the checkpoint of step 2; then run to the end."""
+    write_attempt(job, {0: validation(0.6), 1: training(1), 2: training(2), 3: training(3)}, tail='{"step":4,"da')
+    write_attempt(job, {3: training(3), 4: training(4) | validation(0.9)})
+    return job
+
+
+def test_a_half_written_last_line_is_left_out():
+    assert read_lines('{"step": 1, "data": {}}\n{"step": 2, "da') == [{"step": 1, "data": {}}]
+    assert read_lines('{"step": 1') == []
+
+
+def test_attempts_form_one_history(resumed):
+    history = read_attempts(resumed.attempts)
+    assert list(history) == [0, 1, 2, 3, 4]
+    assert is_complete(resumed)
+
+
+def test_a_run_without_its_last_validation_is_not_complete(job):
+    write_attempt(job, {0: validation(0.6), 1: training(1)})
+    assert not is_complete(job)
+    with pytest.raises(ValueError, match=r"got validations at steps \[0\], expected one after training"):
+        summarise(job.directory, job.method)
+
+
+def test_bins_are_read_by_number():
+    assert per_bin({"a/weight/2of8": 2.0, "a/weight/1of8": 1.0, "a/loss/1of8": 9.0}, "a/weight") == {1: 1.0, 2: 2.0}
+
+
+def test_step_line():
+    lines = StepLines(steps=60)
+    line = lines.line(10, training(10))
+    assert line.startswith("step  10/60  pass rate 0.40  length 21.2   4.0 s/step  3:20 left")
+    assert line.endswith("w 1.10 1.20 1.30 1.40 1.50 1.60 1.70")
+    assert " w " not in lines.line(11, training(11, daro=False))
+    assert lines.line(0, validation(0.6)) == (
+        "step   0/60  held-out pass rate: level 2 0.50, level 3 0.45, level 4 0.40, level 5 0.35"
+    )
+
+
+def test_follow_shows_each_record_once_and_returns_the_status(tmp_path):
+    file = tmp_path / "metrics.jsonl"
+    text = "".join(json.dumps({"step": step, "data": training(step)}) + "\n" for step in (1, 2))
+    command = [sys.executable, "-c", f"open({str(file)!r}, 'w').write({text!r}); raise SystemExit(3)"]
+    shown = []
+    tree = ProcessTree(command, os.environ, tmp_path / "log", tmp_path)
+    assert follow(tree, file, steps=2, show=shown.append) == 3
+    assert [line[:10] for line in shown] == ["step   1/2", "step   2/2"]
+
+
+def test_stop_ends_the_whole_tree(tmp_path):
+    child = "import time; time.sleep(600)"
+    parent = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}]).wait()"
+    tree = ProcessTree([sys.executable, "-c", parent], os.environ, tmp_path / "log", tmp_path)
+    while len(members := psutil.Process(tree._process.pid).children(recursive=True)) < 1:
+        time.sleep(0.05)
+    tree.stop(patience=2)
+    _, alive = psutil.wait_procs(members, timeout=5)
+    assert not alive
+    assert tree.peak_memory > 0
+
+
+def test_summary(resumed):
+    summary = summarise(resumed.directory, resumed.method)
+    assert summary.before == pytest.approx({2: 0.5, 3: 0.45, 4: 0.4, 5: 0.35})
+    text = summary.text()
+    assert "level 2      0.500   0.800   +30.0" in text
+    assert "all          0.425   0.725   +30.0" in text
+    assert "3.0 minutes of RL, peak memory 3.0 GiB" in text
+    assert summary.picture.stat().st_size > 10_000
+
+
+def test_summary_without_weights(job):
+    write_attempt(job, {0: validation(0.6), 4: training(4, daro=False) | validation(0.5)})
+    summary = summarise(job.directory, "grpo")
+    assert "all          0.425   0.325   -10.0" in summary.text()
+
+
+def test_a_resumed_job_does_not_measure_its_start_again(job):
+    assert "trainer.val_before_train=True" in job.command()
+    job.checkpoints.mkdir(parents=True)
+    (job.checkpoints / "latest_checkpointed_iteration.txt").write_text("2")
+    assert "trainer.val_before_train=False" in job.command()
+    # The last checkpoint is there, its validation is not.
+    (job.checkpoints / "latest_checkpointed_iteration.txt").write_text("4")
+    assert "trainer.val_before_train=True" in job.command()
+
+
+def test_the_users_overrides_come_last(job):
+    assert job.command()[-1] == "trainer.seed=7"
+    assert "algorithm.adv_estimator=daro" in job.command()
+
+
+def test_attempts_do_not_share_files(resumed):
+    assert resumed.next_attempt().name == "0003"
+
+
+def test_arguments(monkeypatch, capsys):
+    assert parse([]).method == "daro"
+    monkeypatch.setenv("GRPO", "1")
+    arguments = parse(["--smoke", "a.b=1", "--steps", "3", "c=2"])
+    assert (arguments.method, arguments.steps, arguments.overrides) == ("grpo", 3, ["a.b=1", "c=2"])
+    assert arguments.output.name == "quickstart-smoke"
+    with pytest.raises(SystemExit):
+        parse(["lr"])
+    assert "got 'lr', expected key=value" in capsys.readouterr().err
