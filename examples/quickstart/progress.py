@@ -9,7 +9,7 @@ from examples.quickstart.history import held_out_by_level, per_bin, read_lines
 from examples.quickstart.process_tree import ProcessTree
 from examples.quickstart.task import SOURCE_OF_LEVEL
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 SAMPLE_SECONDS = 3.0  # of the process tree
 HEARTBEAT_SECONDS = 30.0  # while nothing else is printed
 RECENT_STEPS = 10  # the time left is estimated from these

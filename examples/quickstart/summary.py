@@ -1,9 +1,11 @@
 """The summary of a finished run, in text and as a picture; every number is read from the run's own files."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from daro_verl.workers.weights_file import FILE_NAME
 from examples.quickstart.history import held_out_by_level, per_bin, read_attempts, training_steps
 from examples.quickstart.task import SOURCE_OF_LEVEL
 
@@ -20,6 +22,7 @@ class Summary:
     after: dict[int, float]
     seconds: float  # all attempts together
     peak_memory: int  # bytes, the largest of all attempts
+    weights: str  # what the last checkpoint says of the difficulty weights
     picture: Path
 
     def text(self) -> str:
@@ -31,6 +34,7 @@ class Summary:
         lines += [
             "",
             f"{self.seconds / 60:.1f} minutes of RL, peak memory {self.peak_memory / 2**30:.1f} GiB",
+            *([self.weights] if self.weights else []),
             f"picture: {self.picture}",
         ]
         return "\n".join(lines)
@@ -59,7 +63,21 @@ def summarise(directory: Path, method: str) -> Summary:
         after=validated[max(validated)],
         seconds=sum(cost["seconds"] for cost in costs),
         peak_memory=max((cost["peak_memory"] for cost in costs), default=0),
+        weights=describe_weights(directory / "checkpoints" / f"global_step_{max(validated)}"),
         picture=picture,
+    )
+
+
+def describe_weights(checkpoint: Path) -> str:
+    """The saved difficulty weights in a line; a checkpoint is only written if they are equal on every rank."""
+    file = checkpoint / "actor" / FILE_NAME
+    if not file.exists():
+        return ""
+    saved = json.loads(file.read_text())
+    weights = ", ".join(f"{math.exp(log_weight):.2f}" for log_weight in saved["log_weights"])
+    return (
+        f"difficulty weights after {saved['version']} updates: {weights}; "
+        f"equal on all {saved['num_ranks']} ranks, compared bit for bit at the checkpoint"
     )
 
 

@@ -8,6 +8,8 @@ import time
 import psutil
 import pytest
 
+from daro_verl.workers.difficulty_weights import DifficultyWeights
+from daro_verl.workers.weights_file import write_weights
 from examples.quickstart.__main__ import is_complete, parse
 from examples.quickstart.history import per_bin, read_attempts, read_lines
 from examples.quickstart.job import Job
@@ -108,6 +110,9 @@ def test_stop_ends_the_whole_tree(tmp_path):
 
 
 def test_summary(resumed):
+    weights = DifficultyWeights(8, {"weight_init": 2.0})
+    saved = {**weights.state_dict(), "version": 8, "num_ranks": 2}
+    write_weights(resumed.checkpoints / "global_step_4" / "actor", saved)
     summary = summarise(resumed.directory, resumed.method)
     assert summary.before == pytest.approx({2: 0.5, 3: 0.45, 4: 0.4, 5: 0.35})
     text = summary.text()
@@ -115,12 +120,14 @@ def test_summary(resumed):
     assert "all          0.425   0.725   +30.0" in text
     assert "3.0 minutes of RL, peak memory 3.0 GiB" in text
     assert summary.picture.stat().st_size > 10_000
+    assert "after 8 updates: 2.00, 2.00, 2.00, 2.00, 2.00, 2.00, 2.00; equal on all 2 ranks" in text
 
 
 def test_summary_without_weights(job):
     write_attempt(job, {0: validation(0.6), 4: training(4, daro=False) | validation(0.5)})
     summary = summarise(job.directory, "grpo")
     assert "all          0.425   0.325   -10.0" in summary.text()
+    assert "difficulty weights" not in summary.text()
 
 
 def test_a_resumed_job_does_not_measure_its_start_again(job):
