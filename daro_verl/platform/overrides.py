@@ -112,6 +112,7 @@ def _host(num_devices: int, num_cpus: int) -> list[str]:
         f"++ray_kwargs.ray_init.num_gpus={num_devices}",
         f"ray_kwargs.ray_init.num_cpus={num_cpus}",
         "++ray_kwargs.ray_init.object_store_memory=500000000",
+        "++ray_kwargs.ray_init.include_dashboard=False",
         "actor_rollout_ref.rollout.agent.num_workers=1",
         "reward.num_workers=1",
         "data.dataloader_num_workers=0",

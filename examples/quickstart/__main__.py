@@ -18,7 +18,7 @@ from examples.quickstart.task import NUM_TEST, SOURCE_OF_LEVEL, build_data
 from examples.quickstart.warm_start import STEPS as WARM_START_STEPS
 from examples.quickstart.warm_start import warm_start
 
-RL_STEPS, SAVE_FREQ = 60, 20
+RL_STEPS, SAVE_FREQ = 60, 10
 SMOKE = {"rl_steps": 2, "warm_start_steps": 120, "num_test": 16, "num_measured": 8}
 TAIL_LINES = 30
 

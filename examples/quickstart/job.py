@@ -18,7 +18,7 @@ MAX_PROMPT_LENGTH = 16  # six digits, five "+", "=" and the three tokens of the 
 TRAIN_BATCH_SIZE, MINI_BATCH_SIZE = 32, 16  # prompts
 NUM_VALIDATION_RESPONSES = 4  # per held-out prompt
 LEARNING_RATE = 1e-4
-WARM_UP_STEPS = 5  # of RL. Adam's first updates are as large as the learning rate, whatever the gradient
+WARM_UP_SHARE = 0.1  # of the steps: Adam's first updates are as large as the rate, whatever the gradient
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Job:
             f"algorithm.adv_estimator={self.method}",
             f"{actor}.megatron.tensor_model_parallel_size=2",
             f"{actor}.optim.lr={LEARNING_RATE}",
-            f"{actor}.optim.lr_warmup_steps={WARM_UP_STEPS}",
+            f"{actor}.optim.lr_warmup_steps_ratio={WARM_UP_SHARE}",
             f"{actor}.ppo_mini_batch_size={MINI_BATCH_SIZE}",
             f"{actor}.ppo_micro_batch_size_per_gpu={MINI_BATCH_SIZE * GROUP_SIZE}",
             f"{actor}.use_dynamic_bsz=False",
