@@ -15,7 +15,7 @@ from examples.quickstart.task import MAX_RESPONSE_LENGTH
 REPOSITORY = Path(__file__).resolve().parents[2]
 METHODS = ("daro", "grpo")
 MAX_PROMPT_LENGTH = 16  # six digits, five "+", "=" and the three tokens of the chat template
-TRAIN_BATCH_SIZE, MINI_BATCH_SIZE = 32, 16  # prompts
+TRAIN_BATCH_SIZE = 16  # prompts, one optimizer step
 NUM_VALIDATION_RESPONSES = 4  # per held-out prompt
 LEARNING_RATE = 1e-4
 WARM_UP_SHARE = 0.1  # of the steps: Adam's first updates are as large as the rate, whatever the gradient
@@ -90,8 +90,8 @@ class Job:
             f"{actor}.megatron.tensor_model_parallel_size=2",
             f"{actor}.optim.lr={LEARNING_RATE}",
             f"{actor}.optim.lr_warmup_steps_ratio={WARM_UP_SHARE}",
-            f"{actor}.ppo_mini_batch_size={MINI_BATCH_SIZE}",
-            f"{actor}.ppo_micro_batch_size_per_gpu={MINI_BATCH_SIZE * GROUP_SIZE}",
+            f"{actor}.ppo_mini_batch_size={TRAIN_BATCH_SIZE}",
+            f"{actor}.ppo_micro_batch_size_per_gpu={TRAIN_BATCH_SIZE * GROUP_SIZE}",
             f"{actor}.use_dynamic_bsz=False",
             f"{actor}.use_kl_loss=False",
         ]
