@@ -6,31 +6,17 @@ weights after every step, and the model's full gradient (Hugging Face names) of 
 
 import argparse
 import json
-from functools import partial
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 import verl  # noqa: F401  (loads the plugin, and with it the CPU platform)
-from tensordict import TensorDict
-from verl.trainer.config import CheckpointConfig
-from verl.workers.config import (
-    FSDPActorConfig,
-    FSDPEngineConfig,
-    FSDPOptimizerConfig,
-    HFModelConfig,
-    McoreActorConfig,
-    McoreEngineConfig,
-    McoreOptimizerConfig,
-)
-from verl.workers.config.engine import TrainingWorkerConfig
-from verl.workers.utils.losses import ppo_loss
 
 from daro_verl.config import DaroConfig
-from daro_verl.platform.overrides import TRANSFORMER_SWITCHES
 from daro_verl.workers.actor_worker import DaroActorWorker
 from daro_verl.workers.policy_loss import DaroPolicyLossConfig
-from tests.ranks.batch import NUM_ROLLOUTS, as_verl_batch, make_rows
+from tests.ranks.batch import NUM_ROLLOUTS, make_rows
+from tests.ranks.workers import make_worker, part_of_rank
 
 
 def parse() -> argparse.Namespace:
@@ -52,56 +38,10 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def engine_configs(args: argparse.Namespace) -> tuple:
-    """verl's configuration of engine, optimizer and actor."""
-    policy = DaroPolicyLossConfig(
-        loss_mode="daro",
-        daro={
-            "options": DaroConfig(**args.options).to_dict(),
-            "num_rollouts": NUM_ROLLOUTS,
-            "base_loss_mode": args.loss,
-        },
-    )
-    actor = {"rollout_n": NUM_ROLLOUTS, "ppo_micro_batch_size_per_gpu": 1, "policy_loss": policy}
-    optimizer = {"lr": args.lr, "total_training_steps": 10, "clip_grad": 1.0}
-    if args.engine == "fsdp2":
-        engine = FSDPEngineConfig(
-            strategy="fsdp2",
-            fsdp_size=-1,
-            dtype=args.dtype,
-            mixed_precision={"param_dtype": args.dtype},
-            use_torch_compile=False,
-        )
-        return engine, FSDPOptimizerConfig(**optimizer), FSDPActorConfig(strategy="fsdp2", **actor)
-    engine = McoreEngineConfig(
-        tensor_model_parallel_size=args.tp,
-        pipeline_model_parallel_size=args.pp,
-        vanilla_mbridge=True,
-        sequence_parallel=False,
-        use_remove_padding=False,
-        dtype=args.dtype,
-        override_transformer_config=TRANSFORMER_SWITCHES,
-    )
-    return engine, McoreOptimizerConfig(**optimizer), McoreActorConfig(strategy="megatron", **actor)
-
-
 def build_worker(args: argparse.Namespace) -> DaroActorWorker:
-    engine, optimizer, actor = engine_configs(args)
-    engine.use_dynamic_bsz, engine.max_token_len_per_gpu = args.micro_batch_size == 0, 64
-    engine.micro_batch_size_per_gpu = args.micro_batch_size
-    attention = {"attn_implementation": "sdpa"}
-    worker = DaroActorWorker(
-        config=TrainingWorkerConfig(
-            model_type="language_model",
-            model_config=HFModelConfig(path=args.model, use_remove_padding=False, override_config=attention),
-            engine_config=engine,
-            optimizer_config=optimizer,
-            checkpoint_config=CheckpointConfig(),
-        )
-    )
-    worker.reset()
-    worker.set_loss_fn(partial(ppo_loss, config=actor))
-    return worker
+    options = DaroConfig(**args.options).to_dict()
+    daro = {"options": options, "num_rollouts": NUM_ROLLOUTS, "base_loss_mode": args.loss}
+    return make_worker(DaroActorWorker, args, DaroPolicyLossConfig(loss_mode="daro", daro=daro))
 
 
 def full_gradient(worker: DaroActorWorker) -> dict[str, torch.Tensor]:
@@ -127,12 +67,6 @@ def full_gradient(worker: DaroActorWorker) -> dict[str, torch.Tensor]:
     for p, value in zip(parameters, kept, strict=True):
         p.data.copy_(value)
     return exported
-
-
-def part_of_rank(rows: dict[str, torch.Tensor], engine) -> TensorDict:
-    """What verl's dispatcher sends to this data-parallel rank."""
-    size, rank = engine.get_data_parallel_size(), engine.get_data_parallel_rank()
-    return as_verl_batch({name: value.chunk(size)[rank] for name, value in rows.items()})
 
 
 def main() -> None:

@@ -2,5 +2,4 @@
 
 from daro_verl import platform
 
-print("tests.end_to_end.platform_only: verl without the daro-verl plugin", flush=True)
 platform.activate()

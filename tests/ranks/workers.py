@@ -1,0 +1,74 @@
+"""verl's training worker on either engine, as verl's hybrid-engine worker builds it; nothing of DARO's workers."""
+
+import argparse
+from functools import partial
+
+from tensordict import TensorDict
+from verl.trainer.config import CheckpointConfig
+from verl.workers.config import (
+    FSDPActorConfig,
+    FSDPEngineConfig,
+    FSDPOptimizerConfig,
+    HFModelConfig,
+    McoreActorConfig,
+    McoreEngineConfig,
+    McoreOptimizerConfig,
+    PolicyLossConfig,
+)
+from verl.workers.config.engine import TrainingWorkerConfig
+from verl.workers.engine_workers import TrainingWorker
+from verl.workers.utils.losses import ppo_loss
+
+from daro_verl.platform.overrides import TRANSFORMER_SWITCHES
+from tests.ranks.batch import NUM_ROLLOUTS, as_verl_batch
+
+
+def engine_configs(args: argparse.Namespace, policy_loss: PolicyLossConfig) -> tuple:
+    """verl's configuration of engine, optimizer and actor."""
+    actor = {"rollout_n": NUM_ROLLOUTS, "ppo_micro_batch_size_per_gpu": 1, "policy_loss": policy_loss}
+    optimizer = {"lr": args.lr, "total_training_steps": 10, "clip_grad": 1.0}
+    if args.engine == "fsdp2":
+        engine = FSDPEngineConfig(
+            strategy="fsdp2",
+            fsdp_size=-1,
+            dtype=args.dtype,
+            mixed_precision={"param_dtype": args.dtype},
+            use_torch_compile=False,
+        )
+        return engine, FSDPOptimizerConfig(**optimizer), FSDPActorConfig(strategy="fsdp2", **actor)
+    engine = McoreEngineConfig(
+        tensor_model_parallel_size=args.tp,
+        pipeline_model_parallel_size=args.pp,
+        vanilla_mbridge=True,
+        sequence_parallel=False,
+        use_remove_padding=False,
+        dtype=args.dtype,
+        override_transformer_config=TRANSFORMER_SWITCHES,
+    )
+    return engine, McoreOptimizerConfig(**optimizer), McoreActorConfig(strategy="megatron", **actor)
+
+
+def make_worker(worker_class: type, args: argparse.Namespace, policy_loss: PolicyLossConfig) -> TrainingWorker:
+    """A worker with its engine and loss; ``args.micro_batch_size`` 0 means dynamic, at most 64 tokens each."""
+    engine, optimizer, actor = engine_configs(args, policy_loss)
+    engine.use_dynamic_bsz, engine.max_token_len_per_gpu = args.micro_batch_size == 0, 64
+    engine.micro_batch_size_per_gpu = args.micro_batch_size
+    attention = {"attn_implementation": "sdpa"}
+    worker = worker_class(
+        config=TrainingWorkerConfig(
+            model_type="language_model",
+            model_config=HFModelConfig(path=args.model, use_remove_padding=False, override_config=attention),
+            engine_config=engine,
+            optimizer_config=optimizer,
+            checkpoint_config=CheckpointConfig(),
+        )
+    )
+    worker.reset()
+    worker.set_loss_fn(partial(ppo_loss, config=actor))
+    return worker
+
+
+def part_of_rank(rows: dict, engine) -> TensorDict:
+    """What verl's dispatcher sends to this data-parallel rank."""
+    size, rank = engine.get_data_parallel_size(), engine.get_data_parallel_rank()
+    return as_verl_batch({name: value.chunk(size)[rank] for name, value in rows.items()})
