@@ -3,7 +3,7 @@
     VERL_PLATFORM=cpu OMP_NUM_THREADS=1 python -m torch.distributed.run --standalone --nproc_per_node=2 \\
         -m benchmarks.update_cost --out benchmarks/results/update_cost.json
 
-Two Megatron-core ranks (TP = 2) with the quickstart's model and batch shape (256 responses of up to 48 tokens, one
+Two Megatron-core ranks (TP = 2) with the quickstart's model and batch shape (128 responses of up to 48 tokens, one
 optimizer step). Every round times verl's ``TrainingWorker.train_batch`` with verl's ``vanilla`` loss, which is GRPO's
 update, and DARO's ``train_batch`` on the same mini-batch, in changing order. Rank 0 prints the medians, their ratio and
 the median of the per-round ratios with its quartiles.
@@ -88,7 +88,7 @@ def measure(updates: dict, rows: dict, rounds: int, warm_up: int) -> dict[str, l
 def main() -> None:
     args = parse()
     initialize_global_process_group_ray()
-    rows = make_mini_batch(torch.Generator().manual_seed(0), repeat=8, longest=44)
+    rows = make_mini_batch(torch.Generator().manual_seed(0), repeat=4, longest=44)
     seconds = measure(make_updates(shared_model(), len(rows["returns"])), rows, args.rounds, args.warm_up)
     ratios = [d / g for g, d in zip(seconds["grpo"], seconds["daro"], strict=True)]
     low, _, high = quantiles(ratios, n=4)
