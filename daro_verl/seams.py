@@ -13,6 +13,7 @@ passes through unchanged. One more place is touched only in processes of a DARO 
 while that loss runs.
 """
 
+import inspect
 from types import ModuleType
 from typing import Any
 
@@ -33,7 +34,7 @@ def refuse_daro(problem: str) -> None:
     def validate(validate_config: Any, _instance: Any, args: tuple, kwargs: dict) -> None:
         from daro_verl.job import wants_daro
 
-        if wants_daro(kwargs["config"] if "config" in kwargs else args[0]):
+        if wants_daro(_job(validate_config, args, kwargs)["config"]):
             raise UnsupportedVerlError(problem)
         validate_config(*args, **kwargs)
 
@@ -49,12 +50,14 @@ def _touch_config(module: ModuleType) -> None:
 def _prepare_then_validate(validate_config: Any, _instance: Any, args: tuple, kwargs: dict) -> None:
     from daro_verl.job import prepare_job
 
-    _prepare(prepare_job, *args, **kwargs)
+    job = _job(validate_config, args, kwargs)
+    prepare_job(job["config"], use_critic=job["use_critic"])
     validate_config(*args, **kwargs)
 
 
-def _prepare(prepare_job: Any, config: Any, use_reference_policy: bool = False, use_critic: bool = False) -> None:
-    prepare_job(config, use_critic=use_critic)
+def _job(validate_config: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
+    """The arguments of verl's ``validate_config`` by name, however the entry point passes them."""
+    return inspect.signature(validate_config).bind(*args, **kwargs).arguments
 
 
 def _touch_algorithms(module: ModuleType) -> None:
