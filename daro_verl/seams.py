@@ -4,6 +4,8 @@
 ``verl.utils.config``                     ``validate_config``: refuse or prepare the job (driver, before any worker)
 ``verl.workers.engine_workers``           ``ActorRolloutRefWorker.actor_worker_cls``: DARO's actor worker, if asked
 ``verl.trainer.ppo.core_algos``           the advantage estimator ``daro`` (driver)
+``verl.trainer.ppo.v1.utils``             ``compute_advantage_for_multi_trajectories``: a session of several outputs
+                                          counts once, as verl does it for ``grpo`` (driver)
 ``verl.trainer.ppo.metric_utils``         ``compute_data_metrics``: add the histogram of pass rates (driver)
 ========================================  ==========================================================================
 
@@ -13,7 +15,9 @@ passes through unchanged. One more place is touched only in processes of a DARO 
 while that loss runs.
 """
 
+import functools
 import inspect
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -31,33 +35,62 @@ def refuse_daro(problem: str) -> None:
     """Attach only a refusal: a job that asks for DARO ends with ``problem`` before any worker starts."""
     from daro_verl.errors import UnsupportedVerlError
 
-    def validate(validate_config: Any, _instance: Any, args: tuple, kwargs: dict) -> None:
+    def refuse(function: Any, args: tuple, kwargs: dict) -> Any:
         from daro_verl.job import wants_daro
 
-        if wants_daro(_job(validate_config, args, kwargs)["config"]):
+        if wants_daro(_arguments(function, args, kwargs)["config"]):
             raise UnsupportedVerlError(problem)
-        validate_config(*args, **kwargs)
+        return function(*args, **kwargs)
 
-    wrapt.register_post_import_hook(
-        lambda module: wrapt.wrap_function_wrapper(module, "validate_config", validate), "verl.utils.config"
-    )
+    for name, function in {"verl.utils.config": "validate_config", "verl.trainer.main_ppo": "run_ppo"}.items():
+        wrapt.register_post_import_hook(lambda module, function=function: _wrap(module, function, refuse), name)
+
+
+def _wrap(module: ModuleType, name: str, wrapper: Callable[[Any, tuple, dict], Any]) -> None:
+    """Replace ``module.name`` by ``wrapper(original, args, kwargs)``.
+
+    A plain function, not a wrapt proxy: Ray pickles the classes of task runners by value, together with the functions
+    of verl that their modules imported. A plain function of the same name pickles as that name.
+    """
+    original = getattr(module, name)
+
+    @functools.wraps(original)
+    def replacement(*args: Any, **kwargs: Any) -> Any:
+        return wrapper(original, args, kwargs)
+
+    setattr(module, name, replacement)
+
+
+def _arguments(function: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
+    """The arguments of verl's ``function`` by name, however the caller passes them."""
+    return inspect.signature(function).bind(*args, **kwargs).arguments
 
 
 def _touch_config(module: ModuleType) -> None:
-    wrapt.wrap_function_wrapper(module, "validate_config", _prepare_then_validate)
+    _wrap(module, "validate_config", _prepare_then_validate)
 
 
-def _prepare_then_validate(validate_config: Any, _instance: Any, args: tuple, kwargs: dict) -> None:
+def _prepare_then_validate(validate_config: Any, args: tuple, kwargs: dict) -> None:
     from daro_verl.job import prepare_job
 
-    job = _job(validate_config, args, kwargs)
+    job = _arguments(validate_config, args, kwargs)
     prepare_job(job["config"], use_critic=job["use_critic"])
     validate_config(*args, **kwargs)
 
 
-def _job(validate_config: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
-    """The arguments of verl's ``validate_config`` by name, however the entry point passes them."""
-    return inspect.signature(validate_config).bind(*args, **kwargs).arguments
+def _touch_entry_point(module: ModuleType) -> None:
+    _wrap(module, "run_ppo", _prepare_then_run)
+
+
+def _prepare_then_run(run_ppo: Any, args: tuple, kwargs: dict) -> None:
+    from verl.trainer.ppo.utils import need_critic
+
+    from daro_verl.job import prepare_job, wants_daro
+
+    config = _arguments(run_ppo, args, kwargs)["config"]
+    if wants_daro(config):
+        prepare_job(config, use_critic=need_critic(config))
+    run_ppo(*args, **kwargs)
 
 
 def _touch_algorithms(module: ModuleType) -> None:
@@ -70,11 +103,24 @@ def _estimator(**kwargs: Any) -> Any:
     return estimate_advantage(**kwargs)
 
 
+def _touch_advantage(module: ModuleType) -> None:
+    wrapt.wrap_function_wrapper(module, "compute_advantage_for_multi_trajectories", _count_sessions_once)
+
+
+def _count_sessions_once(compute_advantage: Any, _instance: Any, args: tuple, kwargs: dict) -> Any:
+    given = inspect.signature(compute_advantage).bind(*args, **kwargs).arguments
+    if given["adv_estimator"] != "daro":
+        return compute_advantage(*args, **kwargs)
+    from daro_verl.driver import estimate_advantage_of_outputs
+
+    return estimate_advantage_of_outputs(given["data"], given["batch_keys"], given["config"])
+
+
 def _touch_metrics(module: ModuleType) -> None:
-    wrapt.wrap_function_wrapper(module, "compute_data_metrics", _add_pass_rates)
+    _wrap(module, "compute_data_metrics", _add_pass_rates)
 
 
-def _add_pass_rates(compute_data_metrics: Any, _instance: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
+def _add_pass_rates(compute_data_metrics: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
     from daro_verl.driver import drain_pass_rates
 
     return {**compute_data_metrics(*args, **kwargs), **drain_pass_rates()}
@@ -101,7 +147,9 @@ def _touch_workers(module: ModuleType) -> None:
 
 SEAMS = {
     "verl.utils.config": _touch_config,
+    "verl.trainer.main_ppo": _touch_entry_point,
     "verl.workers.engine_workers": _touch_workers,
     "verl.trainer.ppo.core_algos": _touch_algorithms,
+    "verl.trainer.ppo.v1.utils": _touch_advantage,
     "verl.trainer.ppo.metric_utils": _touch_metrics,
 }

@@ -45,15 +45,44 @@ def prompt_groups(
     response_mask: torch.Tensor,
     index: np.ndarray,
     config: Mapping[str, Any] | None = None,
+    final_row: torch.Tensor | None = None,
 ) -> PromptGroups:
-    """The batch's prompts; arguments as the estimator's. A reward that is not finite is logged and counts nowhere."""
+    """The batch's prompts; arguments as the estimator's.
+
+    Args:
+        final_row: [num_responses] int64, where a session has several outputs: the row that stands for the session
+            (:func:`~daro_verl.advantage.sessions.final_rows`). Its reward is the session's, and the session counts
+            once in its prompt's pass rate, however many outputs it has.
+
+    A reward that is not finite is logged, with the prompt's pass rate without it, and counts nowhere.
+    """
     scores = token_level_rewards.detach().sum(dim=-1)
-    is_response = response_mask.bool().any(dim=-1)
-    counted = is_response & scores.isfinite()
-    num_lost = int((is_response & ~counted).sum())
-    if num_lost:
-        logger.warning("DARO left out %d responses whose reward is NaN or infinite.", num_lost)
-    return group_by_prompt(scores, counted, index, success_threshold(config))
+    has_tokens, once = response_mask.bool().any(dim=-1), None
+    if final_row is not None:
+        final_row = final_row.to(scores.device)
+        once = final_row == torch.arange(len(scores), device=scores.device)
+        outputs_with_tokens = torch.zeros_like(scores).index_add_(0, final_row, has_tokens.to(scores.dtype))
+        scores, has_tokens = scores[final_row], outputs_with_tokens[final_row] > 0
+    counted = has_tokens & scores.isfinite()
+    groups = group_by_prompt(scores, counted, index, success_threshold(config), once)
+    _log_lost(groups, has_tokens & ~counted, index)
+    return groups
+
+
+def _log_lost(groups: PromptGroups, lost: torch.Tensor, index: np.ndarray) -> None:
+    rows = lost.nonzero().flatten().tolist()
+    if not rows:
+        return
+    seen = {str(index[row]): groups.pass_rate[groups.prompt_of[row]].item() for row in rows}
+    shown = ", ".join(f"{prompt} ({rate:.3g})" for prompt, rate in list(seen.items())[:8])
+    logger.warning(
+        "DARO left out %d responses whose reward is NaN or infinite, of %d prompts. Pass rate of their other "
+        "responses: %s%s",
+        len(rows),
+        len(seen),
+        shown,
+        ", ..." if len(seen) > 8 else "",
+    )
 
 
 def advantage_of_groups(groups: PromptGroups, response_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

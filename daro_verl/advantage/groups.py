@@ -12,10 +12,10 @@ class PromptGroups:
     """Statistics of the prompts of a batch. A prompt without a counted response has NaN statistics.
 
     Attributes:
-        scores: [num_responses] outcome reward of each response, as given.
-        counted: [num_responses] bool, whether the response counts in its prompt's statistics.
+        scores: [num_responses] outcome reward of each response; all outputs of a session have that of its last one.
+        counted: [num_responses] bool, whether the response's session counts in its prompt's statistics.
         prompt_of: [num_responses] int64, the row of each response's prompt in the tensors below.
-        num_responses: [num_prompts] float64, counted responses of the prompt.
+        num_responses: [num_prompts] float64, counted responses of the prompt; a session of several outputs is one.
         mean_score: [num_prompts] float64, mean reward of the prompt's counted responses.
         pass_rate: [num_prompts] float64, ``mu`` = successes / counted responses.
     """
@@ -29,7 +29,11 @@ class PromptGroups:
 
 
 def group_by_prompt(
-    scores: torch.Tensor, counted: torch.Tensor, index: np.ndarray, success_threshold: float
+    scores: torch.Tensor,
+    counted: torch.Tensor,
+    index: np.ndarray,
+    success_threshold: float,
+    once: torch.Tensor | None = None,
 ) -> PromptGroups:
     """Group responses by ``index`` in any order and of any group size.
 
@@ -38,14 +42,17 @@ def group_by_prompt(
         counted: [num_responses] bool; False for rows that are no response (padding).
         index: [num_responses] the prompt's id of each response, any hashable values of one type.
         success_threshold: a response is a success if its score is greater than this.
+        once: [num_responses] bool, one row of each session (the others share its score and count nothing more); None
+            where every row is a session.
 
     Sums are taken in float64, so that they do not depend on the order of the responses.
     """
+    adds = counted if once is None else counted & once
     codes, prompts = pd.factorize(np.asarray(index))  # linear in the responses; np.unique sorts strings
     prompt_of, num_prompts = torch.from_numpy(codes).long().to(scores.device), len(prompts)
 
     def per_prompt(values: torch.Tensor) -> torch.Tensor:
-        values = torch.where(counted, values.double(), 0.0)
+        values = torch.where(adds, values.double(), 0.0)
         return torch.zeros(num_prompts, dtype=torch.float64, device=scores.device).index_add_(0, prompt_of, values)
 
     num_responses = per_prompt(torch.ones_like(scores))
