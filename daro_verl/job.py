@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroConfigError, got_expected_fix
+from daro_verl.resume import repair_tracker
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
 
     Afterwards ``algorithm.daro`` holds every option and ``num_rollouts`` (the driver's estimator reads it), and
     ``actor_rollout_ref.actor.policy_loss`` names DARO's loss around the job's own one (the workers read that).
-    Calling it again changes nothing.
+    Calling it again changes nothing. Where the job may resume, verl's tracker file is put in order (``resume.py``).
 
     Args:
         config: the job's composed configuration.
@@ -46,6 +47,7 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
 
     Raises:
         DaroConfigError: with every problem that was found, each as got, expected and fix.
+        DaroCheckpointError: which checkpoint the job would resume from cannot be told.
     """
     if not wants_daro(config):
         if OmegaConf.select(config, "algorithm.daro") is not None:
@@ -59,6 +61,9 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
     if problems:
         raise DaroConfigError("DARO cannot train this job:\n" + "\n".join(f"- {line}" for line in problems))
     _hand_over(config, options)
+    folder = OmegaConf.select(config, "trainer.default_local_dir")
+    if folder and OmegaConf.select(config, "trainer.resume_mode") == "auto":
+        repair_tracker(folder)
 
 
 def _user_options(config: DictConfig) -> dict[str, Any]:

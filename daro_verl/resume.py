@@ -1,0 +1,119 @@
+"""What a job that was cut off resumes from: repair of the tracker file that verl reads, before any worker starts.
+
+verl saves the actor, then the position in the data (``data.pt``), and then names the step in
+``latest_checkpointed_iteration.txt``, which it opens for writing and only then writes. A kill in between leaves the
+file empty, and every later start ends in ``int('')`` (verl 0.9.1, ``find_latest_ckpt_path``).
+"""
+
+import logging
+import os
+import re
+import zipfile
+from pathlib import Path
+
+from daro_verl.errors import DaroCheckpointError, got_expected_fix
+
+logger = logging.getLogger(__name__)
+
+TRACKER = "latest_checkpointed_iteration.txt"
+WEIGHTS = "daro_weights.json"
+"""Written when the actor's checkpoint is complete; ``workers/weights_file.py`` is the writer."""
+UNFINISHED = WEIGHTS + ".part"
+"""There while the actor's checkpoint is being written."""
+
+
+def repair_tracker(folder: str | os.PathLike[str]) -> None:
+    """Let verl find the newest complete checkpoint of a job's folder; a tracker that is in order is not touched.
+
+    Repaired: a tracker that holds no number, and one that names a checkpoint whose actor is missing or was cut off
+    while a complete checkpoint exists. Checkpoints are never changed. Those without any file of DARO's (of a GRPO
+    job) count neither as complete nor as cut off: a tracker that names one stays.
+
+    Args:
+        folder: ``trainer.default_local_dir``; relative to the working directory, as in verl.
+
+    Raises:
+        DaroCheckpointError: the tracker is unreadable, and which checkpoint it named cannot be told.
+    """
+    folder = Path(folder)
+    tracker = folder / TRACKER
+    try:
+        content = tracker.read_bytes()
+    except FileNotFoundError:
+        return
+    step = _number(content)
+    if step is not None and not _is_cut_off(_step_folder(folder, step)):
+        return
+    newest = newest_complete(folder)
+    if step is None:
+        _refuse_to_guess(tracker, content, newest)
+    if newest is not None:
+        _write_whole(tracker, str(newest))
+        problem = f"holds no step ({content[:40]!r})" if step is None else f"names step {step}, whose save was cut off"
+        logger.warning("%s %s: REPAIRED, the job resumes from step %d, the newest complete.", tracker, problem, newest)
+    elif step is None:
+        aside = tracker.with_suffix(".unreadable")
+        tracker.replace(aside)
+        logger.warning("%s holds no step (%r) and no checkpoint is complete:", tracker, content[:40])
+        logger.warning("THE JOB STARTS FROM SCRATCH; the tracker is kept as %s.", aside)
+
+
+def newest_complete(folder: str | os.PathLike[str]) -> int | None:
+    """The highest step whose checkpoint has a complete actor, with DARO's file, and a readable ``data.pt``."""
+    return max((step for step, path in _checkpoints(Path(folder)) if _is_complete(path)), default=None)
+
+
+def _checkpoints(folder: Path) -> list[tuple[int, Path]]:
+    named = ((re.fullmatch(r"global_step_(\d+)", path.name), path) for path in folder.iterdir() if path.is_dir())
+    return [(int(match[1]), path) for match, path in named if match]
+
+
+def _step_folder(folder: Path, step: int) -> Path:
+    return folder / f"global_step_{step}"
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    return (checkpoint / "actor" / WEIGHTS).is_file() and zipfile.is_zipfile(checkpoint / "data.pt")
+
+
+def _is_cut_off(checkpoint: Path) -> bool:
+    actor = checkpoint / "actor"
+    return not actor.is_dir() or ((actor / UNFINISHED).exists() and not (actor / WEIGHTS).exists())
+
+
+def _refuse_to_guess(tracker: Path, content: bytes, newest: int | None) -> None:
+    """An unreadable tracker may have named a later checkpoint that another kind of job finished."""
+    for step, path in _checkpoints(tracker.parent):
+        of_another_job = not (path / "actor" / WEIGHTS).exists() and not _is_cut_off(path)
+        if of_another_job and zipfile.is_zipfile(path / "data.pt") and step > (-1 if newest is None else newest):
+            raise DaroCheckpointError(
+                got_expected_fix(
+                    str(tracker),
+                    content[:40],
+                    f"the step to resume from; {path.name} has no {WEIGHTS}, so whether it is complete is not known",
+                    f"write {step} into the tracker to resume from it, or move the folder away to go without it",
+                )
+            )
+
+
+def _number(content: bytes) -> int | None:
+    """What verl's ``int(content.decode())`` makes of a tracker, None where it fails."""
+    try:
+        return int(content.decode())
+    except ValueError:
+        return None
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Temporary file, sync, rename, sync of the folder."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
