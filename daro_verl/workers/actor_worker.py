@@ -4,9 +4,11 @@ import logging
 from functools import partial
 from typing import Any
 
+import torch
 import torch.distributed as dist
 from tensordict import TensorDict
 from verl.single_controller.base.decorator import Dispatch, make_nd_compute_dataproto_dispatch_fn, register
+from verl.utils import hdfs_io
 from verl.utils import tensordict_utils as tu
 from verl.utils.device import get_device_id
 from verl.utils.metric import AggregationType, Metric
@@ -14,11 +16,11 @@ from verl.workers.engine_workers import TrainingWorker
 
 from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroSeamError, got_expected_fix
+from daro_verl.workers import weights_file
 from daro_verl.workers.difficulty_weights import DifficultyWeights
-from daro_verl.workers.metrics import step_metrics
+from daro_verl.workers.metrics import bin_label, step_metrics
 from daro_verl.workers.mini_batch import BINS_KEY, MiniBatch, Ranks
 from daro_verl.workers.policy_loss import DaroPolicyLossConfig, reweighted
-from daro_verl.workers.weights_file import read_weights, write_weights
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +64,10 @@ class DaroActorWorker(TrainingWorker):
 
     @register(dispatch_mode=make_nd_compute_dataproto_dispatch_fn(mesh_name="train"), blocking=False)
     def train_batch(self, data: TensorDict) -> TensorDict | None:
-        """One optimizer step of the model, then one update of the difficulty weights, on every rank alike."""
+        """One optimizer step of the model, then one update of the difficulty weights, on every rank alike.
+
+        Where the gradient norm is not finite no weight moves: FSDP skips its step then, Megatron's engine raises.
+        """
         weights = self.difficulty_weights
         if weights is None:
             raise DaroSeamError("train_batch before set_loss_fn: the difficulty weights do not exist yet")
@@ -70,6 +75,9 @@ class DaroActorWorker(TrainingWorker):
         self._mini_batch = mini_batch = MiniBatch(data, weights, self._ranks)
         try:
             output = super().train_batch(data)
+        except Exception:
+            _log_bins_not_finite(mini_batch.bin_loss.sums[1:-1], weights, "on this rank")
+            raise
         finally:
             self._mini_batch = None
         metrics = tu.get(output, "metrics") if output is not None else {}
@@ -77,9 +85,10 @@ class DaroActorWorker(TrainingWorker):
         if stepped:
             weights.step(losses, mini_batch.tokens[1:-1] > 0)
         else:
-            logger.warning("The gradient norm is not finite: difficulty weights keep version %d.", weights.version)
+            _log_bins_not_finite(losses, weights, "over all ranks")
         if output is not None:
             metrics |= step_metrics(used_weights, losses, mini_batch.counts, weights)
+            metrics["daro/not_stepped"] = float(not stepped)
             metrics["daro/weight_version"] = Metric(AggregationType.MAX, weights.version)
             tu.assign_non_tensor_data(output, "metrics", metrics)
         return output
@@ -88,13 +97,24 @@ class DaroActorWorker(TrainingWorker):
     def save_checkpoint(
         self, local_path: str, hdfs_path: str | None = None, global_step: int = 0, max_ckpt_to_keep: int | None = None
     ) -> None:
-        """verl's checkpoint with the difficulty weights inside. Written first, so that an upload takes them along."""
+        """verl's checkpoint with the difficulty weights inside; their file marks it as complete (``weights_file``).
+
+        With ``max_ckpt_to_keep=1`` verl removes the previous checkpoint before its trainer names the new one, so a job
+        killed in between could not resume. Two are kept then: as many as there are at the end of a save anyway.
+        """
         assert self.difficulty_weights is not None
         state = self.difficulty_weights.state_dict()
         self._check_ranks_agree(state)
-        if dist.get_rank() == 0:
-            write_weights(local_path, {**state, "global_step": global_step, "num_ranks": dist.get_world_size()})
-        super().save_checkpoint(local_path, hdfs_path, global_step, max_ckpt_to_keep)
+        is_first = dist.get_rank() == 0
+        if is_first:
+            weights_file.begin(local_path, {**state, "global_step": global_step, "num_ranks": dist.get_world_size()})
+        dist.barrier()
+        super().save_checkpoint(local_path, hdfs_path, global_step, 2 if max_ckpt_to_keep == 1 else max_ckpt_to_keep)
+        dist.barrier()
+        if is_first:
+            path = weights_file.finish(local_path)
+            if hdfs_path is not None:
+                hdfs_io.copy(src=str(path), dst=hdfs_path)
 
     @register(dispatch_mode=Dispatch.ONE_TO_ALL)
     def load_checkpoint(
@@ -102,10 +122,11 @@ class DaroActorWorker(TrainingWorker):
     ) -> None:
         """verl's checkpoint and the difficulty weights of rank 0's file.
 
-        A checkpoint without the file (a job without DARO) starts from ``weight_init``, with a warning.
+        A checkpoint without the file (a job without DARO) starts from ``weight_init``, with a warning; one of another
+        ``rollout.n`` is interpolated, with a warning. The parallel layout may differ from the one that saved.
 
         Raises:
-            DaroCheckpointError: the file is broken or belongs to another ``rollout.n``.
+            DaroCheckpointError: the checkpoint is unfinished, or the file is broken or of another step.
         """
         assert self.difficulty_weights is not None
         message: list[Any] = [_read_or_error(local_path) if dist.get_rank() == 0 else None]
@@ -127,9 +148,22 @@ class DaroActorWorker(TrainingWorker):
             raise DaroSeamError(f"difficulty weights differ between ranks: ln w = {everyone}")
 
 
+def _log_bins_not_finite(losses: torch.Tensor, weights: DifficultyWeights, where: str) -> None:
+    """Say why a step was not taken: the bins whose loss is NaN or infinite, if any, and the optimizer step."""
+    bins = [bin_label(int(k) + 1, weights.num_rollouts) for k in (~losses.isfinite()).nonzero().flatten()]
+    logger.warning(
+        "The model's optimizer step %d was not taken; difficulty weights keep version %d. "
+        "Bins whose loss is not finite %s: %s.",
+        weights.version + 1,
+        weights.version,
+        where,
+        ", ".join(bins) or "none",
+    )
+
+
 def _read_or_error(folder: str) -> Any:
     """What rank 0 tells the others: the state, None, or the error that all of them raise."""
     try:
-        return read_weights(folder)
+        return weights_file.read_weights(folder)
     except Exception as error:
         return error

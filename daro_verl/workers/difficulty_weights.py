@@ -9,6 +9,7 @@ import torch
 
 from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroCheckpointError, got_expected_fix
+from daro_verl.workers.interpolation import interpolate_state
 
 logger = logging.getLogger(__name__)
 
@@ -69,11 +70,11 @@ class DifficultyWeights:
         lost = present & ~losses.isfinite()
         for k in (lost.nonzero().flatten() + 1).tolist():
             logger.warning(
-                "Loss of bin %d of %d is %s at version %d: its weight keeps.",
+                "Loss of bin %d of %d is %s in optimizer step %d: its weight keeps.",
                 k,
                 self.num_rollouts,
                 losses[k - 1].item(),
-                self.version,
+                self.version + 1,
             )
         present = present & ~lost
         self.num_updates += present
@@ -126,10 +127,29 @@ class DifficultyWeights:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state_dict`, bit for bit. ``weight_lr`` and the clamps stay this job's own.
 
+        A state of another ``rollout.n`` is interpolated over the pass rate (:mod:`~daro_verl.workers.interpolation`),
+        with a warning that shows both sets of weights.
+
         Raises:
-            DaroCheckpointError: the state is of another format or another ``rollout.n``, or incomplete.
+            DaroCheckpointError: the state is of another format, incomplete, or holds values that are not finite.
         """
-        self._check(state)
+        check_state(state)
+        if state["num_rollouts"] != self.num_rollouts:
+            saved, state = state, interpolate_state(state, self.num_rollouts, self.config.loss_ema_decay)
+            logger.warning(
+                "rollout.n was %d when the difficulty weights were saved and is %d now: "
+                "interpolated over the pass rate, from %s to %s.",
+                saved["num_rollouts"],
+                self.num_rollouts,
+                _shown(saved),
+                _shown(state),
+            )
+        if state["weighting"] != self.config.weighting:
+            logger.warning(
+                "Difficulty weights saved with weighting=%s go on with weighting=%s.",
+                state["weighting"],
+                self.config.weighting,
+            )
         for k, log_weight in enumerate(self._log_weights):
             with torch.no_grad():
                 log_weight.copy_(state["log_weights"][k])
@@ -145,14 +165,28 @@ class DifficultyWeights:
         self.num_not_positive = state["num_not_positive"].clone()
         self.loss_average = state["loss_average"].clone()
 
-    def _check(self, state: Mapping[str, Any]) -> None:
-        own = self.state_dict()
-        shapes = {name: value.shape for name, value in own.items() if isinstance(value, torch.Tensor)}
-        expected = {"format": STATE_FORMAT, "num_rollouts": self.num_rollouts, **shapes}
-        for name, value in expected.items():
-            got = getattr(state.get(name), "shape", None) if name in shapes else state.get(name)
-            if got != value:
-                fix = "resume with the rollout.n of the saved job, or delete the file to start from weight_init"
-                raise DaroCheckpointError(got_expected_fix(f"saved difficulty weights, {name}", got, str(value), fix))
-        if "version" not in state:
-            raise DaroCheckpointError("saved difficulty weights have no version: the file is incomplete")
+
+def check_state(state: Mapping[str, Any]) -> None:
+    """Raise DaroCheckpointError unless ``state`` is a whole :meth:`DifficultyWeights.state_dict` with finite values."""
+
+    def problem(name: str, got: object, expected: str) -> DaroCheckpointError:
+        fix = "resume from an earlier checkpoint, or delete the file to start from weight_init"
+        return DaroCheckpointError(got_expected_fix(f"saved difficulty weights, {name}", got, expected, fix))
+
+    if state.get("format") != STATE_FORMAT:
+        raise problem("format", state.get("format"), str(STATE_FORMAT))
+    num_rollouts = state.get("num_rollouts")
+    if not isinstance(num_rollouts, int) or num_rollouts < 2:
+        raise problem("num_rollouts", num_rollouts, "an integer of at least 2")
+    for name, own in DifficultyWeights(num_rollouts).state_dict().items():
+        got = state.get(name)
+        if not isinstance(own, torch.Tensor):
+            if type(got) is not type(own):
+                raise problem(name, got, f"a value of type {type(own).__name__}")
+        elif not isinstance(got, torch.Tensor) or got.shape != own.shape or not got.isfinite().all():
+            raise problem(name, got.tolist() if isinstance(got, torch.Tensor) else got, f"{len(own)} finite numbers")
+
+
+def _shown(state: Mapping[str, Any]) -> str:
+    weights = state["log_weights"].exp().tolist()
+    return "{" + ", ".join(f"{k}of{len(weights) + 1}: {w:.4g}" for k, w in enumerate(weights, start=1)) + "}"

@@ -23,8 +23,9 @@ def step_metrics(
     - ``daro/loss_not_positive``: share of the updates so far in which the present bin had ``L_k <= 0``;
     - ``daro/token_share``, ``daro/response_share``: of all response tokens / responses that train (bins 0 and G count);
 
-    and ``daro/objective`` = ``sum over bins present of [w_k L_k - ln w_k]``. The worker adds ``daro/weight_version``,
-    the number of updates so far (the last of a step, not their average).
+    ``daro/objective`` = ``sum over bins present of [w_k L_k - ln w_k]``, and ``daro/loss_not_finite``, the bins present
+    whose loss is NaN or infinite. The worker adds ``daro/weight_version``, the number of updates so far (the last of a
+    step, not their average), and ``daro/not_stepped``, 1 where the gradient norm was not finite.
 
     Args:
         used_weights: [G-1] the weights of the model's step.
@@ -38,7 +39,10 @@ def step_metrics(
     present = counts[0, 1:-1] > 0
     not_positive = weights.num_not_positive / weights.num_updates.clamp(min=1)
     terms = used_weights * losses - used_weights.log()
-    metrics = {"daro/objective": terms[present].sum().item()}
+    metrics = {
+        "daro/objective": terms[present].sum().item(),
+        "daro/loss_not_finite": float((present & ~losses.isfinite()).sum()),
+    }
     for k in range(1, num_rollouts):
         row = {
             "weight": now[k - 1],

@@ -92,7 +92,7 @@ def test_a_loss_that_is_not_finite_moves_nothing_and_is_logged(bad, caplog):
     weights.step(torch.tensor([bad, 2.0, 2.0]), ALL)
     assert weights.weights()[0] == 1 and weights.weights()[1] < 1
     assert weights.weights().isfinite().all()
-    assert "bin 1 of 4" in caplog.text and "version 0" in caplog.text
+    assert "bin 1 of 4" in caplog.text and "optimizer step 1" in caplog.text
 
 
 def test_uniform_weights_never_move():
@@ -129,9 +129,30 @@ def test_resuming_continues_bit_for_bit(weighting):
         assert torch.equal(value, resumed[name]) if torch.is_tensor(value) else value == resumed[name], name
 
 
-def test_a_state_of_another_rollout_n_is_refused():
-    with pytest.raises(DaroCheckpointError, match="got 8, expected 4.*rollout.n"):
-        DifficultyWeights(4).load_state_dict(DifficultyWeights(8).state_dict())
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [("log_weights", float("nan")), ("adam_exp_avg_sq", float("inf"))],
+)
+def test_a_state_that_is_not_finite_is_refused(name, bad):
+    state = DifficultyWeights(4).state_dict()
+    state[name][1] = bad
+    with pytest.raises(DaroCheckpointError, match=f"{name}: got .*expected 3 finite numbers"):
+        DifficultyWeights(4).load_state_dict(state)
+
+
+@pytest.mark.parametrize("change", [{"format": 2}, {"num_rollouts": "8"}, {"version": None}, {"weighting": 3}])
+def test_a_foreign_state_is_refused(change):
+    name = next(iter(change))
+    with pytest.raises(DaroCheckpointError, match=f"{name}: got .*expected .*Fix: resume from an earlier"):
+        DifficultyWeights(4).load_state_dict({**DifficultyWeights(4).state_dict(), **change})
+
+
+def test_another_weighting_goes_on_from_the_saved_weights_and_says_so(caplog):
+    first = DifficultyWeights(2, {"weight_init": 3.0})
+    second = DifficultyWeights(2, {"weighting": "closed_form"})
+    second.load_state_dict(first.state_dict())
+    assert second.weights().item() == pytest.approx(3)
+    assert "saved with weighting=learned go on with weighting=closed_form" in caplog.text
 
 
 def test_an_incomplete_state_is_refused():

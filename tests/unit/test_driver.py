@@ -42,8 +42,20 @@ def test_histogram_of_two_batches_in_one_step():
         "daro/pass_rate/2of2": 0.25,
         "daro/taught_nothing": 0.5,
         "daro/num_prompts": 4.0,
+        "daro/reward_not_finite": 0.0,
     }
     assert drain_pass_rates() == {}
+
+
+def test_rewards_that_are_not_finite_are_counted_and_named(caplog):
+    rewards = [1.0, 0.0, float("nan"), float("inf")]
+    data = compute_advantage(batch(rewards, list("aabb")), adv_estimator="daro", config=PREPARED)
+    # prompt b has no response left: zeros, and no share of the histogram
+    assert data.batch["advantages"].flatten().tolist() == [0.5, -0.5, 0, 0]
+    metrics = drain_pass_rates()
+    assert metrics["daro/reward_not_finite"] == 2.0 and metrics["daro/num_prompts"] == 1.0
+    assert "left out 2 responses whose reward is NaN or infinite, of 1 prompts" in caplog.text
+    assert "b (nan)" in caplog.text
 
 
 def test_the_histogram_arrives_in_verls_step_metrics():

@@ -1,11 +1,13 @@
 """The file of difficulty weights: exact, atomic, and clear about what is wrong with it."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from daro_verl.errors import DaroCheckpointError
 from daro_verl.workers.difficulty_weights import DifficultyWeights
-from daro_verl.workers.weights_file import FILE_NAME, read_weights, write_weights
+from daro_verl.workers.weights_file import FILE_NAME, PART_NAME, begin, finish, read_weights
 
 
 def trained() -> DifficultyWeights:
@@ -13,6 +15,11 @@ def trained() -> DifficultyWeights:
     for _ in range(9):
         weights.step(torch.randn(7, generator=generator), torch.rand(7, generator=generator) < 0.5)
     return weights
+
+
+def write_weights(folder: Path, state: dict) -> Path:
+    begin(folder, state)
+    return finish(folder)
 
 
 def test_reads_back_to_the_last_bit(tmp_path):
@@ -41,3 +48,28 @@ def test_a_truncated_file_is_refused(tmp_path):
     path.write_text(path.read_text()[:-40])
     with pytest.raises(DaroCheckpointError, match="restore it, or delete it"):
         read_weights(tmp_path)
+
+
+def test_an_unfinished_checkpoint_is_refused(tmp_path):
+    begin(tmp_path, trained().state_dict())
+    with pytest.raises(DaroCheckpointError, match="ended while it wrote this checkpoint.*resume_from_path"):
+        read_weights(tmp_path)
+
+
+def test_writing_over_a_checkpoint_marks_it_unfinished_until_the_end(tmp_path):
+    old, new = DifficultyWeights(8).state_dict(), trained().state_dict()
+    write_weights(tmp_path, old)
+    begin(tmp_path, new)  # from here on verl writes the model over the old one
+    assert sorted(path.name for path in tmp_path.iterdir()) == [PART_NAME]
+    finish(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+    assert torch.equal(read_weights(tmp_path)["log_weights"], new["log_weights"])
+
+
+def test_a_file_of_another_step_is_refused(tmp_path):
+    folder = tmp_path / "global_step_20" / "actor"
+    write_weights(folder, {**trained().state_dict(), "global_step": 10})
+    with pytest.raises(DaroCheckpointError, match="weights of step 10.*expected those of global_step_20"):
+        read_weights(folder)
+    write_weights(folder, {**trained().state_dict(), "global_step": 20})
+    assert read_weights(folder)["global_step"] == 20
