@@ -2,10 +2,14 @@
 
 ========================================  ==========================================================================
 ``verl.utils.config``                     ``validate_config``: refuse or prepare the job (driver, before any worker)
+``verl.trainer.main_ppo``                 ``run_ppo``: the same, before Ray starts, for entry points that validate later
+                                          (``one_step_off_policy``) or never (``fully_async_policy``)
 ``verl.workers.engine_workers``           ``ActorRolloutRefWorker.actor_worker_cls``: DARO's actor worker, if asked
 ``verl.trainer.ppo.core_algos``           the advantage estimator ``daro`` (driver)
 ``verl.trainer.ppo.v1.utils``             ``compute_advantage_for_multi_trajectories``: a session of several outputs
                                           counts once, as verl does it for ``grpo`` (driver)
+``verl.trainer.ppo.v1.trainer_base``      ``PPOTrainer._update_actor``: add the staleness of the batch (driver)
+``verl.trainer.ppo.ray_trainer``          ``RayPPOTrainer._update_actor``: the same for all other trainers (driver)
 ``verl.trainer.ppo.metric_utils``         ``compute_data_metrics``: add the histogram of pass rates (driver)
 ========================================  ==========================================================================
 
@@ -15,14 +19,13 @@ passes through unchanged. One more place is touched only in processes of a DARO 
 while that loss runs.
 """
 
-import functools
-import inspect
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import wrapt
 from omegaconf import OmegaConf
+
+from daro_verl.wrapping import arguments, wrap
 
 
 def install() -> None:
@@ -38,48 +41,28 @@ def refuse_daro(problem: str) -> None:
     def refuse(function: Any, args: tuple, kwargs: dict) -> Any:
         from daro_verl.job import wants_daro
 
-        if wants_daro(_arguments(function, args, kwargs)["config"]):
+        if wants_daro(arguments(function, args, kwargs)["config"]):
             raise UnsupportedVerlError(problem)
         return function(*args, **kwargs)
 
     for name, function in {"verl.utils.config": "validate_config", "verl.trainer.main_ppo": "run_ppo"}.items():
-        wrapt.register_post_import_hook(lambda module, function=function: _wrap(module, function, refuse), name)
-
-
-def _wrap(module: ModuleType, name: str, wrapper: Callable[[Any, tuple, dict], Any]) -> None:
-    """Replace ``module.name`` by ``wrapper(original, args, kwargs)``.
-
-    A plain function, not a wrapt proxy: Ray pickles the classes of task runners by value, together with the functions
-    of verl that their modules imported. A plain function of the same name pickles as that name.
-    """
-    original = getattr(module, name)
-
-    @functools.wraps(original)
-    def replacement(*args: Any, **kwargs: Any) -> Any:
-        return wrapper(original, args, kwargs)
-
-    setattr(module, name, replacement)
-
-
-def _arguments(function: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
-    """The arguments of verl's ``function`` by name, however the caller passes them."""
-    return inspect.signature(function).bind(*args, **kwargs).arguments
+        wrapt.register_post_import_hook(lambda module, function=function: wrap(module, function, refuse), name)
 
 
 def _touch_config(module: ModuleType) -> None:
-    _wrap(module, "validate_config", _prepare_then_validate)
+    wrap(module, "validate_config", _prepare_then_validate)
 
 
 def _prepare_then_validate(validate_config: Any, args: tuple, kwargs: dict) -> None:
     from daro_verl.job import prepare_job
 
-    job = _arguments(validate_config, args, kwargs)
+    job = arguments(validate_config, args, kwargs)
     prepare_job(job["config"], use_critic=job["use_critic"])
     validate_config(*args, **kwargs)
 
 
 def _touch_entry_point(module: ModuleType) -> None:
-    _wrap(module, "run_ppo", _prepare_then_run)
+    wrap(module, "run_ppo", _prepare_then_run)
 
 
 def _prepare_then_run(run_ppo: Any, args: tuple, kwargs: dict) -> None:
@@ -87,7 +70,7 @@ def _prepare_then_run(run_ppo: Any, args: tuple, kwargs: dict) -> None:
 
     from daro_verl.job import prepare_job, wants_daro
 
-    config = _arguments(run_ppo, args, kwargs)["config"]
+    config = arguments(run_ppo, args, kwargs)["config"]
     if wants_daro(config):
         prepare_job(config, use_critic=need_critic(config))
     run_ppo(*args, **kwargs)
@@ -104,11 +87,11 @@ def _estimator(**kwargs: Any) -> Any:
 
 
 def _touch_advantage(module: ModuleType) -> None:
-    wrapt.wrap_function_wrapper(module, "compute_advantage_for_multi_trajectories", _count_sessions_once)
+    wrap(module, "compute_advantage_for_multi_trajectories", _count_sessions_once)
 
 
-def _count_sessions_once(compute_advantage: Any, _instance: Any, args: tuple, kwargs: dict) -> Any:
-    given = inspect.signature(compute_advantage).bind(*args, **kwargs).arguments
+def _count_sessions_once(compute_advantage: Any, args: tuple, kwargs: dict) -> Any:
+    given = arguments(compute_advantage, args, kwargs)
     if given["adv_estimator"] != "daro":
         return compute_advantage(*args, **kwargs)
     from daro_verl.driver import estimate_advantage_of_outputs
@@ -117,13 +100,37 @@ def _count_sessions_once(compute_advantage: Any, _instance: Any, args: tuple, kw
 
 
 def _touch_metrics(module: ModuleType) -> None:
-    _wrap(module, "compute_data_metrics", _add_pass_rates)
+    wrap(module, "compute_data_metrics", _add_pass_rates)
 
 
 def _add_pass_rates(compute_data_metrics: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
     from daro_verl.driver import drain_pass_rates
 
     return {**compute_data_metrics(*args, **kwargs), **drain_pass_rates()}
+
+
+def _touch_v1_trainer(module: ModuleType) -> None:
+    wrap(module.PPOTrainer, "_update_actor", _add_staleness)
+
+
+def _touch_other_trainers(module: ModuleType) -> None:
+    wrap(module.RayPPOTrainer, "_update_actor", _add_staleness)
+
+
+def _add_staleness(update_actor: Any, args: tuple, kwargs: dict) -> Any:
+    """V1 hands in the metrics of the step to add to; the other trainers take them from what is returned."""
+    from daro_verl.job import wants_daro
+
+    given = arguments(update_actor, args, kwargs)
+    if not wants_daro(given["self"].config):
+        return update_actor(*args, **kwargs)
+    from daro_verl.staleness import staleness_metrics
+
+    staleness = staleness_metrics(given["self"], given["batch"])
+    output = update_actor(*args, **kwargs)
+    metrics = given["metrics"] if "metrics" in given else output.meta_info["metrics"]
+    metrics.update(staleness)
+    return output
 
 
 class _ActorWorkerClass:
@@ -151,5 +158,7 @@ SEAMS = {
     "verl.workers.engine_workers": _touch_workers,
     "verl.trainer.ppo.core_algos": _touch_algorithms,
     "verl.trainer.ppo.v1.utils": _touch_advantage,
+    "verl.trainer.ppo.v1.trainer_base": _touch_v1_trainer,
+    "verl.trainer.ppo.ray_trainer": _touch_other_trainers,
     "verl.trainer.ppo.metric_utils": _touch_metrics,
 }
