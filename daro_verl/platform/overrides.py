@@ -7,6 +7,8 @@
 
 import argparse
 
+from daro_verl.platform.checkpoint_engine import BACKEND
+
 ENGINES = ("megatron", "fsdp2")
 DTYPES = ("bfloat16", "float32")
 
@@ -31,6 +33,7 @@ def cpu_overrides(
     dtype: str | None = None,
     rollout_dtype: str = "bfloat16",
     num_cpus: int = 16,
+    num_rollout_devices: int = 0,
 ) -> list[str]:
     """Return the overrides for one node with ``num_devices`` training ranks and as many rollout servers of one rank.
 
@@ -41,6 +44,8 @@ def cpu_overrides(
         rollout_dtype: type of the rollout servers' model.
         num_cpus: CPUs that Ray may promise. More than the machine has: verl asks for three per device and one for
             each of its helpers, most of which wait.
+        num_rollout_devices: devices of their own for the rollout servers, of the trainers that separate them from
+            training (``separate_async``, ``one_step_off_policy``, ``fully_async_policy``); 0 for the other trainers.
 
     Raises:
         ValueError: on an unknown engine or dtype.
@@ -50,7 +55,8 @@ def cpu_overrides(
     _check("dtype", dtype, DTYPES)
     _check("rollout_dtype", rollout_dtype, DTYPES)
     training = _megatron(dtype) if engine == "megatron" else _fsdp2(dtype)
-    return [*training, *_rollout(rollout_dtype), *_host(num_devices, num_cpus)]
+    overrides = [*training, *_rollout(rollout_dtype), *_host(num_devices, num_rollout_devices, num_cpus)]
+    return [*overrides, *(_separate(num_rollout_devices) if num_rollout_devices else [])]
 
 
 def _megatron(dtype: str) -> list[str]:
@@ -103,13 +109,24 @@ def _rollout(dtype: str) -> list[str]:
     ]
 
 
-def _host(num_devices: int, num_cpus: int) -> list[str]:
+def _separate(num_devices: int) -> list[str]:
+    """Rollout servers on ``num_devices`` of their own. The experimental trainers read their number from ``rollout``."""
+    places = ("actor_rollout_ref.rollout", "++rollout")
+    return [
+        "actor_rollout_ref.hybrid_engine=False",
+        f"actor_rollout_ref.rollout.checkpoint_engine.backend={BACKEND}",
+        *(f"{place}.nnodes=1" for place in places),
+        *(f"{place}.n_gpus_per_node={num_devices}" for place in places),
+    ]
+
+
+def _host(num_devices: int, num_rollout_devices: int, num_cpus: int) -> list[str]:
     """Ray resources, and one process for each kind of helper of which verl starts eight."""
     return [
         "trainer.device=cpu",
         "trainer.nnodes=1",
         f"trainer.n_gpus_per_node={num_devices}",
-        f"++ray_kwargs.ray_init.num_gpus={num_devices}",
+        f"++ray_kwargs.ray_init.num_gpus={num_devices + num_rollout_devices}",
         f"ray_kwargs.ray_init.num_cpus={num_cpus}",
         "++ray_kwargs.ray_init.object_store_memory=500000000",
         "++ray_kwargs.ray_init.include_dashboard=False",
@@ -133,6 +150,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--dtype", choices=DTYPES)
     parser.add_argument("--rollout-dtype", choices=DTYPES, default="bfloat16")
     parser.add_argument("--num-cpus", type=int, default=16)
+    parser.add_argument("--num-rollout-devices", type=int, default=0)
     print("\n".join(cpu_overrides(**vars(parser.parse_args(argv)))))
 
 

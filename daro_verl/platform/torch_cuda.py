@@ -47,6 +47,7 @@ def _patch_process() -> None:
     torch.cuda.manual_seed = torch.manual_seed
     torch.cuda.get_rng_state = lambda *args, **kwargs: torch.get_rng_state()
     torch.cuda.set_rng_state = lambda state, *args, **kwargs: torch.set_rng_state(state)
+    torch.Tensor.pin_memory = lambda tensor, *args, **kwargs: tensor
     torch.Tensor.cuda = lambda tensor, *args, **kwargs: tensor
     torch.nn.Module.cuda = lambda module, *args, **kwargs: module
 

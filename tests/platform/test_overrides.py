@@ -39,6 +39,15 @@ def test_ray_has_one_device_for_each_training_rank():
     assert config.ray_kwargs.ray_init.num_cpus == 12
 
 
+def test_separate_rollout_servers_have_devices_of_their_own_and_a_way_to_send_weights():
+    config = compose(num_devices=2, num_rollout_devices=3)
+    assert config.trainer.n_gpus_per_node == 2 and config.ray_kwargs.ray_init.num_gpus == 5
+    assert config.rollout == {"nnodes": 1, "n_gpus_per_node": 3}
+    rollout = config.actor_rollout_ref.rollout
+    assert (rollout.nnodes, rollout.n_gpus_per_node, rollout.checkpoint_engine.backend) == (1, 3, "zmq")
+    assert config.actor_rollout_ref.hybrid_engine is False
+
+
 def test_rollout_dtype_is_separate_from_the_training_dtype():
     config = compose(dtype="bfloat16", rollout_dtype="float32")
     assert config.actor_rollout_ref.rollout.dtype == "float32"
