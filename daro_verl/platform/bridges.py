@@ -4,13 +4,14 @@ import importlib.metadata
 
 import wrapt
 
-from . import checkpoint_engine, engines, mbridge, megatron, process_group, torch_compile, vllm
+from . import checkpoint_engine, engines, fsdp, mbridge, megatron, process_group, torch_compile, vllm
 
 # (module to wait for, bridge to cross once it is there)
 BRIDGES = (
     ("torch._dynamo.config", torch_compile.disable),
     ("verl.utils.distributed", process_group.name_one_device_once),
     ("verl.checkpoint_engine.base", checkpoint_engine.register),
+    ("verl.utils.fsdp_utils", fsdp.copy_saved_weights),
     ("verl.workers.config.engine", engines.allow_float32_megatron),
     ("verl.workers.engine", engines.register),
     ("verl.workers.rollout.vllm_rollout.bucketed_weight_transfer", vllm.copy_received_weights),

@@ -76,6 +76,7 @@ def cuda_calls() -> list:
         outcome(lambda: str(torch.zeros(2).to(torch.device("cuda:0")).device)),
         outcome(lambda: torch.zeros(1).type()),
         outcome(lambda: str(torch.nn.Linear(2, 2).cuda().weight.device)),
+        outcome(lambda: str(torch.ones(2).pin_memory().device)),
     ]
 
 
@@ -178,6 +179,23 @@ def norm_names(_bridge) -> dict:
     }
 
 
+def swapped_model(fsdp_utils) -> list:
+    """A weight as it was saved, as it became, and as it is after the saved one was restored."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(model.weight, 1.0)
+    fully_shard(model, mesh=init_device_mesh("cpu", (1,)))
+    weights = [model.weight.full_tensor().item()]
+    saved = fsdp_utils.fsdp2_sharded_save_to_cpu(model)
+    with torch.no_grad():
+        model.weight.mul_(3)
+    weights.append(model.weight.full_tensor().item())
+    fsdp_utils.fsdp2_sharded_load_from_cpu(model, *saved)
+    return [*weights, model.weight.full_tensor().item()]
+
+
 def restores() -> dict:
     """Obstacles in one module, each with the bridges before it crossed."""
     module = importlib.import_module("megatron.core.optimizer.distrib_optimizer")
@@ -217,6 +235,7 @@ def megatron_obstacles() -> dict:
         found["rng"] |= {"with_stand_ins_only": random["before"], "after": random["after"]}
         importlib.import_module("megatron.core.tensor_parallel.random").model_parallel_cuda_manual_seed(1)
         found |= {
+            "swapped_model": across("verl.utils.fsdp_utils", swapped_model),
             "attention_mask": across("megatron.core.transformer.dot_product_attention", masked_attention),
             **restores(),
             "layer_spec": across("mbridge.core.llm_bridge", decoder_norm),

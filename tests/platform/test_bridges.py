@@ -10,6 +10,7 @@ import pytest
 from tests.platform.processes import run
 
 NO_CUDA = "AssertionError: Torch not compiled with CUDA enabled"
+NO_PINNED_MEMORY = "RuntimeError: Cannot access accelerator device when none is available."
 
 
 def obstacles(library: str) -> dict:
@@ -63,8 +64,8 @@ def test_mcore_engine_config_still_refuses_float32(in_training_worker):
 
 def test_torch_without_cuda_still_refuses_the_calls_of_megatron(in_training_worker):
     found = in_training_worker["cuda_calls"]
-    assert found["before"] == [NO_CUDA, NO_CUDA, NO_CUDA, "torch.FloatTensor", NO_CUDA]
-    assert found["after"] == ["cpu", "cpu", "cpu", "torch.cuda.FloatTensor", "cpu"]
+    assert found["before"] == [NO_CUDA, NO_CUDA, NO_CUDA, "torch.FloatTensor", NO_CUDA, NO_PINNED_MEMORY]
+    assert found["after"] == ["cpu", "cpu", "cpu", "torch.cuda.FloatTensor", "cpu", "cpu"]
     assert found["is_available"] is False
 
 
@@ -99,6 +100,11 @@ def test_megatron_distributed_optimizer_still_shares_one_step_counter_after_load
     found = in_training_worker["resumed_steps"]
     assert found["before"] == [8.0, 8.0, 8.0]  # 5, and 1 for each of the three parameters
     assert found["after"] == [6.0, 6.0, 6.0]
+
+
+def test_verl_still_saves_fsdp2_models_without_copying_what_is_on_the_cpu(in_training_worker):
+    found = in_training_worker["swapped_model"]
+    assert found == {"before": [1.0, 3.0, 3.0], "after": [1.0, 3.0, 1.0]}
 
 
 def test_mbridge_still_asks_for_transformer_engine_layers(in_training_worker):
