@@ -42,12 +42,12 @@ def _labels(batch: Any) -> list[int | None]:
 
 
 def rounds_done(trainer: Any) -> int:
-    """Actor updates (calls, each of one or more optimizer steps) before this one, since the job's very first step.
-
-    V1 makes ``parameter_sync_step`` of them in a global step; the others count each as a global step.
-    """
-    per_step = getattr(trainer, "parameter_sync_step", 1)
-    return (trainer.global_steps - 1) * per_step + (trainer.local_trigger_step if per_step > 1 else 0)
+    """Actor updates (each of one or more optimizer steps) before this one, since the job's very first step."""
+    if hasattr(trainer, "parameter_sync_step"):  # V1: so many in each global step
+        return (trainer.global_steps - 1) * trainer.parameter_sync_step + trainer.local_trigger_step
+    if hasattr(trainer, "trigger_parameter_sync_step"):  # fully_async_policy, whose global_steps skips one at a resume
+        return trainer.current_param_version * trainer.trigger_parameter_sync_step + trainer.local_trigger_step - 1
+    return trainer.global_steps - 1
 
 
 def rounds_when_sent(trainer: Any, labels: np.ndarray) -> np.ndarray:

@@ -54,7 +54,7 @@ def test_v1_counts_optimizer_steps_also_inside_a_cycle():
 
 
 def test_fully_async_counts_what_was_sent():
-    fully_async = trainer(6, trigger_parameter_sync_step=2, local_trigger_step=2)
+    fully_async = trainer(6, trigger_parameter_sync_step=2, current_param_version=2, local_trigger_step=2)
     assert staleness(fully_async, Batch(2, 1)) == ((1 + 3) / 2, 3)  # five updates done; sent after four, after two
 
 
