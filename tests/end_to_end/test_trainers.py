@@ -1,0 +1,181 @@
+"""DARO in each of verl's trainers, on the CPU: Ray, one Megatron rank, one vLLM server, three steps.
+
+A step of each of these jobs is two optimizer steps of eight prompts, and so two versions of the difficulty weights.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from daro_verl.platform.overrides import cpu_overrides
+from tests.end_to_end.trainer_job import MINI_BATCH, G, metrics, run, write_task
+
+pytestmark = pytest.mark.slow
+
+# The experimental trainers' own searchpath names a folder of verl's repository; the package is the same elsewhere.
+SEARCHPATH = "hydra.searchpath=[pkg://verl.trainer.config]"
+SAVE = ["trainer.save_freq=3", "trainer.max_actor_ckpt_to_keep=1"]
+STEPS = [*SAVE, "trainer.total_training_steps=3", f"data.train_batch_size={2 * MINI_BATCH}"]
+Steps = dict[int, dict[str, float]]
+
+
+def exactly(*by_step: float) -> Callable[[Steps], None]:
+    """The same staleness for all trajectories of a step."""
+
+    def check(steps: Steps) -> None:
+        for step, expected in enumerate(by_step, start=1):
+            assert steps[step]["daro/staleness/mean"] == steps[step]["daro/staleness/max"] == expected
+
+    return check
+
+
+def as_v1_counts(within_the_step: float) -> Callable[[Steps], None]:
+    """V1's own staleness counts model versions before the step; ours is two per version, plus the step's own."""
+
+    def check(steps: Steps) -> None:
+        for logged in steps.values():
+            verls = "training/off_policy/trajectory_staleness"
+            assert logged["daro/staleness/mean"] == pytest.approx(2 * logged[f"{verls}/mean"] + within_the_step)
+            assert logged["daro/staleness/max"] <= 2 * logged[f"{verls}/max"] + 2 * within_the_step
+
+    return check
+
+
+def fully_async(steps: Steps) -> None:
+    """How far generation runs ahead depends on the machine; the first update is on what was sent first."""
+    assert steps[1]["daro/staleness/max"] == 0
+    for step in (2, 3):
+        assert 0 <= steps[step]["daro/staleness/mean"] <= steps[step]["daro/staleness/max"] <= 6
+        assert steps[step]["daro/staleness/max"] >= 1  # the second update of the step before
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """How to start one of verl's trainers, and what it logs.
+
+    Attributes:
+        separate: whether the rollout server has a device of its own.
+        check_staleness: gets the logged metrics by step.
+        weight_versions: as logged. verl averages where it makes several actor updates between two lines of its log.
+        num_prompts: of the batches whose advantages were estimated; each prompt once, so no prompt is split.
+    """
+
+    module: str
+    overrides: list[str]
+    separate: bool
+    check_staleness: Callable[[Steps], None]
+    weight_versions: tuple[float, float, float] = (2, 4, 6)
+    num_prompts: int = 2 * MINI_BATCH
+
+
+TRAINERS = {
+    "sync": Trainer("verl.trainer.main_ppo", STEPS, separate=False, check_staleness=exactly(0, 0, 0)),
+    "colocate_async": Trainer(
+        "verl.trainer.main_ppo",
+        ["trainer.v1.trainer_mode=colocate_async", *STEPS],
+        separate=False,
+        check_staleness=as_v1_counts(within_the_step=0),
+    ),
+    "main_ppo_v0": Trainer(
+        "verl.trainer.main_ppo",
+        ["trainer.use_v1=False", *STEPS],
+        separate=False,
+        check_staleness=exactly(0, 0, 0),
+    ),
+    "separate_async": Trainer(
+        "verl.trainer.main_ppo",
+        ["trainer.v1.trainer_mode=separate_async", "trainer.v1.separate_async.parameter_sync_step=2", *STEPS],
+        separate=True,
+        check_staleness=as_v1_counts(within_the_step=0.5),
+        weight_versions=(1.5, 3.5, 5.5),
+    ),
+    "one_step_off_policy": Trainer(
+        "verl.experimental.one_step_off_policy.main_ppo",
+        [SEARCHPATH, *STEPS],
+        separate=True,
+        check_staleness=exactly(0, 2, 2),
+    ),
+    "fully_async_policy": Trainer(
+        "verl.experimental.fully_async_policy.fully_async_main",
+        [
+            SEARCHPATH,
+            *SAVE,
+            "data.train_batch_size=0",
+            "data.gen_batch_size=1",
+            f"rollout.total_rollout_steps={3 * 2 * MINI_BATCH}",
+            "async_training.trigger_parameter_sync_step=2",
+            "async_training.staleness_threshold=0.5",
+            "actor_rollout_ref.actor.optim.lr_decay_steps=100",  # its trainer does not know the number of steps
+        ],
+        separate=True,
+        check_staleness=fully_async,
+        weight_versions=(1, 2.5, 4.5),  # it logs in the middle of the update that completes a step
+        num_prompts=MINI_BATCH,
+    ),
+}
+
+
+def overrides(trainer: Trainer) -> list[str]:
+    devices = {"num_rollout_devices": 1, "num_cpus": 32} if trainer.separate else {}
+    return cpu_overrides(num_devices=1, **devices) + trainer.overrides
+
+
+def start(name: str, folder: Path, *more: str) -> Steps:
+    """Run the job, and return what it logged of its steps, those of earlier runs in ``folder`` left out."""
+    trainer = TRAINERS[name]
+    done = run(folder, trainer.module, [*write_task(folder), *overrides(trainer), *more])
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
+    return {step: logged for step, logged in metrics(folder).items() if "daro/num_prompts" in logged}
+
+
+def saved_weights(folder: Path, step: int) -> dict:
+    return json.loads((folder / "checkpoints" / f"global_step_{step}" / "actor" / "daro_weights.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def finished_job(tmp_path_factory) -> Callable[[str], tuple[Path, Steps]]:
+    """Three steps with the trainer of a name, run once: the folder and what was logged."""
+    finished: dict[str, tuple[Path, Steps]] = {}
+
+    def job(name: str) -> tuple[Path, Steps]:
+        if name not in finished:
+            folder = tmp_path_factory.mktemp(name)
+            finished[name] = folder, start(name, folder)
+        return finished[name]
+
+    return job
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_a_daro_job_in_every_trainer(name, finished_job):
+    folder, steps = finished_job(name)
+    trainer = TRAINERS[name]
+    for logged, version in zip(steps.values(), trainer.weight_versions, strict=True):
+        assert logged["actor/daro/weight_version"] == version
+        assert logged["daro/num_prompts"] == trainer.num_prompts
+        assert sum(logged[f"daro/pass_rate/{k}of{G}"] for k in range(G + 1)) == pytest.approx(1)
+    trainer.check_staleness(steps)
+    first, second, third = ([steps[step][f"actor/daro/weight/{k}of{G}"] for k in range(1, G)] for step in (1, 2, 3))
+    assert first != second != third and all(0.9 < weight < 1.2 for weight in first)
+    saved = saved_weights(folder, 3)
+    assert saved["version"] == 6 and saved["num_ranks"] == 1 and sum(saved["num_updates"]) > 0
+
+
+@pytest.mark.parametrize("name", ["separate_async", "fully_async_policy"])
+def test_a_resumed_job_goes_on_with_its_difficulty_weights(name, finished_job):
+    """In the trainers that swap the model between two versions, or send it to servers that are not the trainer's."""
+    folder, _ = finished_job(name)
+    before = saved_weights(folder, 3)
+    more = {"fully_async_policy": f"rollout.total_rollout_steps={4 * 2 * MINI_BATCH}"}
+    steps = start(name, folder, "trainer.save_freq=4", more.get(name, "trainer.total_training_steps=4"))
+    after = saved_weights(folder, 4)
+    assert after["version"] == before["version"] + 2 == 8
+    assert all(0 <= b - a <= 2 for a, b in zip(before["num_updates"], after["num_updates"], strict=True))
+    # Adam moves ln w by at most about its rate per update: weights that had started anew would be nearer to 0.
+    moved = [abs(a - b) for a, b in zip(before["log_weights"], after["log_weights"], strict=True)]
+    assert max(moved) < 0.11 and max(before["log_weights"]) > 0.2
+    assert min(steps) == 4
+    assert 0 <= steps[4]["daro/staleness/mean"] <= 2.5  # at most one weight sync behind, also what was restored
