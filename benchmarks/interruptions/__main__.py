@@ -1,8 +1,6 @@
 """``python -m benchmarks.interruptions``: see the package's docstring."""
 
 import argparse
-import os
-import shlex
 import shutil
 import sys
 import tempfile
@@ -16,6 +14,7 @@ from benchmarks.interruptions.check import Outcome, Reference, first_starts, out
 from benchmarks.interruptions.journal import BETWEEN, TRACKER
 from benchmarks.interruptions.kills import AtPhase, Kill, plan
 from benchmarks.interruptions.report import show, summary, write
+from tests.platform.tiny_model import build
 
 
 def parse() -> argparse.Namespace:
@@ -37,8 +36,6 @@ def parse() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace, folder: Path, console: Console) -> bool:
-    from tests.platform.tiny_model import build
-
     kills: list[Kill] = [AtPhase(BETWEEN, 2), AtPhase(TRACKER)] if args.quick else plan(args.kills, args.seed)
     campaign = Campaign(folder, str(build(folder / "model")), args.steps, args.save_every, console.print)
     lines, durations = campaign.run_uninterrupted()
@@ -52,15 +49,15 @@ def run(args: argparse.Namespace, folder: Path, console: Console) -> bool:
     show(console, found, args.save_every)
     console.print(figures)
     if args.output:
-        settings = {name: getattr(args, name) for name in ("steps", "save_every", "seed")}
-        command = shlex.join(["python", "-m", "benchmarks.interruptions", *sys.argv[1:]])
+        settings = {name: getattr(args, name) for name in ("kills", "steps", "save_every", "seed")}
+        options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in settings.items())
+        command = "python -m benchmarks.interruptions " + ("--quick" if args.quick else options)
         write(args.output, command, settings, figures, durations, found)
     return figures["passed"]
 
 
 def main() -> None:
     args = parse()
-    os.environ["VERL_PLATFORM"] = "cpu"
     if args.folder and args.folder.exists() and any(args.folder.iterdir()):
         sys.exit(f"--folder: {args.folder} is not empty; its journals would be mixed with the new ones")
     folder = (args.folder or Path(tempfile.mkdtemp(prefix="interruptions-"))).resolve()

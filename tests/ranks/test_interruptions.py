@@ -22,7 +22,7 @@ def test_a_killed_job_goes_on_from_its_newest_complete_checkpoint_bit_for_bit(tm
     """Killed between the model's files and ours, and while verl's tracker is empty."""
     command = [sys.executable, "-m", "benchmarks.interruptions", "--quick"]
     command += ["--folder", str(tmp_path / "jobs"), "--output", str(tmp_path / "result.json")]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=400)
+    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     result = json.loads((tmp_path / "result.json").read_text())
     between, tracker = result["kills"]
