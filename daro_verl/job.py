@@ -87,6 +87,9 @@ def _job_problems(config: DictConfig, use_critic: bool) -> list[str]:
     dynamic_cp = bool(OmegaConf.select(actor, "megatron.dynamic_context_parallel", default=False))
     loss_mode = actor.policy_loss.get("loss_mode", "vanilla")
     bypass = bool(OmegaConf.select(config, "algorithm.rollout_correction.bypass_mode", default=False))
+    rejection = OmegaConf.select(config, "algorithm.rollout_correction.rollout_rs") if bypass else None
+    if loss_mode == "bypass_mode":
+        rejection = rejection or OmegaConf.select(actor.policy_loss, "rollout_correction.rollout_rs")
     rows = [
         (
             config.algorithm.get("use_kl_in_reward", False),
@@ -132,11 +135,13 @@ def _job_problems(config: DictConfig, use_critic: bool) -> list[str]:
             "set actor_rollout_ref.actor.megatron.dynamic_context_parallel=False",
         ),
         (
-            bypass,
-            "algorithm.rollout_correction.bypass_mode",
-            True,
-            "False; bypass mode rejects tokens inside the loss, after the tokens of every bin were counted",
-            "set algorithm.rollout_correction.bypass_mode=False",
+            rejection is not None,
+            "algorithm.rollout_correction.rollout_rs",
+            rejection,
+            "null in bypass mode, where tokens are rejected inside the loss if at all, after those of every bin were "
+            "counted",
+            "set algorithm.rollout_correction.rollout_rs=null, or algorithm.rollout_correction.bypass_mode=False, "
+            "where rejection comes before DARO counts",
         ),
     ]
     return [got_expected_fix(subject, got, expected, fix) for wrong, subject, got, expected, fix in rows if wrong]

@@ -34,17 +34,23 @@ def leave_the_mask_to_attention(attention: ModuleType) -> None:
 
 
 def restore_float32_without_grad(distrib_optimizer: ModuleType) -> None:
-    """Load optimizer checkpoints of float32 models.
+    """Load optimizer checkpoints of float32 models, and those that any TP and PP can load.
 
     ``DistributedOptimizer`` (megatron-core 0.16.1) copies into its main parameters, which for float32 are views of
     the model's own: torch refuses the copy while gradients are recorded. 16-bit models have separate main parameters.
-    Not needed once Megatron copies under ``no_grad``.
+    From a checkpoint with ``dist_ckpt_optim_fully_reshardable`` it passes no ``step``, which torch's Adam has in its
+    state: :func:`resume_at_the_step_of_the_checkpoint` sets it, so the present one holds until then.
+    Not needed once Megatron copies under ``no_grad``, and only what it was given.
     """
     import torch
 
     def restore(wrapped, instance, args, kwargs):
+        model_param, tensors = args
+        group, order = instance.model_param_group_index_map[model_param]
+        state = instance.optimizer.state[instance.optimizer.param_groups[group]["params"][order]]
+        step = {"step": state["step"]} if "step" in state else {}
         with torch.no_grad():
-            return wrapped(*args, **kwargs)
+            return wrapped(model_param, {**step, **tensors}, **kwargs)
 
     wrapt.wrap_function_wrapper(distrib_optimizer, "DistributedOptimizer._set_main_param_and_optimizer_states", restore)
 

@@ -66,7 +66,8 @@ class DaroActorWorker(TrainingWorker):
     def train_batch(self, data: TensorDict) -> TensorDict | None:
         """One optimizer step of the model, then one update of the difficulty weights, on every rank alike.
 
-        Where the gradient norm is not finite no weight moves: FSDP skips its step then, Megatron's engine raises.
+        Where the gradient norm is not finite no weight moves. FSDP's engine then skips the model's step; Megatron's
+        takes it, and the model is lost: resume from the last checkpoint.
         """
         weights = self.difficulty_weights
         if weights is None:
@@ -88,8 +89,8 @@ class DaroActorWorker(TrainingWorker):
             _log_bins_not_finite(losses, weights, "over all ranks")
         if output is not None:
             metrics |= step_metrics(used_weights, losses, mini_batch.counts, weights)
-            metrics["daro/not_stepped"] = float(not stepped)
-            metrics["daro/weight_version"] = Metric(AggregationType.MAX, weights.version)
+            metrics["daro/gradient_not_finite"] = float(not stepped)
+            metrics["daro/weight_version/max"] = Metric(AggregationType.MAX, weights.version)
             tu.assign_non_tensor_data(output, "metrics", metrics)
         return output
 
@@ -149,10 +150,10 @@ class DaroActorWorker(TrainingWorker):
 
 
 def _log_bins_not_finite(losses: torch.Tensor, weights: DifficultyWeights, where: str) -> None:
-    """Say why a step was not taken: the bins whose loss is NaN or infinite, if any, and the optimizer step."""
+    """Say why the weights stay: the bins whose loss is NaN or infinite, if any, and the optimizer step."""
     bins = [bin_label(int(k) + 1, weights.num_rollouts) for k in (~losses.isfinite()).nonzero().flatten()]
     logger.warning(
-        "The model's optimizer step %d was not taken; difficulty weights keep version %d. "
+        "The gradient of optimizer step %d is not finite or the step failed; difficulty weights keep version %d. "
         "Bins whose loss is not finite %s: %s.",
         weights.version + 1,
         weights.version,

@@ -24,8 +24,8 @@ def step_metrics(
     - ``daro/token_share``, ``daro/response_share``: of all response tokens / responses that train (bins 0 and G count);
 
     ``daro/objective`` = ``sum over bins present of [w_k L_k - ln w_k]``, and ``daro/loss_not_finite``, the bins present
-    whose loss is NaN or infinite. The worker adds ``daro/weight_version``, the number of updates so far (the last of a
-    step, not their average), and ``daro/not_stepped``, 1 where the gradient norm was not finite.
+    whose loss is NaN or infinite. The worker adds ``daro/weight_version/max``, the number of updates so far (the last
+    of a step, not their average), and ``daro/gradient_not_finite``, 1 where the model's gradient norm was.
 
     Args:
         used_weights: [G-1] the weights of the model's step.

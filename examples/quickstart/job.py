@@ -90,6 +90,7 @@ class Job:
             f"{actor}.megatron.tensor_model_parallel_size=2",
             f"{actor}.optim.lr={LEARNING_RATE}",
             f"{actor}.optim.lr_warmup_steps_ratio={WARM_UP_SHARE}",
+            f"{actor}.optim.use_checkpoint_opt_param_scheduler=True",  # else each resume warms up again
             f"{actor}.ppo_mini_batch_size={TRAIN_BATCH_SIZE}",
             f"{actor}.ppo_micro_batch_size_per_gpu={TRAIN_BATCH_SIZE * GROUP_SIZE}",
             f"{actor}.use_dynamic_bsz=False",

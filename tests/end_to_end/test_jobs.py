@@ -63,7 +63,7 @@ def test_every_step_logs_daros_metrics(output):
 def test_one_update_per_optimizer_step_and_resume_continues(output):
     """The resumed attempt starts from the saved weights: its version and its bins' updates go on counting."""
     steps = logged(output, "daro")
-    assert [steps[step]["actor/daro/weight_version"] for step in (1, 2, 3)] == [1, 2, 3]
+    assert [steps[step]["actor/daro/weight_version/max"] for step in (1, 2, 3)] == [1, 2, 3]
     before, after = weights_file(output, 2), weights_file(output, 3)
     assert after["version"] == 3
     present = [f"actor/daro/loss/{k}of{G}" in steps[3] for k in range(1, G)]

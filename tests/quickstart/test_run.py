@@ -8,8 +8,8 @@ import time
 import psutil
 import pytest
 
+from daro_verl.workers import weights_file
 from daro_verl.workers.difficulty_weights import DifficultyWeights
-from daro_verl.workers.weights_file import write_weights
 from examples.quickstart.__main__ import is_complete, parse
 from examples.quickstart.history import per_bin, read_attempts, read_lines
 from examples.quickstart.job import Job
@@ -112,7 +112,8 @@ def test_stop_ends_the_whole_tree(tmp_path):
 def test_summary(resumed):
     weights = DifficultyWeights(8, {"weight_init": 2.0})
     saved = {**weights.state_dict(), "version": 8, "num_ranks": 2}
-    write_weights(resumed.checkpoints / "global_step_4" / "actor", saved)
+    weights_file.begin(resumed.checkpoints / "global_step_4" / "actor", saved)
+    weights_file.finish(resumed.checkpoints / "global_step_4" / "actor")
     summary = summarise(resumed.directory, resumed.method)
     assert summary.before == pytest.approx({2: 0.5, 3: 0.45, 4: 0.4, 5: 0.35})
     text = summary.text()

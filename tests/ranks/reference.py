@@ -3,6 +3,7 @@
 L_k = (1 / T_k) sum of token losses of bin k,    loss = sum_k w_k L_k,    s_k = ln w_k by Adam on w_k L_k - ln w_k
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,8 @@ from transformers import AutoModelForCausalLM
 from tests.ranks.batch import NUM_ROLLOUTS, PROMPT_LENGTH
 
 CLIP, DUAL_CLIP = 0.2, 3.0  # verl's defaults
+LEARNING_RATE, ADAM_EPS = 1e-3, 1e-2
+"""Of the model. Adam divides by ``sqrt(v) + eps``: a large eps keeps it from magnifying rounding where v is tiny."""
 
 
 @dataclass
@@ -19,6 +22,7 @@ class Step:
 
     loss: float
     losses: torch.Tensor
+    tokens: torch.Tensor
     weights_after: torch.Tensor
     gradient: dict[str, torch.Tensor]
 
@@ -35,31 +39,44 @@ def gspo(ratio: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
     return torch.maximum(-ratio * advantage, -ratio.clamp(1 - CLIP, 1 + CLIP) * advantage)
 
 
-def bin_losses(model, rows: dict[str, torch.Tensor], token_loss) -> list[torch.Tensor | None]:
-    """``L_k`` for k = 1 .. G-1, with gradient; None for an absent bin. One response at a time: no padding at all."""
+def token_losses(model, rows: dict[str, torch.Tensor], i: int, token_loss: Callable) -> torch.Tensor:
+    """The losses of response ``i`` on its tokens that train; one response at a time, so no padding at all."""
+    n = int(rows["lengths"][i])
+    ids, mask = rows["input_ids"][i, : PROMPT_LENGTH + n], rows["response_mask"][i, :n].bool()
+    logits = model(ids[None]).logits[0, PROMPT_LENGTH - 1 : -1]
+    log_prob = logits.log_softmax(-1).gather(-1, ids[PROMPT_LENGTH:, None])[:, 0]
+    ratio = (log_prob - rows["old_log_probs"][i, :n]).exp()[mask]
+    losses = token_loss(ratio, rows["advantages"][i, :n][mask])
+    return losses * rows["rollout_is_weights"][i, :n][mask] if "rollout_is_weights" in rows else losses
+
+
+def bin_losses(model, rows: dict[str, torch.Tensor], token_loss: Callable) -> tuple[list, list[int]]:
+    """``L_k`` (with gradient; None for an absent bin) and ``T_k``, for k = 1 .. G-1."""
     sums: list = [0.0] * (NUM_ROLLOUTS + 1)
     tokens = [0] * (NUM_ROLLOUTS + 1)
-    for i, mask in enumerate(rows["response_mask"]):
-        n = int(mask.sum())
-        k = round(rows["returns"][i, 0].item() * NUM_ROLLOUTS)
-        ids = rows["input_ids"][i, : PROMPT_LENGTH + n]
-        logits = model(ids[None]).logits[0, PROMPT_LENGTH - 1 : -1]
-        log_prob = logits.log_softmax(-1).gather(-1, ids[PROMPT_LENGTH:, None])[:, 0]
-        ratio = (log_prob - rows["old_log_probs"][i, :n]).exp()
-        sums[k] = sums[k] + token_loss(ratio, rows["advantages"][i, :n]).sum()
-        tokens[k] += n
-    return [s / t if t else None for s, t in zip(sums[1:-1], tokens[1:-1], strict=True)]
+    for i in range(len(rows["lengths"])):
+        k = round(rows["returns"][i].max().item() * NUM_ROLLOUTS)
+        sums[k] = sums[k] + token_losses(model, rows, i, token_loss).sum()
+        tokens[k] += int(rows["response_mask"][i].sum())
+    return [s / t if t else None for s, t in zip(sums[1:-1], tokens[1:-1], strict=True)], tokens[1:-1]
 
 
-def train(model_path: str, batches: list[dict], token_loss=vanilla, weight_lr: float = 0.05) -> list[Step]:
-    """The steps with a frozen model (learning rate 0), so that only the weights move."""
-    model = AutoModelForCausalLM.from_pretrained(model_path, dtype=torch.float32)
+def load_model(model_path: str) -> torch.nn.Module:
+    return AutoModelForCausalLM.from_pretrained(model_path, dtype=torch.float32)
+
+
+def train(
+    model: torch.nn.Module, batches: list[dict], token_loss: Callable = vanilla, weight_lr: float = 0.5
+) -> list[Step]:
+    """Train model and weights, one step for each mini-batch."""
     log_w = [torch.zeros((), dtype=torch.float64, requires_grad=True) for _ in range(NUM_ROLLOUTS - 1)]
     adam = torch.optim.Adam(log_w, lr=weight_lr)
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    optimizer = torch.optim.AdamW(trained.values(), lr=LEARNING_RATE, eps=ADAM_EPS, weight_decay=0.0)
     steps = []
     for rows in batches:
         model.zero_grad()
-        losses = bin_losses(model, rows, token_loss)
+        losses, tokens = bin_losses(model, rows, token_loss)
         present = [k for k, loss in enumerate(losses) if loss is not None]
         total = sum(log_w[k].detach().exp().float() * losses[k] for k in present)
         total.backward()
@@ -70,8 +87,23 @@ def train(model_path: str, batches: list[dict], token_loss=vanilla, weight_lr: f
             Step(
                 loss=total.item(),
                 losses=torch.tensor([float("nan") if loss is None else loss.item() for loss in losses]),
+                tokens=torch.tensor(tokens),
                 weights_after=torch.stack(log_w).detach().exp(),
-                gradient={name: p.grad.clone() for name, p in model.named_parameters()},
+                gradient={name: p.grad.clone() for name, p in trained.items()},
             )
         )
+        optimizer.step()
     return steps
+
+
+def grpo_gradients(model: torch.nn.Module, batches: list[dict]) -> list[dict[str, torch.Tensor]]:
+    """The same with DARO off: the mean of the token losses over all tokens that train."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, eps=ADAM_EPS, weight_decay=0.0)
+    gradients = []
+    for rows in batches:
+        model.zero_grad()
+        losses = torch.cat([token_losses(model, rows, i, vanilla) for i in range(len(rows["lengths"]))])
+        (losses.sum() / rows["response_mask"].sum()).backward()
+        gradients.append({name: p.grad.clone() for name, p in model.named_parameters()})
+        optimizer.step()
+    return gradients

@@ -1,22 +1,31 @@
 """Train DARO's actor worker on verl's Megatron or FSDP2 engine; run by ``torchrun`` with ``VERL_PLATFORM=cpu``.
 
-Every rank trains on its part of the same mini-batches; rank 0 writes, with ``torch.save``, each rank's metrics and
-weights after every step, and the model's full gradient (Hugging Face names) of every step.
+Every rank trains on its part of the same mini-batches, once for each variant, from the same model, optimizer and
+weights. Rank 0 writes, with ``torch.save``, each rank's metrics and weights after every step, and the model's full
+gradient (Hugging Face names) of every step.
 """
 
 import argparse
 import json
+import tempfile
+from functools import partial
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 import verl  # noqa: F401  (loads the plugin, and with it the CPU platform)
+from verl.utils import tensordict_utils as tu
+from verl.workers.engine_workers import TrainingWorker
+from verl.workers.utils.losses import ppo_loss
 
 from daro_verl.config import DaroConfig
 from daro_verl.workers.actor_worker import DaroActorWorker
 from daro_verl.workers.policy_loss import DaroPolicyLossConfig
-from tests.ranks.batch import NUM_ROLLOUTS, make_rows
-from tests.ranks.workers import make_worker, part_of_rank
+from tests.ranks.batch import NUM_ROLLOUTS
+from tests.ranks.full_gradient import full_gradient
+from tests.ranks.reference import LEARNING_RATE
+from tests.ranks.variants import NOT_FINITE, VARIANTS, Variant
+from tests.ranks.workers import engine_configs, make_worker, part_of_rank
 
 
 def parse() -> argparse.Namespace:
@@ -27,72 +36,120 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tp", type=int, default=1)
     parser.add_argument("--pp", type=int, default=1)
     parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--loss", default="vanilla")
-    parser.add_argument("--micro-batch-size", type=int, default=0, help="0: dynamic, at most 64 tokens each")
-    parser.add_argument("--options", type=json.loads, default={})
+    parser.add_argument("--lr", type=float, default=LEARNING_RATE)
+    parser.add_argument("--lora-rank", type=int, default=0)
+    parser.add_argument("--options", type=json.loads, default={"weight_lr": 0.5})
+    parser.add_argument("--variants", type=json.loads, default=["static 2"])
     parser.add_argument("--save", help="folder of a checkpoint written after the last step")
     parser.add_argument("--load", help="folder of a checkpoint read before the first step")
-    parser.add_argument("--skip", type=int, default=0, help="mini-batches that an earlier run has seen")
-    return parser.parse_args()
+    parser.add_argument("--other-layout", action="store_true", help="the checkpoint is of another parallel layout")
+    parser.add_argument("--first", type=int, default=0, help="mini-batches before this one are left out")
+    parser.add_argument("--last", type=int, help="mini-batches from this one on are left out")
+    args = parser.parse_args()
+    args.loss, args.micro_batch_size = "vanilla", 0
+    return args
+
+
+def policy_loss(args: argparse.Namespace) -> DaroPolicyLossConfig:
+    options = DaroConfig(**args.options).to_dict()
+    daro = {"options": options, "num_rollouts": NUM_ROLLOUTS, "base_loss_mode": args.loss}
+    return DaroPolicyLossConfig(loss_mode="daro", daro=daro)
 
 
 def build_worker(args: argparse.Namespace) -> DaroActorWorker:
-    options = DaroConfig(**args.options).to_dict()
-    daro = {"options": options, "num_rollouts": NUM_ROLLOUTS, "base_loss_mode": args.loss}
-    return make_worker(DaroActorWorker, args, DaroPolicyLossConfig(loss_mode="daro", daro=daro))
+    return make_worker(DaroActorWorker, args, policy_loss(args))
 
 
-def full_gradient(worker: DaroActorWorker) -> dict[str, torch.Tensor]:
-    """The gradient before the optimizer's step, merged over ranks and named as in the Hugging Face model.
+def start_over(worker: DaroActorWorker, args: argparse.Namespace, variant: Variant, start: str) -> None:
+    """The model and optimizer of the start, and new difficulty weights for the variant's loss."""
+    worker.engine.load_checkpoint(start)
+    actor = engine_configs(args, policy_loss(argparse.Namespace(**{**vars(args), "loss": variant.loss})))[2]
+    worker.set_loss_fn(partial(ppo_loss, config=actor))
+    if not variant.daro:
+        object.__setattr__(actor.policy_loss, "loss_mode", "vanilla")
+        worker.loss_fn = partial(ppo_loss, config=actor)
 
-    The bridge exports parameters, so the gradients take their places for the time of an export. With the distributed
-    optimizer each data-parallel rank holds one reduced shard of every bucket: they are gathered first.
-    """
-    module = worker.engine.module
-    if isinstance(module, torch.nn.Module):  # FSDP2: sharded tensors that know their whole
-        return {name: p.grad.full_tensor().clone() for name, p in module.named_parameters()}
-    for chunk in module:
-        for buffer in chunk.buffers:
-            for bucket in buffer.buckets:
-                shards = bucket.grad_data.view(buffer.data_parallel_world_size, -1)
-                own = shards[dist.get_rank(buffer.data_parallel_group)].clone()
-                dist.all_gather_into_tensor(bucket.grad_data, own, group=buffer.data_parallel_group)
-    parameters = [p for chunk in module for p in chunk.parameters()]
-    kept = [p.data.clone() for p in parameters]
-    for p in parameters:
-        p.data.copy_(p.main_grad)
-    exported = {name: value.clone() for name, value in worker.engine.get_per_tensor_param()[0]}
-    for p, value in zip(parameters, kept, strict=True):
-        p.data.copy_(value)
-    return exported
+
+def batch_of_rank(worker: DaroActorWorker, rows: dict, variant: Variant):
+    engine = worker.engine
+    data = part_of_rank(rows, engine)
+    size, rank = engine.get_data_parallel_size(), engine.get_data_parallel_rank()
+    own = {name: value.chunk(size)[rank] for name, value in rows.items()}
+    tu.assign_non_tensor(data, **variant.split(own))
+    return data
+
+
+def steps_of(worker: DaroActorWorker, variant: Variant, batches: list[dict]) -> list[dict]:
+    """Train; one record for each call of the worker: its metrics and, on every rank, the weights after it."""
+    train_batch = worker.train_batch if variant.daro else partial(TrainingWorker.train_batch, worker)
+    seen = []
+    for rows in batches:
+        data = batch_of_rank(worker, rows, variant)
+        if variant.updates:
+            epochs, num_mini_batches = variant.updates
+            tu.assign_non_tensor(data, epochs=epochs, mini_batch_size=len(rows["lengths"]) // num_mini_batches)
+            output = worker.train_mini_batch(data)
+        else:
+            output = train_batch(data)
+        metrics = dict(output["metrics"]) if output is not None else None
+        seen.append({"metrics": metrics, "weights": worker.difficulty_weights.weights()})
+    return seen
+
+
+class Recorder:
+    """Keeps the model's gradient before every optimizer step, and how many micro-batches led to it."""
+
+    def __init__(self, worker: DaroActorWorker) -> None:
+        self.gradients: list[dict[str, torch.Tensor]] = []
+        self.num_micro_batches: list[int] = []
+        optimizer_step = worker.engine.optimizer_step
+
+        def step_and_keep_the_gradient():
+            self.gradients.append(full_gradient(worker.engine))
+            mini_batch = worker._mini_batch
+            self.num_micro_batches.append(mini_batch.bin_loss.num_calls if mini_batch else 0)
+            return optimizer_step()
+
+        worker.engine.optimizer_step = step_and_keep_the_gradient
+
+    def take(self) -> dict:
+        taken = {"gradients": self.gradients, "num_micro_batches": self.num_micro_batches}
+        self.gradients, self.num_micro_batches = [], []
+        return taken
+
+
+def run_variant(worker: DaroActorWorker, args: argparse.Namespace, variant: Variant, recorder: Recorder) -> dict:
+    steps = steps_of(worker, variant, variant.batches()[args.first : args.last])
+    recorded = recorder.take()
+    own = {"steps": steps, "state": worker.difficulty_weights.state_dict()}
+    own["num_micro_batches"] = recorded["num_micro_batches"]
+    everyone: list = [None] * dist.get_world_size()
+    dist.all_gather_object(everyone, own)
+    return {"ranks": everyone, "gradients": recorded["gradients"]}
 
 
 def main() -> None:
     args = parse()
     worker = build_worker(args)
-    if args.load:
-        worker.load_checkpoint(args.load)
-    gradients: list[dict[str, torch.Tensor]] = []
-    optimizer_step = worker.engine.optimizer_step
-
-    def step_and_keep_the_gradient():
-        gradients.append(full_gradient(worker))
-        return optimizer_step()
-
-    worker.engine.optimizer_step = step_and_keep_the_gradient
-    seen = []
-    for rows in make_rows(args.seed)[args.skip :]:
-        output = worker.train_batch(part_of_rank(rows, worker.engine))
-        metrics = dict(output["metrics"]) if output is not None else None
-        seen.append({"metrics": metrics, "weights": worker.difficulty_weights.weights()})
+    recorder = Recorder(worker)
+    folder: list = [tempfile.mkdtemp() if dist.get_rank() == 0 else None]
+    dist.broadcast_object_list(folder, src=0)
+    worker.engine.save_checkpoint(folder[0])
+    result: dict = {"data_parallel_size": worker.engine.get_data_parallel_size(), "variants": {}}
+    if args.lora_rank:
+        result["start"] = {name: p.full_tensor().clone() for name, p in worker.engine.module.named_parameters()}
+    for name in args.variants:
+        variant = (VARIANTS | NOT_FINITE)[name]
+        start_over(worker, args, variant, folder[0])
+        if args.load:
+            worker.load_checkpoint(args.load)
+        result["variants"][name] = run_variant(worker, args, variant, recorder)
     if args.save:
-        worker.save_checkpoint(args.save, global_step=len(seen))
-    everyone: list = [None] * dist.get_world_size()
-    dist.all_gather_object(everyone, {"steps": seen, "state": worker.difficulty_weights.state_dict()})
+        worker.save_checkpoint(args.save, global_step=worker.difficulty_weights.version)
+    if args.lora_rank:
+        result["end"] = {name: p.full_tensor().clone() for name, p in worker.engine.module.named_parameters()}
     if dist.get_rank() == 0:
-        torch.save({"ranks": everyone, "gradients": gradients}, args.out)
+        torch.save(result, args.out)
     dist.destroy_process_group()
 
 

@@ -36,6 +36,11 @@ def test_the_jobs_own_loss_becomes_the_base():
     assert config.actor_rollout_ref.actor.policy_loss.daro.num_rollouts == 4
 
 
+def test_bypass_mode_without_rejection_and_decoupled_rejection_are_accepted():
+    validated("algorithm.rollout_correction.bypass_mode=True")
+    validated("algorithm.rollout_correction.rollout_rs=token_k1", "algorithm.rollout_correction.rollout_is=token")
+
+
 def test_preparing_twice_changes_nothing():
     config = validated("actor_rollout_ref.actor.policy_loss.loss_mode=gspo", "+algorithm.daro.weight_lr=0.1")
     once = OmegaConf.to_container(config)
@@ -73,7 +78,19 @@ REFUSED = [
         id="dynamic_cp",
     ),
     pytest.param(["actor_rollout_ref.actor.policy_loss.loss_mode=geo_mean"], "got 'geo_mean'", id="no_token_loss"),
-    pytest.param(["algorithm.rollout_correction.bypass_mode=True"], "bypass_mode: got True", id="bypass"),
+    pytest.param(
+        ["algorithm.rollout_correction.bypass_mode=True", "algorithm.rollout_correction.rollout_rs=token_k1"],
+        "rollout_rs: got 'token_k1', expected null in bypass mode",
+        id="bypass_rejection",
+    ),
+    pytest.param(
+        [
+            "actor_rollout_ref.actor.policy_loss.loss_mode=bypass_mode",
+            "+actor_rollout_ref.actor.policy_loss.rollout_correction={rollout_rs: token_k1}",
+        ],
+        "rollout_rs: got 'token_k1', expected null in bypass mode",
+        id="bypass_loss",
+    ),
     pytest.param(["+algorithm.daro.weight_lr=0"], r"weight_lr: got 0, expected a number in \(0, 1\]", id="lr_zero"),
     pytest.param(["+algorithm.daro.weight_lr=fast"], "weight_lr: got 'fast', expected a finite number", id="lr_word"),
     pytest.param(["+algorithm.daro.weight_lr=nan"], "weight_lr: got nan", id="lr_nan"),
