@@ -35,6 +35,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--engine", choices=["megatron", "fsdp2"], default="megatron")
     parser.add_argument("--tp", type=int, default=1)
     parser.add_argument("--pp", type=int, default=1)
+    parser.add_argument("--cp", type=int, default=1, help="needs GPUs and Transformer Engine")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--lr", type=float, default=LEARNING_RATE)
     parser.add_argument("--lora-rank", type=int, default=0)

@@ -3,6 +3,7 @@
 import argparse
 from functools import partial
 
+import torch
 from tensordict import TensorDict
 from verl.trainer.config import CheckpointConfig
 from verl.workers.config import (
@@ -39,14 +40,16 @@ def engine_configs(args: argparse.Namespace, policy_loss: PolicyLossConfig) -> t
             use_torch_compile=False,
         )
         return engine, FSDPOptimizerConfig(**optimizer), FSDPActorConfig(strategy="fsdp2", **actor)
+    on_gpu = torch.cuda.is_available()
     engine = McoreEngineConfig(
         tensor_model_parallel_size=args.tp,
         pipeline_model_parallel_size=args.pp,
+        context_parallel_size=getattr(args, "cp", 1),
         vanilla_mbridge=True,
         sequence_parallel=False,
-        use_remove_padding=False,
+        use_remove_padding=on_gpu,
         dtype=args.dtype,
-        override_transformer_config=TRANSFORMER_SWITCHES,
+        override_transformer_config={} if on_gpu else TRANSFORMER_SWITCHES,
         dist_ckpt_optim_fully_reshardable=True,  # so that another TP or PP can load the optimizer
     )
     return engine, McoreOptimizerConfig(**optimizer), McoreActorConfig(strategy="megatron", **actor)
@@ -64,10 +67,13 @@ def make_worker(worker_class: type, args: argparse.Namespace, policy_loss: Polic
     # Without "extra" (the random state, one for each rank), another parallel layout can load the checkpoint.
     contents = ["model", "optimizer"] if getattr(args, "other_layout", False) else ["model", "optimizer", "extra"]
     lora = {"lora_rank": args.lora_rank, "lora_alpha": 16} if getattr(args, "lora_rank", 0) else {}
+    remove_padding = engine.use_remove_padding if args.engine == "megatron" else False
     worker = worker_class(
         config=TrainingWorkerConfig(
             model_type="language_model",
-            model_config=HFModelConfig(path=args.model, use_remove_padding=False, override_config=attention, **lora),
+            model_config=HFModelConfig(
+                path=args.model, use_remove_padding=remove_padding, override_config=attention, **lora
+            ),
             engine_config=engine,
             optimizer_config=optimizer,
             checkpoint_config=CheckpointConfig(load_contents=contents),
