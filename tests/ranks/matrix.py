@@ -49,6 +49,7 @@ def train_all(model: str, out: Path, layout: str) -> dict:
 @cache
 def expected(model: str, variant: str, data_parallel_size: int) -> list:
     """The formula on one process: a list of :class:`reference.Step`, or of gradients where DARO is off."""
+    torch.set_num_threads(1)  # one response at a time is too little work for two threads
     batches = VARIANTS[variant].mini_batches(data_parallel_size)
     if not VARIANTS[variant].daro:
         return reference.grpo_gradients(reference.load_model(model), batches)

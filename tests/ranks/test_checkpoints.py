@@ -24,7 +24,7 @@ def saved(train, tmp_path_factory):
     return save
 
 
-@pytest.mark.parametrize("layout", ["Megatron TP2", "FSDP2 x 2"])
+@pytest.mark.parametrize("layout", ["Megatron TP2", "FSDP2 x 1", "FSDP2 x 2"])
 def test_a_resumed_job_goes_on_bit_for_bit(train, saved, layout):
     """The third step after a resume is that of the uninterrupted job: gradient, weights, Adam state, counters."""
     folder = saved(layout)
