@@ -29,7 +29,7 @@ COLUMNS = ("gradient", "loss", "bin_losses", "tokens", "weights")
 def own_part() -> float:
     """DARO's arithmetic alone: the largest difference over ranks, micro-batches, engines' regimes and orders."""
     cases = itertools.product((1, 2, 4), (1, 2, 5), arithmetic.REGIMES, arithmetic.ORDERS.values())
-    return max(arithmetic.largest_difference(*case) for case in cases)
+    return matrix.largest(arithmetic.largest_difference(*case) for case in cases)
 
 
 def measure(layout: str, model: str, folder: Path) -> dict[str, float]:
@@ -37,7 +37,7 @@ def measure(layout: str, model: str, folder: Path) -> dict[str, float]:
     result = matrix.train_all(model, folder / "out.pt", layout)
     found = {name: matrix.compare(model, result, name) for name in VARIANTS}
     off = found.pop("DARO off")
-    row = {column: max(getattr(difference, column) for difference in found.values()) for column in COLUMNS}
+    row = {column: matrix.largest(getattr(difference, column) for difference in found.values()) for column in COLUMNS}
     return row | {"gradient, DARO off": off.gradient}
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -58,7 +59,7 @@ def expected(model: str, variant: str, data_parallel_size: int) -> list:
 
 @dataclass
 class Difference:
-    """Largest relative differences from the formula, over the steps of one variant on one layout."""
+    """Largest relative differences from the formula, over the steps of one variant on one layout; NaN if one is."""
 
     gradient: float
     loss: float = 0.0
@@ -68,7 +69,12 @@ class Difference:
 
     @property
     def largest(self) -> float:
-        return max(vars(self).values())
+        return largest(vars(self).values())
+
+
+def largest(values: Iterable[float]) -> float:
+    """The maximum, or NaN if there is one among them (Python's ``max`` would hide it)."""
+    return torch.tensor(list(values), dtype=torch.float64).max().item()
 
 
 def distance(got: dict[str, torch.Tensor], want: dict[str, torch.Tensor]) -> float:
@@ -88,22 +94,33 @@ def compare(model: str, result: dict, variant: str) -> Difference:
     want, got = expected(model, variant, result["data_parallel_size"]), result["variants"][variant]
     assert len(got["gradients"]) == len(want) >= 3
     if not VARIANTS[variant].daro:
-        return Difference(max(distance(g, w) for g, w in zip(got["gradients"], want, strict=True)))
-    difference = Difference(max(distance(g, w.gradient) for g, w in zip(got["gradients"], want, strict=True)))
-    for rank in got["ranks"]:
-        # With several updates in one call the worker reports after the last one, and verl lists their metrics.
-        last = want[len(want) // len(rank["steps"]) - 1 :: len(want) // len(rank["steps"])]
-        for step, reached in zip(rank["steps"], last, strict=True):
-            difference.weights = max(difference.weights, distance_of(step["weights"], reached.weights_after))
-        metrics = per_update([step["metrics"] for step in rank["steps"] if step["metrics"] is not None])
-        for row, step in zip(metrics, want, strict=False):
-            losses, tokens = row_of_bins(row, "loss"), row_of_bins(row, "token_share")
-            difference.bin_losses = max(difference.bin_losses, distance_of(losses, step.losses))
-            # T_k over the tokens of bins 1 .. G-1: shares are of all tokens, bins 0 and G included
-            shares = step.tokens / step.tokens.sum()
-            difference.tokens = max(difference.tokens, distance_of(tokens / tokens.sum(), shares))
-            difference.loss = max(difference.loss, abs(row["loss"] - step.loss) / step.losses.abs().max().item())
-    return difference
+        return Difference(largest(distance(g, w) for g, w in zip(got["gradients"], want, strict=True)))
+    rows = [pair for rank in got["ranks"] for pair in metrics_and_steps(rank, want)]
+    return Difference(
+        gradient=largest(distance(g, w.gradient) for g, w in zip(got["gradients"], want, strict=True)),
+        weights=largest(distance for rank in got["ranks"] for distance in weight_distances(rank, want)),
+        loss=largest(abs(row["loss"] - step.loss) / step.losses.abs().max().item() for row, step in rows),
+        bin_losses=largest(distance_of(row_of_bins(row, "loss"), step.losses) for row, step in rows),
+        tokens=largest(distance_of(shares(row_of_bins(row, "token_share")), shares(step.tokens)) for row, step in rows),
+    )
+
+
+def metrics_and_steps(rank: dict, want: list[reference.Step]) -> list[tuple[dict, reference.Step]]:
+    """The rank's metrics of each optimizer step beside the formula's; none on a rank that does not compute the loss."""
+    metrics = per_update([step["metrics"] for step in rank["steps"] if step["metrics"] is not None])
+    return list(zip(metrics, want, strict=True)) if metrics else []
+
+
+def weight_distances(rank: dict, want: list[reference.Step]) -> list[float]:
+    """Of the weights after each call of the worker: after every optimizer step or, with ``updates``, after all."""
+    steps_per_call = len(want) // len(rank["steps"])
+    reached = want[steps_per_call - 1 :: steps_per_call]
+    return [distance_of(a["weights"], b.weights_after) for a, b in zip(rank["steps"], reached, strict=True)]
+
+
+def shares(tokens: torch.Tensor) -> torch.Tensor:
+    """Of the tokens of bins 1 .. G-1; the logged shares are of all tokens, bins 0 and G included."""
+    return tokens / tokens.sum()
 
 
 def per_update(metrics: list[dict]) -> list[dict]:

@@ -98,12 +98,12 @@ def engine(losses: list[torch.Tensor], regime: str, dp: int, micro_batches: int,
 
 def largest_difference(num_ranks: int, num_micro_batches: int, regime: str, order: torch.Tensor) -> float:
     """Over the steps, of the gradient, ``L_k``, the weights and the loss (relative to ``sum_k |L_k|``)."""
-    largest = 0.0
+    found = []
     for got, want in zip(on_ranks(num_ranks, num_micro_batches, regime, order), formula(), strict=True):
         for name in ("gradient", "losses", "weights"):
-            largest = max(largest, ((got[name].double() - want[name]).norm() / want[name].norm()).item())
-        largest = max(largest, abs(got["loss"].item() - want["loss"].item()) / want["losses"].abs().sum().item())
-    return largest
+            found.append(((got[name].double() - want[name]).norm() / want[name].norm()).item())
+        found.append(abs(got["loss"].item() - want["loss"].item()) / want["losses"].abs().sum().item())
+    return torch.tensor(found).max().item()  # NaN if one is; Python's max would hide it
 
 
 REGIMES = ("megatron", "fsdp2", "per-token (context parallel)")

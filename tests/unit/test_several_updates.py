@@ -1,0 +1,51 @@
+"""Several optimizer steps on one batch, with every number written out: off-policy ratios enter ``L_k``."""
+
+import pytest
+import torch
+from verl.workers.config import McoreActorConfig
+
+from daro_verl.workers.bin_loss import BinLoss, count_bins, response_scale
+from daro_verl.workers.difficulty_weights import DifficultyWeights
+from daro_verl.workers.policy_loss import DaroPolicyLossConfig, compute_policy_loss_daro, reweighted
+
+G = 2
+# One prompt, G = 2: one response right (A = 1 - 1/2), one wrong (A = 0 - 1/2), one token each. mu = 1/2, T_1 = 2.
+ADVANTAGES, MASK, BINS = torch.tensor([[0.5], [-0.5]]), torch.ones(2, 1), torch.tensor([1, 1])
+
+
+def update(weights: DifficultyWeights, ratios: list[float]) -> tuple[float, torch.Tensor]:
+    """One optimizer step's part of DARO: loss and ``L_1`` through verl's vanilla loss, then the weight's update."""
+    log_prob = torch.tensor(ratios).log().unsqueeze(-1).requires_grad_()
+    tokens = count_bins(BINS, MASK, G)[0]
+    bin_loss = BinLoss(response_scale(weights.weights(), tokens))
+    daro = {"base_loss_mode": "vanilla", "num_rollouts": G, "options": {}}
+    policy_loss = DaroPolicyLossConfig(loss_mode="daro", daro=daro)
+    config = McoreActorConfig(rollout_n=G, ppo_micro_batch_size_per_gpu=1, policy_loss=policy_loss)
+    config.global_batch_info.update(dp_size=1, batch_num_tokens=2, global_batch_size=2)
+    with reweighted(bin_loss, BINS):
+        loss, _ = compute_policy_loss_daro(torch.zeros(2, 1), log_prob, ADVANTAGES, MASK, config=config)
+    losses = bin_loss.sums[1:-1] / tokens[1:-1]
+    weights.step(losses, tokens[1:-1] > 0)
+    return loss.item(), losses
+
+
+def test_two_steps_on_one_batch():
+    weights = DifficultyWeights(G, {"weight_lr": 0.1})
+
+    # Step 1, on policy (both ratios 1): token losses -0.5 and 0.5, L = 0. d/ds = w L - 1 = -1, and Adam's first step is
+    # its rate: s = 0.1, w = e^0.1 = 1.105171.
+    loss, losses = update(weights, [1.0, 1.0])
+    assert (loss, losses.item()) == pytest.approx((0.0, 0.0), abs=1e-7)
+    assert weights.weights().item() == pytest.approx(1.105171, abs=1e-6)
+
+    # Step 2, the same batch after the model moved: ratios 1.1 and 1.3.
+    # right: max(-1.1 * 0.5, -1.1 * 0.5) = -0.55;   wrong: max(1.3 * 0.5, clip 1.2 * 0.5) = 0.65.
+    # L = (-0.55 + 0.65) / 2 = 0.05, loss = 1.105171 * 0.05 = 0.0552585, d/ds = 0.0552585 - 1 = -0.9447415.
+    # Adam: m = (0.9 * 0.1 * -1 + 0.1 * -0.9447415) / (1 - 0.9^2)                = -0.18447415 / 0.19       = -0.9709166
+    #       v = (0.999 * 0.001 + 0.001 * 0.9447415^2) / (1 - 0.999^2)            = 0.0018915365 / 0.001999  =  0.9462414
+    # s = 0.1 + 0.1 * 0.9709166 / sqrt(0.9462414) = 0.1 + 0.0998116 = 0.1998116, w = 1.221172.
+    loss, losses = update(weights, [1.1, 1.3])
+    assert losses.item() == pytest.approx(0.05, abs=1e-7)
+    assert loss == pytest.approx(0.0552585, abs=1e-7)
+    assert weights.weights().item() == pytest.approx(1.221172, abs=1e-6)
+    assert weights.version == 2
