@@ -129,13 +129,11 @@ def restored_float32(distrib_optimizer) -> list:
     """The main parameter of a float32 model after a checkpoint's value was copied into it."""
     parameter = torch.nn.Parameter(torch.zeros(4))
     main = parameter.view(-1)[:2]
-    optimizer = SimpleNamespace(
-        model_param_group_index_map={parameter: (0, 0)},
-        config=SimpleNamespace(use_precision_aware_optimizer_no_fp8_or_ds_fp8=False),
-        optimizer=SimpleNamespace(param_groups=[{"params": [main]}], state={main: {}}),
-    )
-    restore = distrib_optimizer.DistributedOptimizer._set_main_param_and_optimizer_states
-    restore(optimizer, parameter, {"param": torch.ones(2)})
+    optimizer = object.__new__(distrib_optimizer.DistributedOptimizer)
+    optimizer.model_param_group_index_map = {parameter: (0, 0)}
+    optimizer.config = SimpleNamespace(use_precision_aware_optimizer_no_fp8_or_ds_fp8=False)
+    optimizer.optimizer = SimpleNamespace(param_groups=[{"params": [main]}], state={main: {}})
+    optimizer._set_main_param_and_optimizer_states(parameter, {"param": torch.ones(2)})
     return parameter.tolist()
 
 
