@@ -1,0 +1,68 @@
+"""Smoothing, the mean over seeds with its standard error, and the numbers in the tables."""
+
+import numpy as np
+import pandas as pd
+
+KEYS = ["quantity", "num_rollouts", "bin"]
+LAST_PART = 0.1
+
+
+def smooth(values: pd.Series, alpha: float) -> pd.Series:
+    """Exponential smoothing ``y_0 = x_0``, ``y_t = alpha x_t + (1 - alpha) y_{t-1}``; missing values are skipped.
+
+    Args:
+        alpha: in (0, 1]; 1 leaves the values as they are. The paper's figures have 0.1.
+    """
+    return values.ewm(alpha=alpha, adjust=False, ignore_na=True).mean()
+
+
+def centred_mean(values: pd.Series, part: float = 0.05) -> pd.Series:
+    """Moving mean over a twentieth of the points, an odd number, centred: it does not lag. Shorter at both ends."""
+    window = 2 * int(part * len(values) / 2) + 1
+    return values.rolling(window, center=True, min_periods=1).mean()
+
+
+def mean_over_runs(table: pd.DataFrame) -> pd.DataFrame:
+    """One method's tidy table averaged over its runs, up to the last step that every run has reached.
+
+    Beyond that step the mean would be over fewer runs, and jump. Rows: quantity, num_rollouts, bin, step, ``value``
+    (mean over the runs that logged the quantity at this step), ``error`` (standard error of the mean: deviation with
+    n - 1 over sqrt(n); NaN for one run) and ``count`` (n).
+    """
+    last = table.groupby([*KEYS[:2], "run"])["step"].max().groupby(KEYS[:2]).min().rename("last")
+    table = table.join(last, on=KEYS[:2])
+    table = table[table["step"] <= table["last"]]
+    # a run may log a quantity twice at a step, under two names (validation with another N): its mean counts once
+    per_run = table.groupby([*KEYS, "step", "run"])["value"].mean()
+    groups = per_run.groupby([*KEYS, "step"])
+    result = pd.DataFrame({"value": groups.mean(), "error": groups.sem(), "count": groups.size()})
+    return result.reset_index()
+
+
+def every_run(mean: pd.DataFrame) -> pd.DataFrame:
+    """The steps at which every run counts, so that a curve is over the same seeds throughout; all steps if none is."""
+    complete = mean[mean["count"] == mean.groupby(KEYS)["count"].transform("max")]
+    return complete if len(complete) else mean
+
+
+def series(mean: pd.DataFrame, quantity: str, k: int = 0) -> pd.Series:
+    """One curve of a table of :func:`mean_over_runs`: ``value`` by ``step``."""
+    rows = mean[(mean["quantity"] == quantity) & (mean["bin"] == k)]
+    return rows.set_index("step")["value"].sort_index()
+
+
+def last_part(values: pd.Series, first: float, last: float) -> float:
+    """Mean over the last 10 % of the steps from ``first`` to ``last``, ends included; NaN where there is none."""
+    return values[values.index >= last - LAST_PART * (last - first)].mean()
+
+
+def final(values: pd.Series) -> float:
+    """The value of the last step that has one; NaN where there is none."""
+    return values.iloc[-1] if len(values) else np.nan
+
+
+def moments(steps: pd.Index, parts: int = 4) -> list[int]:
+    """The first and last step, and those nearest to the quarters between them; each once, in order."""
+    targets = np.linspace(steps.min(), steps.max(), parts + 1)
+    nearest = steps.to_numpy()[np.abs(steps.to_numpy()[:, None] - targets[None, :]).argmin(axis=0)]
+    return list(dict.fromkeys(int(step) for step in nearest))
