@@ -9,9 +9,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from daro_verl.advantage.weighting import find_weighting
 from daro_verl.errors import DaroConfigError, got_expected_fix
 
-WEIGHTINGS = ("learned", "closed_form", "uniform")
+CHOICES = {
+    "weight_start": ("constant", "first_loss"),
+    "loss_signal": ("batch", "average"),
+    "not_positive": ("keep", "skip", "floor", "absolute"),
+    "weight_scale": ("raw", "mean_one"),
+}
+BIN_SCALES = {"equal": 0.0, "token_share": 1.0}
 
 
 @dataclass(frozen=True)
@@ -19,9 +26,8 @@ class DaroConfig:
     """Options of DARO. Weights are per difficulty bin; all of them are dimensionless."""
 
     weighting: str = "learned"
-    """How the weight of a bin follows its loss. ``learned`` (the paper): a parameter, trained with Adam on
-    ``w L - ln w``. ``closed_form`` (ours): ``1 / EMA(L)``, the minimiser of the same objective without an optimizer.
-    ``uniform`` (ablation): stays at ``weight_init``."""
+    """The method: ``learned`` (DARO), ``closed_form``, ``grpo``, ``dapo``, ``dr_grpo``, ``lipo``, ``inverse_variance``,
+    ``uniform`` (``daro_verl.advantage.weightings`` has their formulas), or the import path of a user's own."""
 
     weight_lr: float = 0.05
     """Adam's learning rate for ``ln w``, in (0, 1]; used by ``learned``. One update moves a weight by at most about
@@ -30,7 +36,28 @@ class DaroConfig:
 
     weight_init: float = 1.0
     """Weight of every bin before the first update, in [weight_min, weight_max]. 1 starts from the plain per-bin mean
-    (ours)."""
+    (ours). With ``inverse_variance`` a factor on its weights."""
+
+    weight_start: str = "constant"
+    """Where a learned weight begins to learn: ``constant``, at ``weight_init``; ``first_loss``, at the minimiser
+    ``1 / L`` of the first loss of its bin, within the clamps (ours)."""
+
+    loss_signal: str = "batch"
+    """The loss that moves a learned weight: ``batch``, the mini-batch's own; ``average``, its exponential moving
+    average (bias-corrected, ``loss_ema_decay``), because a single ``L_k`` is mostly noise (ours)."""
+
+    not_positive: str = "keep"
+    """What moves a learned weight where the signal is not positive and the objective has no minimum: ``keep``, the
+    signal as it is (the weight grows); ``skip``, nothing; ``floor``, a signal of ``1 / weight_max``; ``absolute``, its
+    absolute value (ours)."""
+
+    bin_scale: float | str = "equal"
+    """How the bins share the loss before their weights, for weightings with a token mean per bin: ``equal``, each bin
+    alike (paper); ``token_share``, in proportion to its tokens; or a power of that share in [0, 1] (ours)."""
+
+    weight_scale: str = "raw"
+    """``raw``: the weights themselves (paper). ``mean_one``: divided by their mean over the bins present, so that the
+    weights choose between bins and never scale the loss (ours)."""
 
     weight_min: float = 0.01
     """Lower clamp of a weight, > 0. With ``weight_max`` it bounds how far a bin can be muted (ours)."""
@@ -44,22 +71,39 @@ class DaroConfig:
     rewards of {-1, 1} minus an overlong penalty want 0."""
 
     loss_ema_decay: float = 0.9
-    """Decay of the loss average of ``closed_form``, in [0, 1): 0.9 averages over about 10 mini-batches (ours)."""
+    """Decay of the loss average of ``closed_form`` and of ``loss_signal=average``, in [0, 1): 0.9 averages over about
+    10 mini-batches (ours)."""
 
     def __post_init__(self) -> None:
         problems = self._problems()
         if problems:
             raise DaroConfigError("\n".join(problems))
 
+    @property
+    def bin_scale_power(self) -> float:
+        """``bin_scale`` as the power of the token share: 0 is ``equal``, 1 is ``token_share``."""
+        return BIN_SCALES[self.bin_scale] if isinstance(self.bin_scale, str) else float(self.bin_scale)
+
     def _problems(self) -> list[str]:
         """What is wrong with the values, one line each; empty if nothing is."""
-        if self.weighting not in WEIGHTINGS:
-            return [_problem("weighting", self.weighting, f"one of {', '.join(WEIGHTINGS)}")]
-        for field in fields(self):
-            value = getattr(self, field.name)
-            is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            if field.name != "weighting" and not is_number:
-                return [_problem(field.name, value, "a finite number")]
+        try:
+            find_weighting(self.weighting)
+        except DaroConfigError as error:
+            return [str(error)]
+        wrong = [
+            _problem(name, getattr(self, name), f"one of {', '.join(known)}")
+            for name, known in CHOICES.items()
+            if getattr(self, name) not in known
+        ]
+        if str(self.bin_scale) not in BIN_SCALES and not (
+            _is_number(self.bin_scale) and 0 <= float(self.bin_scale) <= 1
+        ):
+            wrong.append(_problem("bin_scale", self.bin_scale, "equal, token_share, or a power in [0, 1]"))
+        numbers = {field.name: getattr(self, field.name) for field in fields(self) if isinstance(field.default, float)}
+        wrong += [_problem(name, value, "a finite number") for name, value in numbers.items() if not _is_number(value)]
+        return wrong or self._out_of_bounds()
+
+    def _out_of_bounds(self) -> list[str]:
         bounds = {
             "weight_lr": (0 < self.weight_lr <= 1, "a number in (0, 1]"),
             "weight_min": (self.weight_min > 0, "a number > 0"),
@@ -89,6 +133,10 @@ class DaroConfig:
     def to_dict(self) -> dict[str, Any]:
         """The options as plain values, ready for OmegaConf and JSON."""
         return asdict(self)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _problem(name: str, got: object, expected: str) -> str:

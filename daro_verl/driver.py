@@ -4,18 +4,32 @@ The estimator sees the prompts, but verl gives it no place for metrics: their pa
 computes the step's metrics, in the same process. Several estimator calls in one step add up.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from daro_verl.advantage.bins import bin_counts
-from daro_verl.advantage.estimator import advantage_of_groups, prompt_groups
+from daro_verl.advantage.bins import bin_counts, bin_label, bin_of_pass_rate
+from daro_verl.advantage.estimator import advantage_factor, advantage_of_groups, prompt_groups
 from daro_verl.advantage.sessions import final_rows
 from daro_verl.errors import DaroSeamError, got_expected_fix
 
-_prompts_per_bin: torch.Tensor | None = None
-_rewards_not_finite = 0
+
+@dataclass
+class _Seen:
+    """What the estimator saw since the last metrics: sums over prompts per bin [G+1], and responses left out."""
+
+    prompts: torch.Tensor
+    factors: torch.Tensor
+    not_finite: int
+
+    def __add__(self, other: "_Seen") -> "_Seen":
+        return _Seen(self.prompts + other.prompts, self.factors + other.factors, self.not_finite + other.not_finite)
+
+
+_seen: _Seen | None = None
 
 
 def estimate_advantage(
@@ -47,8 +61,9 @@ def estimate_advantage(
         )
     groups = prompt_groups(token_level_rewards, response_mask, index, config, final_row)
     lost = response_mask.bool().any(dim=-1) & ~groups.counted
-    _record(bin_counts(groups.pass_rate, num_rollouts).cpu(), int(lost.sum()))
-    return advantage_of_groups(groups, response_mask)
+    factor = advantage_factor(groups, config)
+    _record(groups.pass_rate, factor, num_rollouts, int(lost.sum()))
+    return advantage_of_groups(groups, response_mask, factor)
 
 
 def estimate_advantage_of_outputs(data: Any, batch_keys: Sequence[str], config: Any) -> Any:
@@ -69,10 +84,13 @@ def estimate_advantage_of_outputs(data: Any, batch_keys: Sequence[str], config: 
     return data
 
 
-def _record(counts: torch.Tensor, not_finite: int) -> None:
-    global _prompts_per_bin, _rewards_not_finite
-    _prompts_per_bin = counts if _prompts_per_bin is None else _prompts_per_bin + counts
-    _rewards_not_finite += not_finite
+def _record(pass_rate: torch.Tensor, factor: torch.Tensor, num_rollouts: int, not_finite: int) -> None:
+    global _seen
+    known = ~pass_rate.isnan()
+    prompts = bin_counts(pass_rate, num_rollouts)
+    factors = torch.zeros_like(prompts).index_add_(0, bin_of_pass_rate(pass_rate[known], num_rollouts), factor[known])
+    seen = _Seen(prompts.cpu(), factors.cpu(), not_finite)
+    _seen = seen if _seen is None else _seen + seen
 
 
 def drain_pass_rates() -> dict[str, float]:
@@ -80,18 +98,23 @@ def drain_pass_rates() -> dict[str, float]:
 
     ``daro/pass_rate/{k}of{G}``: share of prompts with ``k`` of ``G`` responses right, ``k = 0 .. G``;
     ``daro/taught_nothing``: share of prompts with pass rate 0 or 1; ``daro/num_prompts``; ``daro/reward_not_finite``:
-    responses left out because their reward is NaN or infinite.
+    responses left out because their reward is NaN or infinite; ``daro/advantage_factor/{k}of{G}``, ``k = 1 .. G-1``,
+    where the weighting has one: its mean over the bin's prompts. ``L_k`` over it is that of centred advantages.
     """
-    global _prompts_per_bin, _rewards_not_finite
-    counts, _prompts_per_bin = _prompts_per_bin, None
-    not_finite, _rewards_not_finite = _rewards_not_finite, 0
-    if counts is None or counts.sum() == 0:
+    global _seen
+    seen, _seen = _seen, None
+    if seen is None or seen.prompts.sum() == 0:
         return {}
-    num_rollouts = counts.numel() - 1
-    shares = (counts / counts.sum()).tolist()
-    metrics = {f"daro/pass_rate/{k}of{num_rollouts}": share for k, share in enumerate(shares)}
+    num_rollouts = seen.prompts.numel() - 1
+    shares = (seen.prompts / seen.prompts.sum()).tolist()
+    metrics = {f"daro/pass_rate/{bin_label(k, num_rollouts)}": share for k, share in enumerate(shares)}
+    factors = (seen.factors / seen.prompts)[1:-1].tolist()
+    if any(not math.isnan(factor) and factor != 1 for factor in factors):
+        for k, factor in enumerate(factors, start=1):
+            if not math.isnan(factor):
+                metrics[f"daro/advantage_factor/{bin_label(k, num_rollouts)}"] = factor
     return metrics | {
         "daro/taught_nothing": shares[0] + shares[-1],
-        "daro/num_prompts": counts.sum().item(),
-        "daro/reward_not_finite": float(not_finite),
+        "daro/num_prompts": seen.prompts.sum().item(),
+        "daro/reward_not_finite": float(seen.not_finite),
     }

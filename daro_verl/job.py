@@ -160,5 +160,13 @@ def _hand_over(config: DictConfig, options: DaroConfig) -> None:
         policy_loss.daro = {
             "options": options.to_dict(),
             "num_rollouts": num_rollouts,
+            "token_budget": _token_budget(config),
             "base_loss_mode": base_loss_mode,
         }
+
+
+def _token_budget(config: DictConfig) -> int:
+    """Responses of a mini-batch x longest response: the constant that Dr.GRPO divides by."""
+    actor = config.actor_rollout_ref.actor
+    longest = actor.get("loss_scale_factor") or config.data.max_response_length
+    return int(actor.ppo_mini_batch_size * config.actor_rollout_ref.rollout.n * longest)

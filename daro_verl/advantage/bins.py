@@ -19,19 +19,29 @@ def bin_of_pass_rate(pass_rate: torch.Tensor, num_rollouts: int) -> torch.Tensor
     return torch.where(inside, k.clamp(1, num_rollouts - 1), k)
 
 
-def response_bins(pass_rate_per_token: torch.Tensor, response_mask: torch.Tensor, num_rollouts: int) -> torch.Tensor:
-    """The bin of every response, from the pass rate that the estimator wrote on its tokens.
+def bin_label(k: int, num_rollouts: int) -> str:
+    """``3of8``, pass rate 3/8: the name of a bin in metrics."""
+    return f"{k}of{num_rollouts}"
+
+
+def response_bins(
+    returns: torch.Tensor, response_mask: torch.Tensor, num_rollouts: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The bin of every response and whether it is a success, from what the estimator wrote on its tokens.
 
     Args:
-        pass_rate_per_token: [num_responses, response_length], the pass rate on response tokens, 0 elsewhere.
+        returns: [num_responses, response_length], on response tokens the pass rate of the prompt, negative where the
+            response failed; 0 elsewhere.
         response_mask: [num_responses, response_length], 1 on tokens that train.
         num_rollouts: ``G``.
 
     Returns:
-        [num_responses] int64; rows without a token that trains (padding) are in bin 0, which teaches nothing.
+        ``(bins, success)``, [num_responses] int64 and bool; rows without a token that trains (padding) are in bin 0,
+        which teaches nothing.
     """
-    pass_rate = torch.where(response_mask.bool(), pass_rate_per_token, 0.0).amax(dim=-1)
-    return bin_of_pass_rate(pass_rate, num_rollouts)
+    on_tokens = torch.where(response_mask.bool(), returns, 0.0)
+    bins = bin_of_pass_rate(on_tokens.abs().amax(dim=-1), num_rollouts)
+    return bins, on_tokens.amax(dim=-1) > 0
 
 
 def bin_counts(pass_rate: torch.Tensor, num_rollouts: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""DARO's advantage estimator: centred rewards, with the prompt's pass rate sent along."""
+"""The advantage estimator of every weighting: centred rewards, with the prompt's pass rate sent along."""
 
 import logging
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from daro_verl.advantage.groups import PromptGroups, group_by_prompt
-from daro_verl.config import DaroConfig
+from daro_verl.advantage.weighting import find_weighting
 
 logger = logging.getLogger(__name__)
 
@@ -20,24 +20,28 @@ def compute_daro_advantage(
     config: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """``A_i = r_i - mean(r of its prompt)`` and the prompt's pass rate, on every response token.
+    """``A_i = f (r_i - mean(r of its prompt))`` and the prompt's pass rate, on every response token.
 
-    No division by the standard deviation: a factor that depends on the pass rate alone is what DARO learns (paper;
-    at ``w = 1/L`` it cancels). The pass rate travels in ``returns``, which only a critic would read; DARO has none.
+    ``f`` is the weighting's :meth:`~daro_verl.advantage.Weighting.advantage_factor`; DARO's is 1: a factor that depends
+    on the pass rate alone is what it learns (paper; at ``w = 1/L`` it cancels). The pass rate travels in ``returns``,
+    which only a critic would read; DARO has none.
 
     Args:
         token_level_rewards: [num_responses, response_length]; a response's reward is the sum over its row.
         response_mask: [num_responses, response_length], 1 on response tokens. A row without any is padding: it counts
             in no prompt's statistics and gets zeros.
         index: [num_responses] the prompt's id (verl's uid), any order, uneven groups allowed.
-        config: verl's ``algorithm`` node; its ``daro.success_threshold`` is read. None takes the default.
+        config: verl's ``algorithm`` node; ``daro.weighting`` and ``daro.success_threshold`` are read. None takes the
+            defaults.
         **kwargs: what verl passes to other estimators; ignored.
 
     Returns:
-        ``(advantages, returns)``, both [num_responses, response_length] in the dtype of the rewards: the centred reward
-        and the pass rate ``mu`` on response tokens, 0 elsewhere. A prompt with one response has advantage 0.
+        ``(advantages, returns)``, both [num_responses, response_length] in the dtype of the rewards: ``A_i``, and the
+        pass rate ``mu`` (a failed response: ``-mu``), on response tokens, 0 elsewhere. A prompt with one response has
+        advantage 0.
     """
-    return advantage_of_groups(prompt_groups(token_level_rewards, response_mask, index, config), response_mask)
+    groups = prompt_groups(token_level_rewards, response_mask, index, config)
+    return advantage_of_groups(groups, response_mask, advantage_factor(groups, config))
 
 
 def prompt_groups(
@@ -64,7 +68,7 @@ def prompt_groups(
         outputs_with_tokens = torch.zeros_like(scores).index_add_(0, final_row, has_tokens.to(scores.dtype))
         scores, has_tokens = scores[final_row], outputs_with_tokens[final_row] > 0
     counted = has_tokens & scores.isfinite()
-    groups = group_by_prompt(scores, counted, index, success_threshold(config), once)
+    groups = group_by_prompt(scores, counted, index, _option(config, "success_threshold"), once)
     _log_lost(groups, has_tokens & ~counted, index)
     return groups
 
@@ -85,17 +89,32 @@ def _log_lost(groups: PromptGroups, lost: torch.Tensor, index: np.ndarray) -> No
     )
 
 
-def advantage_of_groups(groups: PromptGroups, response_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """``(advantages, returns)`` as :func:`compute_daro_advantage` gives them, from the prompts' statistics."""
-    advantages = groups.scores.double() - groups.mean_score[groups.prompt_of]
+def advantage_factor(groups: PromptGroups, config: Mapping[str, Any] | None) -> torch.Tensor:
+    """``f`` [num_prompts] float64 of the job's weighting; ``config`` as the estimator's."""
+    return find_weighting(_option(config, "weighting")).advantage_factor(groups)
+
+
+def advantage_of_groups(
+    groups: PromptGroups, response_mask: torch.Tensor, factor: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """``(advantages, returns)`` as :func:`compute_daro_advantage` gives them, from the prompts' statistics.
+
+    Args:
+        factor: [num_prompts] :func:`advantage_factor`; None is 1.
+    """
+    centred = groups.scores.double() - groups.mean_score[groups.prompt_of]
     pass_rate = groups.pass_rate[groups.prompt_of]
+    signed_rate = torch.where(groups.success, pass_rate, -pass_rate)
     mask = response_mask.to(groups.scores.dtype)
-    return _on_tokens(advantages, groups.counted, mask), _on_tokens(pass_rate, groups.counted, mask)
+    advantages = centred if factor is None else factor[groups.prompt_of] * centred
+    return _on_tokens(advantages, groups.counted, mask), _on_tokens(signed_rate, groups.counted, mask)
 
 
-def success_threshold(config: Mapping[str, Any] | None) -> float:
-    """``daro.success_threshold`` of verl's ``algorithm`` node, or its default."""
-    return ((config or {}).get("daro") or {}).get("success_threshold", DaroConfig.success_threshold)
+def _option(config: Mapping[str, Any] | None, name: str) -> Any:
+    """``daro.<name>`` of verl's ``algorithm`` node, or its default."""
+    from daro_verl.config import DaroConfig  # which checks names of weightings, so it needs this package first
+
+    return ((config or {}).get("daro") or {}).get(name, getattr(DaroConfig, name))
 
 
 def _on_tokens(value: torch.Tensor, counted: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,8 @@ class PromptGroups:
     Attributes:
         scores: [num_responses] outcome reward of each response; all outputs of a session have that of its last one.
         counted: [num_responses] bool, whether the response's session counts in its prompt's statistics.
+        adds: [num_responses] bool, the one row of each counted session that stands for it in sums over responses.
+        success: [num_responses] bool, whether the score is above the threshold.
         prompt_of: [num_responses] int64, the row of each response's prompt in the tensors below.
         num_responses: [num_prompts] float64, counted responses of the prompt; a session of several outputs is one.
         mean_score: [num_prompts] float64, mean reward of the prompt's counted responses.
@@ -22,10 +24,16 @@ class PromptGroups:
 
     scores: torch.Tensor
     counted: torch.Tensor
+    adds: torch.Tensor
+    success: torch.Tensor
     prompt_of: torch.Tensor
     num_responses: torch.Tensor
     mean_score: torch.Tensor
     pass_rate: torch.Tensor
+
+    def sum_by_prompt(self, values: torch.Tensor) -> torch.Tensor:
+        """[num_prompts] float64, the sum of ``values`` [num_responses] over the counted responses of each prompt."""
+        return _sum_by_prompt(values, self.adds, self.prompt_of, len(self.pass_rate))
 
 
 def group_by_prompt(
@@ -52,15 +60,21 @@ def group_by_prompt(
     prompt_of, num_prompts = torch.from_numpy(codes).long().to(scores.device), len(prompts)
 
     def per_prompt(values: torch.Tensor) -> torch.Tensor:
-        values = torch.where(adds, values.double(), 0.0)
-        return torch.zeros(num_prompts, dtype=torch.float64, device=scores.device).index_add_(0, prompt_of, values)
+        return _sum_by_prompt(values, adds, prompt_of, num_prompts)
 
-    num_responses = per_prompt(torch.ones_like(scores))
+    num_responses, success = per_prompt(torch.ones_like(scores)), scores > success_threshold
     return PromptGroups(
         scores=scores,
         counted=counted,
+        adds=adds,
+        success=success,
         prompt_of=prompt_of,
         num_responses=num_responses,
         mean_score=per_prompt(scores) / num_responses,
-        pass_rate=per_prompt(scores > success_threshold) / num_responses,
+        pass_rate=per_prompt(success) / num_responses,
     )
+
+
+def _sum_by_prompt(values: torch.Tensor, adds: torch.Tensor, prompt_of: torch.Tensor, num_prompts: int) -> torch.Tensor:
+    values = torch.where(adds, values.double(), 0.0)
+    return torch.zeros(num_prompts, dtype=torch.float64, device=values.device).index_add_(0, prompt_of, values)

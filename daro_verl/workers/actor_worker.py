@@ -14,11 +14,12 @@ from verl.utils.device import get_device_id
 from verl.utils.metric import AggregationType, Metric
 from verl.workers.engine_workers import TrainingWorker
 
+from daro_verl.advantage.bins import bin_label
 from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroSeamError, got_expected_fix
 from daro_verl.workers import weights_file
 from daro_verl.workers.difficulty_weights import DifficultyWeights
-from daro_verl.workers.metrics import bin_label, step_metrics
+from daro_verl.workers.metrics import step_metrics
 from daro_verl.workers.mini_batch import BINS_KEY, MiniBatch, Ranks
 from daro_verl.workers.policy_loss import DaroPolicyLossConfig, reweighted
 
@@ -51,7 +52,9 @@ class DaroActorWorker(TrainingWorker):
                 )
             )
         options = DaroConfig.from_mapping(policy_loss.daro["options"])
-        self.difficulty_weights = DifficultyWeights(policy_loss.daro["num_rollouts"], options)
+        self.difficulty_weights = DifficultyWeights(
+            policy_loss.daro["num_rollouts"], options, policy_loss.daro["token_budget"]
+        )
         self._ranks = Ranks.of_engine(self.engine, get_device_id())
         self._base_loss_fn = loss_fn
         self.loss_fn = self._loss_by_bin
@@ -88,7 +91,7 @@ class DaroActorWorker(TrainingWorker):
         else:
             _log_bins_not_finite(losses, weights, "over all ranks")
         if output is not None:
-            metrics |= step_metrics(used_weights, losses, mini_batch.counts, weights)
+            metrics |= step_metrics(mini_batch, used_weights, losses, weights)
             metrics["daro/gradient_not_finite"] = float(not stepped)
             metrics["daro/weight_version/max"] = Metric(AggregationType.MAX, weights.version)
             tu.assign_non_tensor_data(output, "metrics", metrics)

@@ -1,42 +1,27 @@
 """The loss of a mini-batch as a weighted sum over difficulty bins: pure tensor functions, no verl.
 
     L_k  = (1 / T_k) * sum of the token losses of bin k          T_k = its response tokens in the whole mini-batch
-    loss = sum_k w_k L_k = sum over responses i of (w_k(i) / T_k(i)) * sum_t loss_it
+    loss = sum_k w_k (T_k / D_k) L_k = sum over responses i of (w_k(i) / D_k(i)) * sum_t loss_it
 
-``T_k`` spans every micro-batch and every data-parallel rank, so the sum over responses may be split any way.
+DARO has ``D_k = T_k``; other weightings divide by other counts (``advantage/weighting.py``). All counts span
+every micro-batch and every data-parallel rank, so the sum over responses may be split any way.
 """
 
 import torch
 
 
-def count_bins(bins: torch.Tensor, response_mask: torch.Tensor, num_rollouts: int) -> torch.Tensor:
-    """Tokens and responses of each bin on this rank.
+def response_scale(weights: torch.Tensor, denominators: torch.Tensor) -> torch.Tensor:
+    """The factor ``w_k / D_k`` of a response's summed token loss, per bin.
 
     Args:
-        bins: [num_responses] int64, ``k`` of each response.
-        response_mask: [num_responses, response_length], 1 on tokens that train.
-        num_rollouts: ``G``.
+        weights: [G-1] ``w_k`` of the bins 1 .. G-1; bins 0 and G have weight 1.
+        denominators: [G+1] ``D_k``, infinite where a bin does not count.
 
     Returns:
-        [2, G + 1] float64: response tokens and responses with at least one token, per bin.
+        [G+1] float64; 0 where a bin does not count.
     """
-    tokens = response_mask.bool().sum(dim=-1).double()
-    counts = torch.zeros(2, num_rollouts + 1, dtype=torch.float64, device=bins.device)
-    return counts.index_add_(1, bins, torch.stack([tokens, (tokens > 0).double()]))
-
-
-def response_scale(weights: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """The factor ``w_k / T_k`` of a response's summed token loss, per bin.
-
-    Args:
-        weights: [G-1] ``w_k``.
-        tokens: [G+1] ``T_k`` over all ranks.
-
-    Returns:
-        [G+1] float64; 0 for the bins that teach nothing (0 and G) and for absent ones.
-    """
-    scale = torch.zeros_like(tokens, dtype=torch.float64)
-    scale[1:-1] = torch.where(tokens[1:-1] > 0, weights.to(tokens) / tokens[1:-1].clamp(min=1), 0.0)
+    scale = 1 / denominators.double()
+    scale[1:-1] *= weights.to(scale)
     return scale
 
 
@@ -59,7 +44,7 @@ class BinLoss:
         self.num_calls = 0
 
     def __call__(self, token_loss: torch.Tensor, mask: torch.Tensor, bins: torch.Tensor, dp_size: int) -> torch.Tensor:
-        """This micro-batch's part of ``sum_k w_k L_k``.
+        """This micro-batch's part of ``sum_k w_k (T_k / D_k) L_k``.
 
         Args:
             token_loss: [num_responses, response_length] verl's token losses.

@@ -1,4 +1,4 @@
-"""The learnable weight of each difficulty bin, and how one update moves it."""
+"""The weight of each difficulty bin, and how one update moves it."""
 
 import logging
 import math
@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 
+from daro_verl.advantage.weighting import NORMALISERS, find_weighting
 from daro_verl.config import DaroConfig
-from daro_verl.errors import DaroCheckpointError, got_expected_fix
-from daro_verl.workers.interpolation import interpolate_state
+from daro_verl.errors import got_expected_fix
+from daro_verl.workers.bin_loss import response_scale
+from daro_verl.workers.interpolation import MOMENTS_DECAY, interpolate_state
+from daro_verl.workers.weights_state import STATE_FORMAT, check_state, shown
 
 logger = logging.getLogger(__name__)
-
-STATE_FORMAT = 1
 
 
 class DifficultyWeights:
@@ -24,38 +25,67 @@ class DifficultyWeights:
     weight and its Adam state untouched. ``s_k`` is clamped to ``[ln weight_min, ln weight_max]`` after every update.
 
     ``closed_form`` (ours): ``w_k = 1 / EMA(L_k)``, the exact minimiser, clamped; ``weight_max`` where the average is
-    not positive. ``uniform``: the weights never move.
+    not positive. The weights of all other weightings never move.
 
     The state lives as long as the actor worker and is saved with its checkpoint. All of it is float64 on the CPU: the
     same losses give the same weights to the last bit on every rank.
     """
 
-    def __init__(self, num_rollouts: int, config: DaroConfig | Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, num_rollouts: int, config: DaroConfig | Mapping[str, Any] | None = None, token_budget: float = 1.0
+    ) -> None:
         """Args:
         num_rollouts: ``G = rollout.n``, at least 2.
         config: DARO's options, or a mapping of them.
+        token_budget: responses of a mini-batch x longest response, for the weightings that divide by it.
         """
         if num_rollouts < 2:
             raise ValueError(got_expected_fix("num_rollouts", num_rollouts, "at least 2", "set rollout.n=8"))
         self.config = config if isinstance(config, DaroConfig) else DaroConfig.from_mapping(config)
-        self.num_rollouts = num_rollouts
+        self.weighting = find_weighting(self.config.weighting)
+        self.num_rollouts, self.token_budget = num_rollouts, token_budget
         self.version = 0
         """Number of updates so far: one per optimizer step of the model."""
-        num_bins = num_rollouts - 1
-        start = math.log(self.config.weight_init)
+        pass_rate = torch.arange(1, num_rollouts).double() / num_rollouts
+        start = (self.config.weight_init * self.weighting.bin_weights(pass_rate)).log()
         # One scalar parameter per bin: torch's Adam leaves a parameter without gradient, and its state, alone.
-        self._log_weights = [torch.full((), start, dtype=torch.float64, requires_grad=True) for _ in range(num_bins)]
+        self._log_weights = [value.clone().requires_grad_() for value in start]
         self._adam = torch.optim.Adam(self._log_weights, lr=self.config.weight_lr)
-        self.num_updates = torch.zeros(num_bins, dtype=torch.float64)
+        self.num_updates = torch.zeros(num_rollouts - 1, dtype=torch.float64)
         """[G-1], how often each bin was present."""
-        self.num_not_positive = torch.zeros(num_bins, dtype=torch.float64)
+        self.num_not_positive = torch.zeros_like(self.num_updates)
         """[G-1], how often each bin was present with ``L_k <= 0``."""
-        self.loss_average = torch.zeros(num_bins, dtype=torch.float64)
-        """[G-1], exponential moving average of ``L_k`` with zero start; used by ``closed_form``."""
+        self._loss_average = torch.zeros_like(self.num_updates)
+        self._loss_moments = torch.zeros(2, num_rollouts - 1, dtype=torch.float64)
 
     def weights(self) -> torch.Tensor:
         """``w_k``, [G-1] float64; a copy."""
         return torch.stack(self._log_weights).detach().exp()
+
+    def response_scale(self, tokens: torch.Tensor) -> torch.Tensor:
+        """The factor ``w_k / D_k`` of a response's summed token loss, [G+1] float64 on the device of ``tokens``.
+
+        Args:
+            tokens: [G+1] ``T_k`` of the mini-batch over all ranks.
+        """
+        weights, present = self.weights().to(tokens.device), tokens[1:-1] > 0
+        if self.config.weight_scale == "mean_one" and present.any():
+            weights = weights / weights[present].mean()
+        normaliser = NORMALISERS[self.weighting.normaliser]
+        return response_scale(weights, normaliser(tokens, self.token_budget, self.config.bin_scale_power))
+
+    def loss_average(self) -> torch.Tensor:
+        """Bias-corrected moving average of ``L_k`` (``loss_ema_decay``), [G-1]; NaN for a bin never present."""
+        return self._loss_average / (1 - self.config.loss_ema_decay**self.num_updates)
+
+    def loss_signal_to_noise(self) -> torch.Tensor:
+        """Mean over deviation of ``L_k``, [G-1], over about the last 50 updates of the bin; NaN before its second.
+
+        Below about 1 the sign of a single ``L_k`` says little, and so does a weight that follows it.
+        """
+        mean, square = self._loss_moments / (1 - MOMENTS_DECAY**self.num_updates)
+        ratio = mean / (square - mean**2).clamp(min=1e-24).sqrt()
+        return torch.where(self.num_updates > 1, ratio, torch.nan)
 
     def step(self, losses: torch.Tensor, present: torch.Tensor) -> None:
         """Update once, with the losses of one mini-batch over all ranks. Counts as a version even if no bin moves.
@@ -77,16 +107,36 @@ class DifficultyWeights:
                 self.version + 1,
             )
         present = present & ~lost
-        self.num_updates += present
-        self.num_not_positive += present & (losses <= 0)
-        if self.config.weighting == "learned":
-            self._step_adam(losses, present)
-        elif self.config.weighting == "closed_form":
-            self._step_closed_form(losses, present)
+        self._count(losses, present)
+        if self.weighting.learns == "adam":
+            self._learn(losses, present)
+        elif self.weighting.learns == "closed_form":
+            self._set(self._minimiser(self.loss_average()), present)
         self.version += 1
 
-    def _step_adam(self, losses: torch.Tensor, present: torch.Tensor) -> None:
-        gradient = self.weights() * losses - 1.0
+    def _count(self, losses: torch.Tensor, present: torch.Tensor) -> None:
+        def follow(average: torch.Tensor, values: torch.Tensor, decay: float) -> torch.Tensor:
+            return torch.where(present, decay * average + (1 - decay) * values, average)
+
+        self.num_updates += present
+        self.num_not_positive += present & (losses <= 0)
+        self._loss_average = follow(self._loss_average, losses, self.config.loss_ema_decay)
+        self._loss_moments = follow(self._loss_moments, torch.stack([losses, losses**2]), MOMENTS_DECAY)
+
+    def _learn(self, losses: torch.Tensor, present: torch.Tensor) -> None:
+        """One step of Adam on ``w_k signal_k - ln w_k`` for each bin present."""
+        signal = self.loss_average() if self.config.loss_signal == "average" else losses
+        if self.config.not_positive == "skip":
+            present = present & (signal > 0)
+        elif self.config.not_positive == "floor":
+            signal = signal.clamp(min=1 / self.config.weight_max)
+        elif self.config.not_positive == "absolute":
+            signal = signal.abs()
+        if self.config.weight_start == "first_loss":
+            first = present & (self.num_updates == 1)
+            self._set(self._minimiser(signal), first)
+            present = present & ~first
+        gradient = self.weights() * signal - 1.0
         for k, log_weight in enumerate(self._log_weights):
             log_weight.grad = gradient[k].clone() if present[k] else None
         self._adam.step()
@@ -94,13 +144,13 @@ class DifficultyWeights:
             for log_weight in self._log_weights:
                 log_weight.clamp_(math.log(self.config.weight_min), math.log(self.config.weight_max))
 
-    def _step_closed_form(self, losses: torch.Tensor, present: torch.Tensor) -> None:
-        decay = self.config.loss_ema_decay
-        self.loss_average = torch.where(present, decay * self.loss_average + (1 - decay) * losses, self.loss_average)
-        average = self.loss_average / (1 - decay**self.num_updates)  # NaN where the bin was never present
-        weights = (1 / average.clamp(min=1 / self.config.weight_max)).clamp(min=self.config.weight_min)
+    def _minimiser(self, losses: torch.Tensor) -> torch.Tensor:
+        """``1 / L_k`` within the clamps, ``weight_max`` where ``L_k <= 0``."""
+        return (1 / losses.clamp(min=1 / self.config.weight_max)).clamp(min=self.config.weight_min)
+
+    def _set(self, weights: torch.Tensor, where: torch.Tensor) -> None:
         with torch.no_grad():
-            for k in present.nonzero().flatten().tolist():
+            for k in where.nonzero().flatten().tolist():
                 self._log_weights[k].fill_(math.log(weights[k]))
 
     def state_dict(self) -> dict[str, Any]:
@@ -121,19 +171,21 @@ class DifficultyWeights:
             "adam_exp_avg_sq": adam[2],
             "num_updates": self.num_updates.clone(),
             "num_not_positive": self.num_not_positive.clone(),
-            "loss_average": self.loss_average.clone(),
+            "loss_average": self._loss_average.clone(),
+            "loss_mean": self._loss_moments[0].clone(),
+            "loss_square": self._loss_moments[1].clone(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state_dict`, bit for bit. ``weight_lr`` and the clamps stay this job's own.
 
         A state of another ``rollout.n`` is interpolated over the pass rate (:mod:`~daro_verl.workers.interpolation`),
-        with a warning that shows both sets of weights.
+        with a warning that shows both sets of weights. The weights of a weighting that does not learn are its own.
 
         Raises:
             DaroCheckpointError: the state is of another format, incomplete, or holds values that are not finite.
         """
-        check_state(state)
+        check_state(state, lambda num_rollouts: DifficultyWeights(num_rollouts).state_dict())
         if state["num_rollouts"] != self.num_rollouts:
             saved, state = state, interpolate_state(state, self.num_rollouts, self.config.loss_ema_decay)
             logger.warning(
@@ -141,8 +193,8 @@ class DifficultyWeights:
                 "interpolated over the pass rate, from %s to %s.",
                 saved["num_rollouts"],
                 self.num_rollouts,
-                _shown(saved),
-                _shown(state),
+                shown(saved),
+                shown(state),
             )
         if state["weighting"] != self.config.weighting:
             logger.warning(
@@ -151,6 +203,8 @@ class DifficultyWeights:
                 self.config.weighting,
             )
         for k, log_weight in enumerate(self._log_weights):
+            if self.weighting.learns is None:
+                break
             with torch.no_grad():
                 log_weight.copy_(state["log_weights"][k])
             self._adam.state.pop(log_weight, None)
@@ -163,30 +217,5 @@ class DifficultyWeights:
         self.version = int(state["version"])
         self.num_updates = state["num_updates"].clone()
         self.num_not_positive = state["num_not_positive"].clone()
-        self.loss_average = state["loss_average"].clone()
-
-
-def check_state(state: Mapping[str, Any]) -> None:
-    """Raise DaroCheckpointError unless ``state`` is a whole :meth:`DifficultyWeights.state_dict` with finite values."""
-
-    def problem(name: str, got: object, expected: str) -> DaroCheckpointError:
-        fix = "resume from an earlier checkpoint, or delete the file to start from weight_init"
-        return DaroCheckpointError(got_expected_fix(f"saved difficulty weights, {name}", got, expected, fix))
-
-    if state.get("format") != STATE_FORMAT:
-        raise problem("format", state.get("format"), str(STATE_FORMAT))
-    num_rollouts = state.get("num_rollouts")
-    if not isinstance(num_rollouts, int) or num_rollouts < 2:
-        raise problem("num_rollouts", num_rollouts, "an integer of at least 2")
-    for name, own in DifficultyWeights(num_rollouts).state_dict().items():
-        got = state.get(name)
-        if not isinstance(own, torch.Tensor):
-            if type(got) is not type(own):
-                raise problem(name, got, f"a value of type {type(own).__name__}")
-        elif not isinstance(got, torch.Tensor) or got.shape != own.shape or not got.isfinite().all():
-            raise problem(name, got.tolist() if isinstance(got, torch.Tensor) else got, f"{len(own)} finite numbers")
-
-
-def _shown(state: Mapping[str, Any]) -> str:
-    weights = state["log_weights"].exp().tolist()
-    return "{" + ", ".join(f"{k}of{len(weights) + 1}: {w:.4g}" for k, w in enumerate(weights, start=1)) + "}"
+        self._loss_average = state["loss_average"].clone()
+        self._loss_moments = torch.stack([state["loss_mean"], state["loss_square"]])

@@ -12,14 +12,17 @@ import torch
 
 ADAM_DECAYS = (0.9, 0.999)
 """torch's defaults, which :class:`~daro_verl.workers.difficulty_weights.DifficultyWeights` uses."""
+MOMENTS_DECAY = 0.98
+"""Of the mean and the mean square of ``L_k``, whose ratio is its signal-to-noise: over about 50 updates (ours)."""
 
 
 def interpolate_state(state: Mapping[str, Any], num_rollouts: int, loss_ema_decay: float) -> dict[str, Any]:
     """``state`` (of :meth:`DifficultyWeights.state_dict`) as if it had been saved with ``num_rollouts``.
 
     Log weights are interpolated as they are, so weights geometrically. Counts (updates, Adam's steps) are rounded.
-    Adam's moments and the loss average start from zero and are biased towards it by their number of updates: their
-    corrected values are interpolated, over the bins that were ever present, and biased again by the new bins' counts.
+    Adam's moments and the averages of the loss start from zero and are biased towards it by their number of updates:
+    their corrected values are interpolated, over the bins that were ever present, and biased again by the new bins'
+    counts.
     """
 
     def along(values: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
@@ -46,4 +49,6 @@ def interpolate_state(state: Mapping[str, Any], num_rollouts: int, loss_ema_deca
         "num_updates": new_updates,
         "num_not_positive": along(state["num_not_positive"]).round(),
         "loss_average": average("loss_average", updates, new_updates, loss_ema_decay),
+        "loss_mean": average("loss_mean", updates, new_updates, MOMENTS_DECAY),
+        "loss_square": average("loss_square", updates, new_updates, MOMENTS_DECAY),
     }

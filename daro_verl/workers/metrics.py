@@ -3,54 +3,90 @@
 verl reduces a metric by its name (``max``, ``min``, ``sum``, ``total`` anywhere in it), so none of these words occurs.
 """
 
+import math
+
 import torch
 
+from daro_verl.advantage.bins import bin_label
+from daro_verl.workers.bin_counts import BinCounts
 from daro_verl.workers.difficulty_weights import DifficultyWeights
-
-
-def bin_label(k: int, num_rollouts: int) -> str:
-    """``3of8``: pass rate 3/8."""
-    return f"{k}of{num_rollouts}"
+from daro_verl.workers.mini_batch import MiniBatch
 
 
 def step_metrics(
-    used_weights: torch.Tensor, losses: torch.Tensor, counts: torch.Tensor, weights: DifficultyWeights
+    mini_batch: MiniBatch, used_weights: torch.Tensor, losses: torch.Tensor, weights: DifficultyWeights
 ) -> dict[str, float]:
-    """Per bin ``k = 1 .. G-1`` (the loss only where the bin is present):
+    """Per bin ``k = 1 .. G-1``; those marked * only where the bin is present:
 
     - ``daro/weight``: ``w_k`` after the update;
-    - ``daro/loss``: ``L_k``, and ``daro/weighted_loss``: ``w_k L_k`` with the weight that the model's step used;
+    - ``daro/loss``*: ``L_k``; ``daro/weighted_loss``*: ``w_k (T_k / D_k) L_k``, its part of the model's loss, with the
+      weight that the model's step used; ``daro/loss_share``*: the absolute value of that, over the sum of those of all
+      bins (the loss scale issue);
+    - ``daro/loss_on_policy``*: what ``L_k`` is by lengths and rewards alone if every ratio is 1 (paper, Theorem 1), and
+      ``daro/loss_gap``*: ``|L_k - that| / larger of the two``;
     - ``daro/loss_not_positive``: share of the updates so far in which the present bin had ``L_k <= 0``;
-    - ``daro/token_share``, ``daro/response_share``: of all response tokens / responses that train (bins 0 and G count);
+    - ``daro/loss_snr``*: mean over deviation of ``L_k`` over about the last 50 updates, from the second on;
+    - ``daro/token_share``, ``daro/response_share``: of all response tokens / responses that train (bins 0 and G count),
+      and ``daro/token_share_right``, ``daro/token_share_wrong``: those of its successful / failed responses;
+    - ``daro/length_right``*, ``daro/length_wrong``*: mean tokens of a successful / failed response;
 
-    ``daro/objective`` = ``sum over bins present of [w_k L_k - ln w_k]``, and ``daro/loss_not_finite``, the bins present
-    whose loss is NaN or infinite. The worker adds ``daro/weight_version/max``, the number of updates so far (the last
-    of a step, not their average), and ``daro/gradient_not_finite``, 1 where the model's gradient norm was.
+    ``daro/objective`` = ``sum over bins present of [weighted loss - ln w_k]`` (without ``ln w_k`` where the weighting
+    does not learn), ``daro/loss_share_ratio``, the largest ``loss_share`` over the smallest, and
+    ``daro/loss_not_finite``, the bins present whose loss is NaN or infinite. The worker adds
+    ``daro/weight_version/max``, the number of updates so far (the last of a step, not their average), and
+    ``daro/gradient_not_finite``, 1 where the model's gradient norm was.
 
     Args:
-        used_weights: [G-1] the weights of the model's step.
+        mini_batch: counts and scale of the step.
+        used_weights: [G-1] ``w_k`` before the update.
         losses: [G-1] ``L_k``.
-        counts: [2, G + 1] tokens and responses per bin.
         weights: after the update.
     """
-    num_rollouts = weights.num_rollouts
-    counts, now = counts.cpu(), weights.weights()
-    shares = counts / counts.sum(dim=-1, keepdim=True).clamp(min=1)
-    present = counts[0, 1:-1] > 0
-    not_positive = weights.num_not_positive / weights.num_updates.clamp(min=1)
-    terms = used_weights * losses - used_weights.log()
+    counts = BinCounts(mini_batch.counts.values.cpu())
+    present = counts.tokens[1:-1] > 0
+    weighted = (mini_batch.scale.cpu() * counts.tokens)[1:-1] * losses
+    terms = weighted - used_weights.log() if weights.weighting.learns else weighted
+    loss_share = weighted.abs() / weighted[present].abs().sum()
     metrics = {
         "daro/objective": terms[present].sum().item(),
         "daro/loss_not_finite": float((present & ~losses.isfinite()).sum()),
     }
-    for k in range(1, num_rollouts):
-        row = {
-            "weight": now[k - 1],
-            "loss_not_positive": not_positive[k - 1],
-            "token_share": shares[0, k],
-            "response_share": shares[1, k],
-        }
-        if present[k - 1]:
-            row |= {"loss": losses[k - 1], "weighted_loss": used_weights[k - 1] * losses[k - 1]}
-        metrics |= {f"daro/{name}/{bin_label(k, num_rollouts)}": value.item() for name, value in row.items()}
+    if present.any():
+        metrics["daro/loss_share_ratio"] = (loss_share[present].amax() / loss_share[present].amin()).item()
+    everywhere, where_present = _of_bins(counts, weights), _of_bins_present(counts, losses)
+    where_present |= {"weighted_loss": weighted, "loss_share": loss_share, "loss_snr": weights.loss_signal_to_noise()}
+    for k in range(1, weights.num_rollouts):
+        row = everywhere | where_present if present[k - 1] else everywhere
+        values = {name: value[k - 1].item() for name, value in row.items()}
+        label = bin_label(k, weights.num_rollouts)
+        metrics |= {f"daro/{name}/{label}": value for name, value in values.items() if not _undefined(name, value)}
     return metrics
+
+
+def _of_bins(counts: BinCounts, weights: DifficultyWeights) -> dict[str, torch.Tensor]:
+    num_tokens, num_responses = counts.tokens.sum().clamp(min=1), counts.responses.sum().clamp(min=1)
+    return {
+        "weight": weights.weights(),
+        "loss_not_positive": weights.num_not_positive / weights.num_updates.clamp(min=1),
+        "token_share": counts.tokens[1:-1] / num_tokens,
+        "token_share_right": counts.tokens_right[1:-1] / num_tokens,
+        "token_share_wrong": (counts.tokens - counts.tokens_right)[1:-1] / num_tokens,
+        "response_share": counts.responses[1:-1] / num_responses,
+    }
+
+
+def _of_bins_present(counts: BinCounts, losses: torch.Tensor) -> dict[str, torch.Tensor]:
+    on_policy = counts.loss_on_policy()[1:-1]
+    wrong = counts.responses - counts.responses_right
+    return {
+        "loss": losses,
+        "loss_on_policy": on_policy,
+        "loss_gap": (losses - on_policy).abs() / torch.maximum(losses.abs(), on_policy.abs()),
+        "length_right": (counts.tokens_right / counts.responses_right)[1:-1],
+        "length_wrong": ((counts.tokens - counts.tokens_right) / wrong)[1:-1],
+    }
+
+
+def _undefined(name: str, value: float) -> bool:
+    """A mean over no response, a ratio of zeros; a loss that is not finite is shown as it is."""
+    return math.isnan(value) and name in ("loss_gap", "length_right", "length_wrong", "loss_snr", "loss_share")

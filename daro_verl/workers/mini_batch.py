@@ -13,7 +13,8 @@ import torch.distributed as dist
 from tensordict import TensorDict
 
 from daro_verl.advantage.bins import response_bins
-from daro_verl.workers.bin_loss import BinLoss, count_bins, response_scale
+from daro_verl.workers.bin_counts import BinCounts, count_bins
+from daro_verl.workers.bin_loss import BinLoss
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 
 BINS_KEY = "daro_bins"
@@ -56,29 +57,32 @@ class MiniBatch:
     """A mini-batch on its way through one optimizer step.
 
     Attributes:
-        counts: [2, G + 1] float64, response tokens ``T_k`` and responses per bin over all ranks.
+        counts: what it holds per bin, over all ranks.
+        scale: [G+1] float64, ``w_k / D_k``: the factor of a response's summed token loss.
         bin_loss: sums the token losses of this rank's micro-batches.
     """
 
     def __init__(self, data: TensorDict, weights: DifficultyWeights, ranks: Ranks) -> None:
-        """Count ``T_k`` over all ranks and give each response of ``data`` its bin, in the column ``daro_bins``.
+        """Count the bins over all ranks and give each response of ``data`` its bin, in the column ``daro_bins``.
 
         Args:
-            data: this rank's part of the mini-batch, with ``returns`` (the pass rate on response tokens) and
-                ``response_mask``, nested or padded to [num_responses, response_length].
+            data: this rank's part of the mini-batch, with ``advantages``, ``returns`` (the pass rate on response
+                tokens, see :func:`~daro_verl.advantage.response_bins`) and ``response_mask``, nested or padded to
+                [num_responses, response_length].
         """
         self.ranks = ranks
-        mask = _padded(data["response_mask"])
-        bins = response_bins(_padded(data["returns"]), mask, weights.num_rollouts)
+        mask, advantages = _padded(data["response_mask"]), _padded(data["advantages"])
+        bins, success = response_bins(_padded(data["returns"]), mask, weights.num_rollouts)
         data[BINS_KEY] = bins
-        counts = count_bins(bins, mask, weights.num_rollouts).to(ranks.device)
-        self.counts = ranks.add_up(counts)
-        self.bin_loss = BinLoss(response_scale(weights.weights().to(ranks.device), self.tokens))
+        counts = count_bins(bins, success, advantages, mask, weights.num_rollouts).values.to(ranks.device)
+        self.counts = BinCounts(ranks.add_up(counts))
+        self.scale = weights.response_scale(self.counts.tokens)
+        self.bin_loss = BinLoss(self.scale)
 
     @property
     def tokens(self) -> torch.Tensor:
         """[G+1] ``T_k`` over all ranks."""
-        return self.counts[0]
+        return self.counts.tokens
 
     def losses(self, grad_norm: float | None) -> tuple[torch.Tensor, bool]:
         """``L_k`` [G-1] over all ranks (0 where absent), and whether the model's own step was taken.

@@ -55,7 +55,7 @@ def bin_losses(model, rows: dict[str, torch.Tensor], token_loss: Callable) -> tu
     sums: list = [0.0] * (NUM_ROLLOUTS + 1)
     tokens = [0] * (NUM_ROLLOUTS + 1)
     for i in range(len(rows["lengths"])):
-        k = round(rows["returns"][i].max().item() * NUM_ROLLOUTS)
+        k = round(rows["returns"][i].abs().max().item() * NUM_ROLLOUTS)
         sums[k] = sums[k] + token_losses(model, rows, i, token_loss).sum()
         tokens[k] += int(rows["response_mask"][i].sum())
     return [s / t if t else None for s, t in zip(sums[1:-1], tokens[1:-1], strict=True)], tokens[1:-1]

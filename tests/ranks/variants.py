@@ -37,7 +37,7 @@ class Variant:
             permutation = torch.randperm(len(rows[0]["lengths"]), generator=torch.Generator().manual_seed(self.order))
             rows = [{name: value[permutation] for name, value in batch.items()} for batch in rows]
         if self.not_finite:
-            first_of_bin_2 = int((rows[1]["returns"].amax(dim=-1) * NUM_ROLLOUTS == 2).nonzero()[0])
+            first_of_bin_2 = int((rows[1]["returns"].abs().amax(dim=-1) * NUM_ROLLOUTS == 2).nonzero()[0])
             rows[1][self.not_finite][first_of_bin_2, 0] = float("nan")
         return rows[:1] if self.updates else rows
 

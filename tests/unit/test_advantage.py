@@ -28,14 +28,15 @@ def test_one_of_four_right():
     # mean = 1/4: A = 3/4, -1/4, -1/4, -1/4 on response tokens, 0 after them
     expected = torch.tensor([0.75, -0.25, -0.25, -0.25])[:, None] * mask
     assert torch.equal(advantages, expected)
-    assert torch.equal(returns, 0.25 * mask)
+    # one of four: the pass rate, negative on the three that failed
+    assert torch.equal(returns, torch.tensor([0.25, -0.25, -0.25, -0.25])[:, None] * mask)
 
 
 def test_prompts_in_any_order_and_of_any_size():
     # a: 1, 0 -> mean 1/2;  b: 1, 1, 0 -> mean 2/3;  c: one response -> its own mean
     advantages, returns, _ = advantage_of([1, 1, 0, 1, 0, 1], ["b", "a", "b", "b", "a", "c"])
     assert advantages[:, 0].tolist() == pytest.approx([1 / 3, 1 / 2, -2 / 3, 1 / 3, -1 / 2, 0])
-    assert returns[:, 0].tolist() == pytest.approx([2 / 3, 1 / 2, 2 / 3, 2 / 3, 1 / 2, 1])
+    assert returns[:, 0].tolist() == pytest.approx([2 / 3, 1 / 2, -2 / 3, 2 / 3, -1 / 2, 1])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -61,7 +62,8 @@ def test_a_permutation_of_the_responses_permutes_the_result(seed):
 )
 def test_success_is_a_reward_above_the_threshold(rewards, threshold, rate):
     advantages, returns, _ = advantage_of(rewards, list("aaaa"), config={"daro": {"success_threshold": threshold}})
-    assert returns[:, 0].tolist() == pytest.approx([rate] * 4)
+    assert returns[:, 0].abs().tolist() == pytest.approx([rate] * 4)
+    assert (returns[:, 0] > 0).sum() == rate * 4
     centred = np.array(rewards) - np.mean(rewards)  # the advantage keeps the reward's shape
     assert advantages[:, 0].tolist() == pytest.approx(centred.tolist(), abs=1e-6)
 
@@ -71,7 +73,7 @@ def test_padding_rows_count_nowhere(pad_uid):
     # verl's padding copies a sample with mask 0; even under a real prompt's id it must not change that prompt
     advantages, returns, _ = advantage_of([1, 0, 0], ["a", "a", pad_uid], lengths=[2, 2, 0])
     assert advantages[:, 0].tolist() == [0.5, -0.5, 0]
-    assert returns[:, 0].tolist() == [0.5, 0.5, 0]
+    assert returns[:, 0].tolist() == [0.5, -0.5, 0]
     assert advantages.isfinite().all() and returns.isfinite().all()
 
 
@@ -80,14 +82,15 @@ def test_a_reward_that_is_not_finite_is_logged_and_counts_nowhere(bad, caplog):
     advantages, returns, _ = advantage_of([1, 0, bad, 0], list("aaaa"))
     # of the other three one is right
     assert advantages[:, 0].tolist() == pytest.approx([2 / 3, -1 / 3, 0, -1 / 3])
-    assert returns[:, 0].tolist() == pytest.approx([1 / 3, 1 / 3, 0, 1 / 3])
+    assert returns[:, 0].tolist() == pytest.approx([1 / 3, -1 / 3, 0, -1 / 3])
     assert "1 responses whose reward is NaN or infinite" in caplog.text
 
 
 def test_groups_where_all_or_none_are_right_teach_nothing():
     advantages, returns, mask = advantage_of([1, 1, 0, 0], list("aabb"))
     assert not advantages.any()
-    assert response_bins(returns, mask, num_rollouts=2).tolist() == [2, 2, 0, 0]
+    bins, success = response_bins(returns, mask, num_rollouts=2)
+    assert bins.tolist() == [2, 2, 0, 0] and success.tolist() == [True, True, False, False]
 
 
 def test_gradients_do_not_flow_into_the_rewards():
@@ -110,9 +113,10 @@ def test_a_rate_strictly_inside_never_rounds_to_the_ends():
 
 
 def test_response_bins_skip_tokens_without_training():
-    returns = torch.tensor([[0.0, 0.25, 0.25], [0.5, 0.5, 0.0], [0.75, 0.75, 0.75]])
+    returns = torch.tensor([[0.0, -0.25, -0.25], [0.5, 0.5, 0.0], [0.75, 0.75, 0.75]])
     mask = torch.tensor([[0, 1, 1], [1, 1, 0], [0, 0, 0]])  # tool tokens, padding, a rejected response
-    assert response_bins(returns, mask, 4).tolist() == [1, 2, 0]
+    bins, success = response_bins(returns, mask, 4)
+    assert bins.tolist() == [1, 2, 0] and success.tolist() == [False, True, False]
 
 
 def test_bin_counts_leave_out_padding():

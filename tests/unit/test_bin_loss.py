@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from daro_verl.workers.bin_loss import BinLoss, count_bins, response_scale
+from daro_verl.workers.bin_loss import BinLoss
+from tests.unit.bins import daro_scale, tokens_of
 
 
 def test_closed_form_with_two_bins():
@@ -12,12 +13,12 @@ def test_closed_form_with_two_bins():
     losses = torch.tensor([[1.0, 3.0], [5.0, 99.0], [2.0, 4.0], [7.0, 7.0]])
     mask = torch.tensor([[1, 1], [1, 0], [1, 1], [1, 1]])
     bins = torch.tensor([1, 1, 3, 0])
-    counts = count_bins(bins, mask, num_rollouts=4)
-    assert counts.tolist() == [[2, 3, 0, 2, 0], [1, 2, 0, 1, 0]]
-    bin_loss = BinLoss(response_scale(torch.tensor([10.0, 1.0, 0.5]), counts[0]))
+    tokens = tokens_of(bins, mask, num_rollouts=4)
+    assert tokens.tolist() == [2, 3, 0, 2, 0]
+    bin_loss = BinLoss(daro_scale(torch.tensor([10.0, 1.0, 0.5]), tokens))
     total = bin_loss(losses, mask, bins, dp_size=1)
     assert total.item() == pytest.approx(10 * 3 + 0.5 * 3)
-    assert (bin_loss.sums / counts[0].clamp(min=1)).tolist() == pytest.approx([7, 3, 0, 3, 0])
+    assert (bin_loss.sums / tokens.clamp(min=1)).tolist() == pytest.approx([7, 3, 0, 3, 0])
 
 
 def random_batch(seed: int, num_responses: int = 40, length: int = 12, num_rollouts: int = 8):
@@ -46,7 +47,7 @@ def test_any_split_gives_the_formula_and_its_gradient(seed, sizes):
     a, b = losses.clone().requires_grad_(), losses.clone().requires_grad_()
     expected = formula(a, mask, bins, weights)
     expected.backward()
-    bin_loss = BinLoss(response_scale(weights, count_bins(bins, mask, 8)[0]))
+    bin_loss = BinLoss(daro_scale(weights, tokens_of(bins, mask, 8)))
     parts = [
         bin_loss(x, m, k, dp_size=1)
         for x, m, k in zip(b.split(sizes), mask.split(sizes), bins.split(sizes), strict=True)
@@ -59,7 +60,7 @@ def test_any_split_gives_the_formula_and_its_gradient(seed, sizes):
 def test_ranks_average_to_the_formula():
     """Two ranks with different responses, each scaled by dp_size: the mean over ranks is the whole."""
     losses, mask, bins, weights = random_batch(9)
-    scale = response_scale(weights, count_bins(bins, mask, 8)[0])
+    scale = daro_scale(weights, tokens_of(bins, mask, 8))
     parts = [BinLoss(scale)(losses[r::2], mask[r::2], bins[r::2], dp_size=2) for r in range(2)]
     assert (sum(parts) / 2).item() == pytest.approx(formula(losses, mask, bins, weights).item(), rel=1e-5)
 
@@ -67,7 +68,7 @@ def test_ranks_average_to_the_formula():
 def test_gradient_reaches_only_tokens_of_bins_that_teach():
     losses = torch.ones(4, 2, requires_grad=True)
     mask, bins = torch.tensor([[1, 1], [1, 0], [1, 1], [1, 1]]), torch.tensor([0, 1, 2, 2])  # G = 2
-    scale = response_scale(torch.ones(1), count_bins(bins, mask, 2)[0])
+    scale = daro_scale(torch.ones(1), tokens_of(bins, mask, 2))
     BinLoss(scale)(losses, mask, bins, dp_size=1).backward()
     assert losses.grad.tolist() == [[0, 0], [1, 0], [0, 0], [0, 0]]
 
@@ -75,12 +76,11 @@ def test_gradient_reaches_only_tokens_of_bins_that_teach():
 def test_masked_tokens_may_be_nan():
     losses = torch.tensor([[1.0, float("nan")]])
     mask, bins = torch.tensor([[1, 0]]), torch.tensor([1])
-    bin_loss = BinLoss(response_scale(torch.ones(1), count_bins(bins, mask, 2)[0]))
+    bin_loss = BinLoss(daro_scale(torch.ones(1), tokens_of(bins, mask, 2)))
     assert bin_loss(losses, mask, bins, dp_size=1).item() == 1
 
 
 def test_a_mini_batch_that_teaches_nothing_has_loss_zero():
     mask, bins = torch.ones(3, 2), torch.tensor([0, 8, 0])
-    counts = count_bins(bins, mask, 8)
-    bin_loss = BinLoss(response_scale(torch.ones(7), counts[0]))
+    bin_loss = BinLoss(daro_scale(torch.ones(7), tokens_of(bins, mask, 8)))
     assert bin_loss(torch.randn(3, 2), mask, bins, dp_size=1).item() == 0

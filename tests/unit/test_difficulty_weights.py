@@ -140,7 +140,7 @@ def test_a_state_that_is_not_finite_is_refused(name, bad):
         DifficultyWeights(4).load_state_dict(state)
 
 
-@pytest.mark.parametrize("change", [{"format": 2}, {"num_rollouts": "8"}, {"version": None}, {"weighting": 3}])
+@pytest.mark.parametrize("change", [{"format": 1}, {"num_rollouts": "8"}, {"version": None}, {"weighting": 3}])
 def test_a_foreign_state_is_refused(change):
     name = next(iter(change))
     with pytest.raises(DaroCheckpointError, match=f"{name}: got .*expected .*Fix: resume from an earlier"):

@@ -29,7 +29,7 @@ def batch(rewards, uids) -> DataProto:
 def test_verl_finds_the_estimator_by_name():
     data = compute_advantage(batch([1.0, 0.0, 1.0, 1.0], list("aabb")), adv_estimator="daro", config=PREPARED)
     assert data.batch["advantages"].flatten().tolist() == [0.5, -0.5, 0, 0]
-    assert data.batch["returns"].flatten().tolist() == [0.5, 0.5, 1, 1]
+    assert data.batch["returns"].flatten().tolist() == [0.5, -0.5, 1, 1]
 
 
 def test_histogram_of_two_batches_in_one_step():

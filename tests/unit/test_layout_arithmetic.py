@@ -8,8 +8,9 @@ Engine to run, but what it does to the loss is arithmetic (see ``ranks/test_layo
 import pytest
 import torch
 
-from daro_verl.workers.bin_loss import BinLoss, count_bins, response_scale
+from daro_verl.workers.bin_loss import BinLoss
 from daro_verl.workers.difficulty_weights import DifficultyWeights
+from tests.unit.bins import tokens_of
 
 G, ROWS, LENGTH, STEPS = 8, 80, 24, 3
 BOUND = 1e-6  # relative
@@ -64,8 +65,8 @@ def on_ranks(num_ranks: int, num_micro_batches: int, regime: str, order: torch.T
     for rows in batches():
         log_prob = rows["log_prob"].clone().requires_grad_()
         parts = order.chunk(num_ranks)
-        counts = sum(count_bins(rows["bins"][part], rows["mask"][part], G) for part in parts)
-        scale = response_scale(weights.weights(), counts[0])
+        tokens = sum(tokens_of(rows["bins"][part], rows["mask"][part], G) for part in parts)
+        scale = weights.response_scale(tokens)
         bin_losses = [BinLoss(scale) for _ in parts]
         losses = []
         for bin_loss, part in zip(bin_losses, parts, strict=True):
@@ -74,8 +75,8 @@ def on_ranks(num_ranks: int, num_micro_batches: int, regime: str, order: torch.T
         loss = engine(losses, regime, num_ranks, num_micro_batches, num_tokens=int(rows["mask"].sum()))
         loss.backward()
         sums = sum(bin_loss.sums for bin_loss in bin_losses)
-        per_bin = sums[1:-1] / counts[0, 1:-1]
-        weights.step(per_bin, counts[0, 1:-1] > 0)
+        per_bin = sums[1:-1] / tokens[1:-1]
+        weights.step(per_bin, tokens[1:-1] > 0)
         steps.append({"loss": loss.detach(), "gradient": log_prob.grad, "losses": per_bin})
         steps[-1]["weights"] = weights.weights()
     return steps

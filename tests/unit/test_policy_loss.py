@@ -12,8 +12,9 @@ from verl.workers.utils.losses import ppo_loss
 
 from daro_verl.advantage import response_bins
 from daro_verl.errors import DaroSeamError
-from daro_verl.workers.bin_loss import BinLoss, count_bins, response_scale
+from daro_verl.workers.bin_loss import BinLoss
 from daro_verl.workers.policy_loss import DaroPolicyLossConfig, reweighted
+from tests.unit.bins import daro_scale, tokens_of
 
 G, PROMPT, LENGTH = 4, 3, 6
 
@@ -57,15 +58,15 @@ def micro_batch(seed: int, num_responses: int = 12) -> tuple[TensorDict, dict, t
     log_probs = nested(lambda i, n: noise(PROMPT + n, 0.5) - 1)
     entropy = nested(lambda i, n: noise(PROMPT + n, 0.5).abs())
     mask, returns = data["response_mask"].to_padded_tensor(0), data["returns"].to_padded_tensor(0)
-    return data, {"log_probs": log_probs, "entropy": entropy}, response_bins(returns, mask, G)
+    return data, {"log_probs": log_probs, "entropy": entropy}, response_bins(returns, mask, G)[0]
 
 
 def run(config, data, model_output, bins, weights, scale=None):
     """Loss and gradient for the log-probabilities, flattened over tokens."""
     log_probs = model_output["log_probs"].detach().clone().requires_grad_()
     loss_fn = partial(ppo_loss, config=config)
-    counts = count_bins(bins, data["response_mask"].to_padded_tensor(0), G)
-    bin_loss = BinLoss(response_scale(weights, counts[0]) if scale is None else scale(counts[0]))
+    tokens = tokens_of(bins, data["response_mask"].to_padded_tensor(0), G)
+    bin_loss = BinLoss(daro_scale(weights, tokens) if scale is None else scale(tokens))
     with reweighted(bin_loss, bins):
         loss, metrics = loss_fn(model_output={**model_output, "log_probs": log_probs}, data=data)
     loss.backward()
@@ -96,7 +97,7 @@ def test_each_bin_is_its_own_token_mean_of_verls_loss():
     data, output, bins = micro_batch(1)
     weights = torch.tensor([3.0, 0.5, 7.0], dtype=torch.float64)
     loss, _, _, bin_loss = run(actor_config("vanilla"), data, output, bins, weights)
-    tokens = count_bins(bins, data["response_mask"].to_padded_tensor(0), G)[0]
+    tokens = tokens_of(bins, data["response_mask"].to_padded_tensor(0), G)
     expected = 0.0
     for k in (1, 2, 3):
         rows = (bins == k).nonzero().flatten().tolist()

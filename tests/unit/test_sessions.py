@@ -39,7 +39,8 @@ def test_a_session_counts_once_and_all_its_outputs_get_its_advantage():
     # session 0: 1 - 1/4 on the tokens of its three outputs; the others 0 - 1/4; nothing where the mask is 0
     expected = torch.tensor([0.75, -0.25, 0.75, -0.25, 0.75, -0.25]).unsqueeze(-1) * MASK
     assert torch.equal(advantages, expected)
-    assert torch.equal(returns, 0.25 * MASK)
+    # one session of four: the pass rate, negative on the outputs of those that failed
+    assert torch.equal(returns, torch.tensor([0.25, -0.25, 0.25, -0.25, 0.25, -0.25]).unsqueeze(-1) * MASK)
 
 
 def test_an_output_without_tokens_does_not_remove_its_session():
@@ -89,5 +90,5 @@ def test_a_multi_turn_response_trains_only_on_its_own_turns():
         reward, mask, np.array(["a", "a"]), OmegaConf.create({"daro": {"num_rollouts": 2}})
     )
     assert advantages.tolist() == [[0.5, 0, 0, 0.5], [-0.5, -0.5, 0, 0]]
-    assert returns.tolist() == [[0.5, 0, 0, 0.5], [0.5, 0.5, 0, 0]]
+    assert returns.tolist() == [[0.5, 0, 0, 0.5], [-0.5, -0.5, 0, 0]]
     drain_pass_rates()

@@ -4,8 +4,9 @@ import pytest
 import torch
 from verl.workers.config import McoreActorConfig
 
-from daro_verl.workers.bin_loss import BinLoss, count_bins, response_scale
+from daro_verl.workers.bin_loss import BinLoss
 from daro_verl.workers.difficulty_weights import DifficultyWeights
+from tests.unit.bins import tokens_of
 from daro_verl.workers.policy_loss import DaroPolicyLossConfig, compute_policy_loss_daro, reweighted
 
 G = 2
@@ -16,8 +17,8 @@ ADVANTAGES, MASK, BINS = torch.tensor([[0.5], [-0.5]]), torch.ones(2, 1), torch.
 def update(weights: DifficultyWeights, ratios: list[float]) -> tuple[float, torch.Tensor]:
     """One optimizer step's part of DARO: loss and ``L_1`` through verl's vanilla loss, then the weight's update."""
     log_prob = torch.tensor(ratios).log().unsqueeze(-1).requires_grad_()
-    tokens = count_bins(BINS, MASK, G)[0]
-    bin_loss = BinLoss(response_scale(weights.weights(), tokens))
+    tokens = tokens_of(BINS, MASK, G)
+    bin_loss = BinLoss(weights.response_scale(tokens))
     daro = {"base_loss_mode": "vanilla", "num_rollouts": G, "options": {}}
     policy_loss = DaroPolicyLossConfig(loss_mode="daro", daro=daro)
     config = McoreActorConfig(rollout_n=G, ppo_micro_batch_size_per_gpu=1, policy_loss=policy_loss)

@@ -1,0 +1,87 @@
+"""Every method of the paper as a :class:`Weighting`; ``f``, ``w`` and ``D`` as there. See docs/weightings.md."""
+
+import torch
+
+from daro_verl.advantage.groups import PromptGroups
+from daro_verl.advantage.weighting import Weighting, named
+
+EPSILON = 1e-6
+"""Added to a standard deviation before dividing by it, as verl's estimators do."""
+
+
+@named("learned")
+class Learned(Weighting):
+    """DARO (arXiv 2510.09001): ``w_k`` minimises ``w_k L_k - ln w_k`` along with the model; ``D_k = T_k``."""
+
+    learns = "adam"
+
+
+@named("closed_form")
+class ClosedForm(Weighting):
+    """Ours: ``w_k = 1 / EMA(L_k)``, the minimiser of the same objective without an optimizer; ``D_k = T_k``."""
+
+    learns = "closed_form"
+
+
+@named("uniform")
+class Uniform(Weighting):
+    """Ablation: ``w_k = weight_init`` for ever, the mean over bins of their token means; ``D_k = T_k``."""
+
+
+@named("inverse_variance")
+class InverseVariance(Weighting):
+    """Ablation, does learning help? ``w_k = 1 / (mu (1 - mu))``, fixed; ``D_k = T_k``.
+
+    By the on-policy identity ``L_k = mu (1-mu) (len_neg - len_pos) / len_mean``, it is what DARO would converge to if
+    the relative gap in length were 1 in every bin.
+    """
+
+    def bin_weights(self, pass_rate: torch.Tensor) -> torch.Tensor:
+        return 1 / (pass_rate * (1 - pass_rate))
+
+
+@named("grpo")
+class GRPO(Weighting):
+    """GRPO (arXiv 2402.03300) as verl has it: ``f = 1 / (std of the prompt's rewards + 1e-6)``, ``D`` = all tokens.
+
+    The deviation is the unbiased one (over ``n - 1``). A prompt with a single counted response has advantage 0; verl
+    takes its reward as the advantage.
+    """
+
+    normaliser = "all_tokens"
+
+    def advantage_factor(self, groups: PromptGroups) -> torch.Tensor:
+        squares = (groups.scores.double() - groups.mean_score[groups.prompt_of]) ** 2
+        variance = groups.sum_by_prompt(squares) / (groups.num_responses - 1).clamp(min=1)
+        return 1 / (variance.sqrt() + EPSILON)
+
+
+@named("dapo")
+class DAPO(GRPO):
+    """DAPO (arXiv 2503.14476): GRPO's weight and normaliser.
+
+    The method is in what surrounds it: ``clip_ratio_high`` above ``clip_ratio_low``, and prompts with pass rate 0 or 1
+    replaced before training (``algorithm.filter_groups``).
+    """
+
+
+@named("dr_grpo")
+class DrGRPO(Weighting):
+    """Dr.GRPO (arXiv 2503.20783): ``f = 1``, ``D`` = responses of a mini-batch x longest response, a constant."""
+
+    normaliser = "token_budget"
+
+
+@named("lipo")
+class LIPO(Weighting):
+    """Lite PPO (arXiv 2508.08221): ``f = 1 / (std of the whole batch's rewards + 1e-6)``, ``D`` = all tokens.
+
+    The deviation is the unbiased one, over all responses of the batch from which advantages are computed.
+    """
+
+    normaliser = "all_tokens"
+
+    def advantage_factor(self, groups: PromptGroups) -> torch.Tensor:
+        scores = groups.scores[groups.adds].double()
+        deviation = scores.std() if len(scores) > 1 else torch.zeros((), dtype=torch.float64, device=scores.device)
+        return torch.ones_like(groups.pass_rate) / (deviation + EPSILON)
