@@ -1,5 +1,7 @@
 """A mini-batch that is hard on purpose: uneven lengths, several prompts per bin, off-policy, prompts scattered."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from tensordict import NonTensorData, TensorDict
@@ -19,12 +21,17 @@ def make_rows(seed: int, num_mini_batches: int = 3, rejection: bool = False) -> 
 
 
 def make_mini_batch(
-    generator: torch.Generator, repeat: int = 1, longest: int = 13, rejection: bool = False
+    generator: torch.Generator,
+    repeat: int = 1,
+    longest: int = 13,
+    rejection: bool = False,
+    estimate: Callable[..., tuple[torch.Tensor, torch.Tensor]] = compute_daro_advantage,
 ) -> dict[str, torch.Tensor]:
     """``10 * repeat`` prompts; right responses have 2 to ``longest`` tokens, wrong ones 4 more.
 
     With ``rejection``, what verl's rollout correction leaves behind: a fifth of the tokens and all of one response are
-    gone from ``response_mask`` (before the advantages), and the others have truncated importance weights.
+    gone from ``response_mask`` (before the advantages), and the others have truncated importance weights. ``estimate``
+    computes advantages and returns from rewards, mask and prompts; the rest of the batch does not depend on it.
     """
     num_responses = len(SUCCESSES) * repeat * NUM_ROLLOUTS
     rewards = torch.tensor([float(i < n) for n in SUCCESSES * repeat for i in range(NUM_ROLLOUTS)])
@@ -36,7 +43,7 @@ def make_mini_batch(
         mask[5] = 0
     index = np.repeat(np.arange(len(SUCCESSES) * repeat), NUM_ROLLOUTS)
     scores = torch.zeros(num_responses, width).scatter_(1, lengths[:, None] - 1, rewards[:, None])
-    advantages, returns = compute_daro_advantage(scores, mask, index)
+    advantages, returns = estimate(scores, mask, index)
     rows = {
         "input_ids": torch.randint(0, 200, (num_responses, PROMPT_LENGTH + width), generator=generator),
         "lengths": lengths,

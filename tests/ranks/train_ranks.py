@@ -53,7 +53,7 @@ def parse() -> argparse.Namespace:
 
 def policy_loss(args: argparse.Namespace) -> DaroPolicyLossConfig:
     options = DaroConfig(**args.options).to_dict()
-    daro = {"options": options, "num_rollouts": NUM_ROLLOUTS, "base_loss_mode": args.loss}
+    daro = {"options": options, "num_rollouts": NUM_ROLLOUTS, "token_budget": 1, "base_loss_mode": args.loss}
     return DaroPolicyLossConfig(loss_mode="daro", daro=daro)
 
 

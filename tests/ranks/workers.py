@@ -28,6 +28,7 @@ from tests.ranks.reference import ADAM_EPS
 def engine_configs(args: argparse.Namespace, policy_loss: PolicyLossConfig) -> tuple:
     """verl's configuration of engine, optimizer and actor."""
     actor = {"rollout_n": NUM_ROLLOUTS, "ppo_micro_batch_size_per_gpu": 1, "policy_loss": policy_loss}
+    actor |= getattr(args, "actor", {})
     eps = {"adam_eps" if args.engine == "megatron" else "eps": ADAM_EPS}
     optimizer = {"lr": args.lr, "total_training_steps": 10, "clip_grad": 1e9, "weight_decay": 0.0}
     optimizer["override_optimizer_config"] = eps

@@ -95,6 +95,59 @@ def test_a_loss_that_is_not_finite_moves_nothing_and_is_logged(bad, caplog):
     assert "bin 1 of 4" in caplog.text and "optimizer step 1" in caplog.text
 
 
+def test_a_weight_can_start_at_the_minimiser_of_its_first_loss():
+    weights = DifficultyWeights(4, {"weight_start": "first_loss"})
+    weights.step(torch.tensor([0.25, -0.1, 0.0]), torch.tensor([True, True, False]))
+    assert weights.weights().tolist() == pytest.approx([4, 100, 1])  # 1/0.25; the clamp; not seen yet
+    weights.step(torch.tensor([0.5, -0.1, 0.001]), ALL)
+    # bin 1: w L = 2 > 1, so Adam's first step is one weight_lr down; bin 3: 1/0.001, clamped
+    assert weights.weights().tolist() == pytest.approx([4 * math.exp(-0.05), 100, 100])
+
+
+def test_the_signal_can_be_the_average_of_the_losses():
+    weights = DifficultyWeights(2, {"loss_signal": "average", "weight_lr": 0.1, "loss_ema_decay": 0.5})
+    plain = DifficultyWeights(2, {"weight_lr": 0.1})
+    for loss in (0.2, 0.4):
+        weights.step(torch.tensor([loss], dtype=torch.float64), torch.tensor([True]))
+    for average in (0.2, 1 / 3):  # bias-corrected, see the closed form below
+        plain.step(torch.tensor([average], dtype=torch.float64), torch.tensor([True]))
+    assert weights.weights().item() == pytest.approx(plain.weights().item(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("rule", "same_as"), [("keep", -0.5), ("floor", 0.01), ("absolute", 0.5), ("skip", None)], ids=str
+)
+def test_what_moves_a_weight_where_the_loss_is_not_positive(rule, same_as):
+    options = {"weight_lr": 0.1, "weight_init": 10.0}
+    weights, plain = DifficultyWeights(2, {**options, "not_positive": rule}), DifficultyWeights(2, options)
+    for _ in range(3):
+        weights.step(torch.tensor([-0.5], dtype=torch.float64), torch.tensor([True]))
+        plain.step(torch.tensor([same_as or 0.0], dtype=torch.float64), torch.tensor([same_as is not None]))
+    assert weights.weights().item() == pytest.approx(plain.weights().item(), rel=1e-12)
+    assert weights.num_not_positive.tolist() == [3]
+
+
+def test_signal_to_noise_of_a_loss():
+    weights = DifficultyWeights(4, {"weighting": "uniform"})
+    weights.step(torch.tensor([1.0, 1.0, 0.0]), torch.tensor([True, True, False]))
+    assert weights.loss_signal_to_noise().isnan().all()  # one value has no deviation
+    weights.step(torch.tensor([3.0, -1.0, 0.0]), torch.tensor([True, True, False]))
+    # decay 0.98: weights .98 and 1 of 1.98; mean (0.98 + 3) / 1.98, square (0.98 + 9) / 1.98
+    mean, square = 3.98 / 1.98, 9.98 / 1.98
+    found = weights.loss_signal_to_noise()
+    assert found[0].item() == pytest.approx(mean / math.sqrt(square - mean**2))
+    assert found[1].item() == pytest.approx(-0.02 / 1.98, rel=1e-3)  # mean (.98 - 1) / 1.98, deviation near 1
+    assert found[2].isnan()
+
+
+def test_weights_that_do_not_learn_are_not_taken_from_a_checkpoint():
+    learned = DifficultyWeights(4)
+    learned.step(torch.tensor([0.1, 0.2, 0.3]), ALL)
+    fixed = DifficultyWeights(4, {"weighting": "inverse_variance"})
+    fixed.load_state_dict(learned.state_dict())
+    assert fixed.weights().tolist() == pytest.approx([16 / 3, 4, 16 / 3]) and fixed.version == 1
+
+
 def test_uniform_weights_never_move():
     weights = DifficultyWeights(4, {"weighting": "uniform", "weight_init": 3.0})
     weights.step(torch.tensor([9.0, 9.0, 9.0]), ALL)
@@ -110,16 +163,18 @@ def test_closed_form_is_one_over_the_averaged_loss():
     assert weights.weights().item() == pytest.approx(3.0)
 
 
-@pytest.mark.parametrize("weighting", ["learned", "closed_form"])
-def test_resuming_continues_bit_for_bit(weighting):
+@pytest.mark.parametrize(
+    "options", [{}, {"weighting": "closed_form"}, {"weight_start": "first_loss", "loss_signal": "average"}], ids=str
+)
+def test_resuming_continues_bit_for_bit(options):
     generator = torch.Generator().manual_seed(2)
     steps = [(torch.randn(7, generator=generator), torch.rand(7, generator=generator) < 0.6) for _ in range(40)]
-    whole, first = DifficultyWeights(8, {"weighting": weighting}), DifficultyWeights(8, {"weighting": weighting})
+    whole, first = DifficultyWeights(8, options), DifficultyWeights(8, options)
     for losses, present in steps:
         whole.step(losses, present)
     for losses, present in steps[:17]:
         first.step(losses, present)
-    second = DifficultyWeights(8, {"weighting": weighting})
+    second = DifficultyWeights(8, options)
     second.load_state_dict(first.state_dict())
     for losses, present in steps[17:]:
         second.step(losses, present)

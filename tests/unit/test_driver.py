@@ -47,6 +47,15 @@ def test_histogram_of_two_batches_in_one_step():
     assert drain_pass_rates() == {}
 
 
+def test_the_factor_of_a_weighting_is_logged_per_bin():
+    config = {"daro": {"num_rollouts": 2, "success_threshold": 0.5, "weighting": "grpo"}}
+    compute_advantage(batch([1.0, 0.0, 1.0, 1.0], list("aabb")), adv_estimator="daro", config=config)
+    metrics = drain_pass_rates()
+    # std of {1, 0} over n - 1: sqrt(1/2); prompts with pass rate 0 or 1 teach nothing
+    assert metrics["daro/advantage_factor/1of2"] == pytest.approx(2**0.5, rel=1e-5)
+    assert [name for name in metrics if "advantage_factor" in name] == ["daro/advantage_factor/1of2"]
+
+
 def test_rewards_that_are_not_finite_are_counted_and_named(caplog):
     rewards = [1.0, 0.0, float("nan"), float("inf")]
     data = compute_advantage(batch(rewards, list("aabb")), adv_estimator="daro", config=PREPARED)

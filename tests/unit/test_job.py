@@ -56,6 +56,33 @@ def test_a_job_without_daro_is_left_alone():
     assert OmegaConf.to_container(config) == before
 
 
+def test_the_budget_that_dr_grpo_divides_by_is_the_mini_batchs():
+    config = validated(
+        "+algorithm.daro.weighting=dr_grpo",
+        "actor_rollout_ref.actor.ppo_mini_batch_size=16",
+        "actor_rollout_ref.rollout.n=4",
+        "data.max_response_length=100",
+    )
+    policy_loss = config.actor_rollout_ref.actor.policy_loss
+    assert policy_loss.daro.token_budget == 16 * 4 * 100
+    config.actor_rollout_ref.actor.loss_scale_factor = 7  # verl's name for the constant
+    prepare_job(config)
+    assert policy_loss.daro.token_budget == 16 * 4 * 7
+
+
+def test_options_that_do_nothing_with_the_weighting_are_pointed_out_once(caplog):
+    config = validated("+algorithm.daro.weighting=lipo", "+algorithm.daro.weight_lr=0.1", "+algorithm.daro.bin_scale=1")
+    assert "algorithm.daro.bin_scale, algorithm.daro.weight_lr: does nothing with" in caplog.text
+    caplog.clear()
+    prepare_job(config)
+    assert "does nothing" not in caplog.text
+
+
+def test_dapo_without_dynamic_sampling_is_pointed_out(caplog):
+    validated("+algorithm.daro.weighting=dapo", "actor_rollout_ref.actor.clip_ratio_high=0.28")
+    assert "dapo without dynamic sampling" in caplog.text
+
+
 def test_options_without_the_estimator_are_pointed_out(caplog):
     prepare_job(compose_job("algorithm.adv_estimator=grpo", "+algorithm.daro.weight_lr=0.1"))
     assert "adv_estimator is not daro" in caplog.text
@@ -104,6 +131,20 @@ REFUSED = [
     pytest.param(["+algorithm.daro.success_threshold=inf"], "success_threshold: got inf", id="threshold"),
     pytest.param(
         ["+algorithm.daro.weighting=learnt"], "weighting: got 'learnt', expected one of learned", id="weighting"
+    ),
+    pytest.param(
+        ["+algorithm.daro.bin_scale=1.5"],
+        r"bin_scale: got 1.5, expected equal, token_share, or a power",
+        id="bin_scale",
+    ),
+    pytest.param(["+algorithm.daro.bin_scale=tokens"], "bin_scale: got 'tokens'", id="bin_scale_word"),
+    pytest.param(["+algorithm.daro.bin_scale=True"], "bin_scale: got True", id="bin_scale_bool"),
+    pytest.param(
+        ["+algorithm.daro.not_positive=ignore"], "not_positive: got 'ignore', expected one of keep, skip", id="choice"
+    ),
+    pytest.param(["+algorithm.daro.weight_start=[1]"], r"weight_start: got \[1\]", id="choice_list"),
+    pytest.param(
+        ["+algorithm.daro.weighting=dapo"], "clip_ratio_high: got 0.2, expected more than clip_ratio_low", id="dapo"
     ),
     pytest.param(["+algorithm.daro.wieght_lr=0.1"], "got 'wieght_lr'.*did you mean .*weight_lr", id="unknown_option"),
     pytest.param(["+algorithm.daro=5"], "algorithm.daro: got 5, expected options by name", id="no_mapping"),

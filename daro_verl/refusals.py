@@ -1,0 +1,119 @@
+"""What a job may not combine with DARO, and what it may but should not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from daro_verl.advantage.weighting import find_weighting
+from daro_verl.advantage.weightings import DAPO
+from daro_verl.config import DaroConfig
+from daro_verl.errors import got_expected_fix
+
+# verl's policy losses that end in one number per response, so that there are no token losses to sum by bin.
+LOSSES_WITHOUT_TOKENS = ("geo_mean",)
+
+_SEQ_MEAN_IS_ZERO = (
+    "token-mean; with centred advantages a per-sequence mean of the loss is, on policy, minus the sum of the "
+    "advantages of the prompt: identically zero for every bin, so no weight could be learned"
+)
+_NORMALISED_BY_BIN = "token-mean; DARO normalises the policy loss of a bin by the tokens of the bin itself"
+
+
+def job_problems(config: DictConfig, use_critic: bool) -> list[str]:
+    """What makes the job untrainable with any weighting, each as got, expected and fix."""
+    actor, rollout = config.actor_rollout_ref.actor, config.actor_rollout_ref.rollout
+    mode = actor.get("loss_agg_mode", "token-mean")
+    dynamic_cp = bool(OmegaConf.select(actor, "megatron.dynamic_context_parallel", default=False))
+    loss_mode = actor.policy_loss.get("loss_mode", "vanilla")
+    bypass = bool(OmegaConf.select(config, "algorithm.rollout_correction.bypass_mode", default=False))
+    rejection = OmegaConf.select(config, "algorithm.rollout_correction.rollout_rs") if bypass else None
+    if loss_mode == "bypass_mode":
+        rejection = rejection or OmegaConf.select(actor.policy_loss, "rollout_correction.rollout_rs")
+    rows = [
+        (
+            config.algorithm.get("use_kl_in_reward", False),
+            "algorithm.use_kl_in_reward",
+            True,
+            "False; a penalty inside the reward changes which responses count as successes",
+            "set algorithm.use_kl_in_reward=False, and actor_rollout_ref.actor.use_kl_loss=True for a KL term",
+        ),
+        (
+            rollout.n < 2,
+            "actor_rollout_ref.rollout.n",
+            rollout.n,
+            "at least 2; a pass rate strictly between 0 and 1 needs two responses of a prompt",
+            "set actor_rollout_ref.rollout.n=8",
+        ),
+        (
+            mode != "token-mean",
+            "actor_rollout_ref.actor.loss_agg_mode",
+            mode,
+            _SEQ_MEAN_IS_ZERO if mode == "seq-mean-token-mean" else _NORMALISED_BY_BIN,
+            "set actor_rollout_ref.actor.loss_agg_mode=token-mean",
+        ),
+        (
+            loss_mode in LOSSES_WITHOUT_TOKENS,
+            "actor_rollout_ref.actor.policy_loss.loss_mode",
+            loss_mode,
+            "a loss with one value per token, which DARO can sum by bin",
+            "set actor_rollout_ref.actor.policy_loss.loss_mode=vanilla, or gspo for ratios per sequence",
+        ),
+        (
+            use_critic,
+            "critic",
+            "enabled",
+            "disabled; DARO's baseline is the mean reward of a prompt, and a critic would read the pass rates that "
+            "DARO sends in `returns`",
+            "set critic.enable=False",
+        ),
+        (
+            dynamic_cp,
+            "actor_rollout_ref.actor.megatron.dynamic_context_parallel",
+            True,
+            "False; it replicates the batch over data-parallel ranks, which DARO's token counts would count twice",
+            "set actor_rollout_ref.actor.megatron.dynamic_context_parallel=False",
+        ),
+        (
+            rejection is not None,
+            "algorithm.rollout_correction.rollout_rs",
+            rejection,
+            "null in bypass mode, where tokens are rejected inside the loss if at all, after those of every bin were "
+            "counted",
+            "set algorithm.rollout_correction.rollout_rs=null, or algorithm.rollout_correction.bypass_mode=False, "
+            "where rejection comes before DARO counts",
+        ),
+    ]
+    return [got_expected_fix(subject, got, expected, fix) for wrong, subject, got, expected, fix in rows if wrong]
+
+
+def weighting_problems(config: DictConfig, options: DaroConfig) -> list[str]:
+    """What contradicts the chosen weighting."""
+    actor = config.actor_rollout_ref.actor
+    low, high = actor.get("clip_ratio_low", 0.2), actor.get("clip_ratio_high", 0.2)
+    if isinstance(find_weighting(options.weighting), DAPO) and high <= low:
+        expected = f"more than clip_ratio_low ({low}), which is half of what makes DAPO differ from GRPO"
+        fix = "set actor_rollout_ref.actor.clip_ratio_high=0.28, or +algorithm.daro.weighting=grpo"
+        return [got_expected_fix("actor_rollout_ref.actor.clip_ratio_high", high, expected, fix)]
+    return []
+
+
+def weighting_warnings(config: DictConfig, options: DaroConfig, given: Mapping[str, Any]) -> list[str]:
+    """What the chosen weighting makes pointless or incomplete.
+
+    Args:
+        given: the options that the user set.
+    """
+    weighting, warnings = find_weighting(options.weighting), []
+    idle = set() if weighting.learns == "adam" else {"weight_lr", "weight_start", "loss_signal", "not_positive"}
+    idle |= set() if weighting.learns else {"loss_ema_decay"}
+    idle |= set() if weighting.normaliser == "bin_tokens" else {"bin_scale"}
+    if found := sorted(idle & given.keys()):
+        names = ", ".join(f"algorithm.daro.{name}" for name in found)
+        warnings.append(f"{names}: does nothing with algorithm.daro.weighting={options.weighting}.")
+    if isinstance(weighting, DAPO) and not OmegaConf.select(config, "algorithm.filter_groups.enable"):
+        warnings.append(
+            "algorithm.daro.weighting=dapo without dynamic sampling: prompts with pass rate 0 or 1 are not replaced. "
+            "Set algorithm.filter_groups.enable=True and algorithm.filter_groups.metric=acc."
+        )
+    return warnings

@@ -1,0 +1,39 @@
+"""Each weighting has the loss and the model's gradient of verl's own method, on two data-parallel Megatron ranks."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from tests.ranks.matrix import ROOT, distance
+from tests.ranks.train_weightings import METHODS
+
+pytestmark = pytest.mark.slow
+BOUND = 1e-6  # relative, in float32
+
+
+@pytest.fixture(scope="module")
+def trained(model, tmp_path_factory) -> dict:
+    out = tmp_path_factory.mktemp("weightings") / "out.pt"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command += ["-m", "tests.ranks.train_weightings", "--model", model, "--out", str(out)]
+    env = {**os.environ, "VERL_PLATFORM": "cpu", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return torch.load(out, weights_only=False)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_loss_and_gradient_are_those_of_the_method(method, trained):
+    want, got = trained[method]["verl"], trained[method]["weighting"]
+    assert sum(value.norm() for value in want["gradient"].values()) > 1e-3
+    assert distance(got["gradient"], want["gradient"]) <= BOUND
+    assert got["loss"] == pytest.approx(want["loss"], rel=BOUND)
+
+
+def test_the_methods_differ(trained):
+    """Else the comparison above would say nothing; GRPO and DAPO differ by the upper clip alone."""
+    grpo = trained["grpo"]["weighting"]["gradient"]
+    assert all(distance(trained[name]["weighting"]["gradient"], grpo) > 1e-3 for name in ("dapo", "dr_grpo", "lipo"))

@@ -1,0 +1,98 @@
+"""verl's own methods and the same ones as weightings, on the same engine, from the same model and mini-batch.
+
+Run by ``torchrun`` on data-parallel Megatron ranks. Rank 0 writes each method's loss and full gradient, both ways.
+"""
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from verl.trainer.ppo.core_algos import compute_grpo_outcome_advantage
+from verl.utils import tensordict_utils as tu
+from verl.workers.config import PolicyLossConfig
+from verl.workers.engine_workers import TrainingWorker
+from verl.workers.utils.losses import ppo_loss
+
+from daro_verl.advantage import compute_daro_advantage
+from daro_verl.workers.actor_worker import DaroActorWorker
+from daro_verl.workers.policy_loss import DaroPolicyLossConfig
+from tests.ranks.batch import NUM_ROLLOUTS, make_mini_batch
+from tests.ranks.train_ranks import Recorder
+from tests.ranks.workers import engine_configs, make_worker, part_of_rank
+
+SETTINGS = {"engine": "megatron", "tp": 1, "pp": 1, "dtype": "float32", "lr": 0.0, "micro_batch_size": 0}
+LONGEST = 20  # tokens of a response: what Dr.GRPO divides by
+METHODS = {
+    "grpo": ({}, True),
+    "dapo": ({"clip_ratio_low": 0.2, "clip_ratio_high": 0.28}, True),
+    "dr_grpo": ({"loss_agg_mode": "seq-mean-token-sum-norm", "loss_scale_factor": LONGEST}, False),
+    "lipo": ({}, None),
+}
+"""For each weighting: verl's settings of the actor, and whether its estimator divides by the prompt's deviation."""
+
+
+def lite_ppo(scores: torch.Tensor, mask: torch.Tensor, index) -> tuple[torch.Tensor, torch.Tensor]:
+    """arXiv 2508.08221, which verl does not have: centred by the prompt, divided by the deviation of the batch."""
+    centred, _ = compute_grpo_outcome_advantage(scores.double(), mask, index, norm_adv_by_std_in_grpo=False)
+    advantages = (centred / (scores.double().sum(-1).std() + 1e-6)).float()
+    return advantages, advantages
+
+
+def verls_estimator(divide_by_std: bool | None):
+    if divide_by_std is None:
+        return lite_ppo
+
+    def estimate(scores, mask, index):
+        advantages, _ = compute_grpo_outcome_advantage(
+            scores.double(), mask, index, norm_adv_by_std_in_grpo=divide_by_std
+        )
+        return advantages.float(), advantages.float()
+
+    return estimate
+
+
+def gradient_of(worker: DaroActorWorker, recorder: Recorder, train_batch, loss_fn, estimate) -> dict:
+    rows = make_mini_batch(torch.Generator().manual_seed(0), estimate=estimate)
+    worker.loss_fn = loss_fn
+    data = part_of_rank(rows, worker.engine)
+    tu.assign_non_tensor(data, global_batch_size=len(rows["lengths"]))  # of all ranks, as verl's trainers send it
+    output = train_batch(data)
+    return {
+        "loss": output["metrics"]["loss"] if output is not None else None,
+        "gradient": recorder.take()["gradients"][0],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    args = argparse.Namespace(model=given.model, **SETTINGS)
+    budget = len(make_mini_batch(torch.Generator().manual_seed(0))["lengths"]) * LONGEST
+
+    def weighted(method: str) -> DaroPolicyLossConfig:
+        daro = {"options": {"weighting": method}, "num_rollouts": NUM_ROLLOUTS, "token_budget": budget}
+        return DaroPolicyLossConfig(loss_mode="daro", daro={**daro, "base_loss_mode": "vanilla"})
+
+    worker = make_worker(DaroActorWorker, args, weighted("grpo"))
+    recorder, result = Recorder(worker), {}
+    for method, (settings, divide_by_std) in METHODS.items():
+        plain = engine_configs(argparse.Namespace(**vars(args), actor=settings), PolicyLossConfig())[2]
+        verls = partial(TrainingWorker.train_batch, worker), partial(ppo_loss, config=plain)
+        clip = {name: value for name, value in settings.items() if name.startswith("clip")}
+        own = engine_configs(argparse.Namespace(**vars(args), actor=clip), weighted(method))[2]
+        expected = gradient_of(worker, recorder, *verls, verls_estimator(divide_by_std))
+        worker.set_loss_fn(partial(ppo_loss, config=own))
+        estimate = partial(compute_daro_advantage, config={"daro": {"weighting": method}})
+        found = gradient_of(worker, recorder, worker.train_batch, worker.loss_fn, estimate)
+        result[method] = {"verl": expected, "weighting": found}
+    if dist.get_rank() == 0:
+        torch.save(result, given.out)
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

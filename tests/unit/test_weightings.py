@@ -1,0 +1,196 @@
+"""Every weighting against its method: verl's own estimator and loss where verl has them, else the method's paper."""
+
+import numpy as np
+import pytest
+import torch
+from verl.trainer.ppo.core_algos import compute_grpo_outcome_advantage, get_policy_loss_fn
+from verl.workers.config import McoreActorConfig, PolicyLossConfig
+
+from daro_verl.advantage import Weighting, compute_daro_advantage, find_weighting, weighting_names
+from daro_verl.advantage.weighting import all_tokens, bin_tokens, token_budget
+from daro_verl.errors import DaroConfigError
+from daro_verl.workers.difficulty_weights import DifficultyWeights
+from daro_verl.workers.mini_batch import BINS_KEY, MiniBatch, Ranks
+from daro_verl.workers.policy_loss import DaroPolicyLossConfig, reweighted
+
+G, PROMPTS, LENGTH, FEATURES, VOCABULARY = 8, 12, 16, 6, 5
+RESPONSES = G * PROMPTS
+ALONE = Ranks(data_parallel_group=None, has_outputs=True, source=0, device="cpu")
+BOUND = 1e-6  # relative, in float32
+
+
+class Batch:
+    """A random mini-batch: uneven lengths, several prompts per bin, responses scattered, off-policy so that PPO clips.
+
+    The model is one matrix, ``log_prob = log_softmax(features @ model)[token]``, with a gradient of its own.
+    """
+
+    def __init__(self, seed: int, failure: float = 0.0, noise: float = 0.0) -> None:
+        draw = torch.Generator().manual_seed(seed)
+        wins = torch.randint(0, G + 1, (PROMPTS,), generator=draw)
+        wins[:4] = torch.tensor([1, 1, 4, 7])  # several prompts of one bin, whatever the draw
+        order = torch.randperm(RESPONSES, generator=draw)
+        self.index = np.array([f"prompt {i // G}" for i in order.tolist()], dtype=object)
+        success = (torch.arange(G) < wins[:, None]).flatten()[order]
+        scores = torch.where(success, 1.0, failure) + noise * torch.randn(RESPONSES, generator=draw)
+        lengths = torch.randint(1, LENGTH + 1, (RESPONSES,), generator=draw)
+        self.mask = (torch.arange(LENGTH) < lengths[:, None]).long()
+        self.rewards = torch.zeros(RESPONSES, LENGTH)
+        self.rewards[torch.arange(RESPONSES), lengths - 1] = scores
+        self.features = torch.randn(RESPONSES, LENGTH, FEATURES, generator=draw)
+        self.tokens = torch.randint(0, VOCABULARY, (RESPONSES, LENGTH, 1), generator=draw)
+        self.sampled_by = 0.3 * torch.randn(FEATURES, VOCABULARY, generator=draw)
+        self.model = self.sampled_by + 0.3 * torch.randn(FEATURES, VOCABULARY, generator=draw)
+
+    def log_prob(self, model: torch.Tensor) -> torch.Tensor:
+        return (self.features @ model).log_softmax(-1).gather(-1, self.tokens)[..., 0]
+
+    def train(self, advantages: torch.Tensor, config: McoreActorConfig) -> tuple[torch.Tensor, torch.Tensor]:
+        """The policy loss and the model's gradient."""
+        model = self.model.clone().requires_grad_()
+        loss, metrics = get_policy_loss_fn(config.policy_loss.loss_mode)(
+            old_log_prob=self.log_prob(self.sampled_by),
+            log_prob=self.log_prob(model),
+            advantages=advantages,
+            response_mask=self.mask,
+            loss_agg_mode=config.loss_agg_mode,
+            config=config,
+        )
+        assert metrics["actor/pg_clipfrac"] > 0.05
+        loss.backward()
+        return loss.detach(), model.grad
+
+    def with_weighting(self, options: dict, **clip: float) -> tuple[torch.Tensor, torch.Tensor]:
+        advantages, returns = compute_daro_advantage(self.rewards, self.mask, self.index, config={"daro": options})
+        data = {"advantages": advantages, "returns": returns, "response_mask": self.mask}
+        mini_batch = MiniBatch(data, DifficultyWeights(G, options, RESPONSES * LENGTH), ALONE)
+        daro = {"base_loss_mode": "vanilla", "num_rollouts": G, "options": options}
+        with reweighted(mini_batch.bin_loss, data[BINS_KEY]):
+            return self.train(advantages, actor(DaroPolicyLossConfig(loss_mode="daro", daro=daro), **clip))
+
+    def with_verl(self, aggregation: str, divide_by_std: bool, **clip: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """verl's estimator in float64: in float32 its own rounding reaches 1e-6 where a group's rewards are close."""
+        advantages, _ = compute_grpo_outcome_advantage(
+            self.rewards.double(), self.mask, self.index, norm_adv_by_std_in_grpo=divide_by_std
+        )
+        return self.train(advantages.float(), actor(PolicyLossConfig(), loss_agg_mode=aggregation, **clip))
+
+
+def actor(policy_loss: PolicyLossConfig, **settings) -> McoreActorConfig:
+    config = McoreActorConfig(rollout_n=G, ppo_micro_batch_size_per_gpu=1, policy_loss=policy_loss, **settings)
+    config.global_batch_info.update(dp_size=1, global_batch_size=RESPONSES)
+    return config
+
+
+def largest_difference(got: tuple, want: tuple) -> float:
+    """Relative: of the loss, and of the gradient by its norm."""
+    assert want[1].norm() > 1e-3
+    return max(((a - b).norm() / b.norm()).item() for a, b in zip(got, want, strict=True))
+
+
+REWARDS = [
+    pytest.param({}, id="0 and 1"),
+    pytest.param({"failure": -1.0}, id="-1 and 1"),
+    pytest.param({"noise": 0.1}, id="shaped"),
+]
+METHODS = {
+    "grpo": ("token-mean", True, {}),
+    "dapo": ("token-mean", True, {"clip_ratio_low": 0.2, "clip_ratio_high": 0.28}),
+    "dr_grpo": ("seq-mean-token-sum-norm", False, {}),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("rewards", REWARDS)
+@pytest.mark.parametrize("seed", range(8))
+def test_loss_and_gradient_are_those_of_verls_own_method(method, rewards, seed):
+    aggregation, divide_by_std, clip = METHODS[method]
+    batch = Batch(seed, **rewards)
+    got = batch.with_weighting({"weighting": method}, **clip)
+    assert largest_difference(got, batch.with_verl(aggregation, divide_by_std, **clip)) <= BOUND
+
+
+@pytest.mark.parametrize("rewards", REWARDS)
+@pytest.mark.parametrize("seed", range(8))
+def test_lipo_is_lite_ppo_written_from_its_paper(rewards, seed):
+    """arXiv 2508.08221: advantage = (reward - mean of the group) / std of the batch, PPO clip, mean over all tokens.
+
+    With the 1e-6 under the fraction that all of verl's estimators have.
+    """
+    batch = Batch(seed, **rewards)
+    scores = batch.rewards.sum(-1)
+    group_mean = torch.stack([scores[batch.index == uid].mean() for uid in batch.index])
+    advantage = ((scores - group_mean) / (scores.std() + 1e-6)).unsqueeze(-1)
+    model = batch.model.clone().requires_grad_()
+    ratio = (batch.log_prob(model) - batch.log_prob(batch.sampled_by)).exp()
+    clipped = torch.maximum(-ratio * advantage, -ratio.clamp(0.8, 1.2) * advantage)
+    dual = torch.where(advantage < 0, torch.minimum(clipped, -3.0 * advantage), clipped)  # verl's bound, rarely met
+    loss = dual[batch.mask.bool()].mean()
+    loss.backward()
+    assert largest_difference(batch.with_weighting({"weighting": "lipo"}), (loss.detach(), model.grad)) <= BOUND
+
+
+@pytest.mark.parametrize("options", [{"weighting": "inverse_variance"}, {"weighting": "uniform", "weight_init": 2.0}])
+def test_fixed_weights_per_bin_written_out(options):
+    """Sum over bins 1 .. 7 of w_k times the mean of the bin's centred token losses."""
+    batch = Batch(0)
+    scores = batch.rewards.sum(-1)
+    rate = torch.stack([scores[batch.index == uid].mean() for uid in batch.index])
+    model = batch.model.clone().requires_grad_()
+    ratio, advantage = (batch.log_prob(model) - batch.log_prob(batch.sampled_by)).exp(), (scores - rate).unsqueeze(-1)
+    losses, loss = torch.maximum(-ratio * advantage, -ratio.clamp(0.8, 1.2) * advantage), torch.zeros(())
+    losses = torch.where(advantage < 0, torch.minimum(losses, -3.0 * advantage), losses)
+    for k in range(1, G):
+        where = (rate == k / G).unsqueeze(-1) & batch.mask.bool()
+        weight = 2.0 if options["weighting"] == "uniform" else 1 / (k / G * (1 - k / G))
+        loss = loss + (weight * losses[where].mean() if where.any() else 0.0)
+    loss.backward()
+    assert largest_difference(batch.with_weighting(options), (loss.detach(), model.grad)) <= BOUND
+
+
+def test_denominators():
+    tokens = torch.tensor([5.0, 8, 0, 2, 7])  # G = 4; bins 1 and 3 are informative and present
+    inf = float("inf")
+    assert bin_tokens(tokens, 100).tolist() == [inf, 8, inf, 2, inf]
+    # power 1: D = (8 + 2) / 2 bins for both;  power 1/2: c_1 = 2 sqrt(.8) / (sqrt(.8) + sqrt(.2)) = 4 / 3, D = 8 / c
+    assert bin_tokens(tokens, 100, 1.0).tolist() == [inf, 5, inf, 5, inf]
+    assert bin_tokens(tokens, 100, 0.5)[1::2].tolist() == pytest.approx([8 * 3 / 4, 2 * 3 / 2])
+    assert all_tokens(tokens, 100).tolist() == [22] * 5
+    assert token_budget(tokens, 100).tolist() == [100] * 5
+    assert bin_tokens(torch.tensor([3.0, 0, 4]), 1).tolist() == [inf] * 3  # nothing teaches
+
+
+def test_weights_of_mean_one_do_not_scale_the_loss():
+    weights = DifficultyWeights(4, {"weighting": "inverse_variance", "weight_scale": "mean_one"})
+    # w = 16/3, 4, 16/3; bins 1 and 2 present: mean 14/3, so 8/7 and 6/7, over T = 2 and 3
+    scale = weights.response_scale(torch.tensor([1.0, 2, 3, 0, 1]))
+    assert scale.tolist() == pytest.approx([0, 8 / 7 / 2, 6 / 7 / 3, 0, 0])
+
+
+class SquareRoot(Weighting):
+    """The example of docs/weightings.md: between DARO's start and ``inverse_variance``."""
+
+    def bin_weights(self, pass_rate):
+        return (pass_rate * (1 - pass_rate)) ** -0.5
+
+
+def test_a_users_own_weighting_is_named_by_its_import_path():
+    path = f"{__name__}.SquareRoot"
+    assert isinstance(find_weighting(path), SquareRoot)
+    weights = DifficultyWeights(2, {"weighting": path})
+    assert weights.weights().tolist() == pytest.approx([2.0])  # (1/2 * 1/2)^(-1/2)
+    weights.step(torch.tensor([0.3]), torch.tensor([True]))
+    assert weights.weights().tolist() == pytest.approx([2.0])
+
+
+@pytest.mark.parametrize("name", ["grop", "no.such.module", f"{__name__}.Batch", f"{__name__}.Missing", 3, None])
+def test_a_weighting_that_is_none_is_refused(name):
+    with pytest.raises(DaroConfigError, match=r"weighting: got .*expected one of learned, .*Fix: set"):
+        DifficultyWeights(4, {"weighting": name})
+
+
+def test_the_methods_of_the_paper_are_there():
+    names = {"learned", "closed_form", "grpo", "dapo", "dr_grpo", "lipo", "inverse_variance", "uniform"}
+    assert names <= set(weighting_names())
+    for name in weighting_names():
+        assert find_weighting(name).__doc__ != Weighting.__doc__
