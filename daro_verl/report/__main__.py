@@ -77,9 +77,13 @@ def _nothing(runs: Sequence[Run]) -> str:
 
 
 def _smoothing(text: str) -> float:
-    alpha = float(text)
+    try:
+        alpha = float(text)
+    except ValueError:
+        alpha = 0.0
     if not 0 < alpha <= 1:
-        raise ValueError(text)
+        fix = "pass 0.1 as in the paper, or 1 for no smoothing"
+        raise argparse.ArgumentTypeError(got_expected_fix("--smoothing", text, "a number in (0, 1]", fix))
     return alpha
 
 

@@ -1,5 +1,6 @@
 """What the user named: which runs, and which of them are seeds of one method."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ def parse_sources(arguments: Sequence[str]) -> list[Source]:
         DaroReportError: a path does not exist, or is given twice, or a label is empty.
     """
     sources = [_parse(argument) for argument in arguments]
-    times = Counter(source.path for source in sources)
+    times = Counter(source.path.resolve() for source in sources)
     for path, count in times.items():
         if count > 1:
             problem = got_expected_fix(
@@ -55,7 +56,7 @@ def _parse(argument: str) -> Source:
         label, rest = "", argument
     elif not label.strip():
         raise DaroReportError(got_expected_fix("run", argument, "LABEL=PATH", "write a label before the ="))
-    path = Path(rest).resolve()
+    path = Path(os.path.abspath(rest))  # not resolved: a link's own name is the label
     if not rest or not path.exists():
         fix = "name the directory that holds the job's logs (VERL_FILE_LOGGER_PATH, TENSORBOARD_DIR)"
         raise DaroReportError(got_expected_fix("run", rest, "an existing directory or log file", fix))

@@ -72,11 +72,14 @@ def curve(axes: Any, values: pd.Series, **style: Any) -> None:
 
 
 def step_axis(axes: Any) -> None:
-    """Whole numbers of training steps."""
+    """Whole numbers of training steps; to be called when everything is drawn."""
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlabel("training step")
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    first, last = axes.dataLim.intervalx
+    if last - first < 1:
+        axes.set_xlim(first - 1, last + 1)
 
 
 def pass_rate_axis(axes: Any, bins: Sequence[int], num_rollouts: int) -> None:

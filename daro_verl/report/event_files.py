@@ -4,6 +4,7 @@ The loader stops without a word at the first record it cannot read, so the recor
 """
 
 import struct
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ def read_event_file(path: Path, name: str) -> LogFile:
     Raises:
         DaroReportError: tensorboard is not installed.
     """
+    load = _loader()
     whole, rest = count_records(path)
     values, started, num_read, problem = Values(), 0.0, 0, ""
     try:
-        for event in _events(path):
+        for event in load(path):
             num_read += 1
             started = started or event.wall_time
             _add(values, event)
@@ -36,7 +38,7 @@ def read_event_file(path: Path, name: str) -> LogFile:
     if num_read < whole or problem:
         warnings.append(f"{name}: {num_read} of at least {whole} records are readable{problem}, the rest is ignored")
     elif rest and num_read:
-        warnings.append(f"{name}: last record, broken or still being written, ignored")
+        warnings.append(f"{name}: last record ignored, it is incomplete (the job was killed or is writing it)")
     elif rest or not num_read:
         warnings.append(f"{name}: no event in it: {'not an event file' if rest else 'empty'}")
     return LogFile(name, "TensorBoard", values.history(), frozenset(values.rows), tuple(warnings), started)
@@ -56,18 +58,21 @@ def count_records(path: Path) -> tuple[int, int]:
     return count, size - position
 
 
-def _events(path: Path) -> Any:
+def _loader() -> Callable[[Path], Iterator[Any]]:
     try:
+        from google.protobuf.message import DecodeError
         from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
     except ImportError as error:
         fix = "pip install tensorboard, or log with verl's file logger: trainer.logger=[console,file]"
         raise DaroReportError(got_expected_fix("TensorBoard event files", str(error), "tensorboard", fix)) from error
-    from google.protobuf.message import DecodeError
 
-    try:
-        yield from LegacyEventFileLoader(str(path)).Load()
-    except DecodeError as error:
-        raise ValueError(str(error)) from error
+    def load(path: Path) -> Iterator[Any]:
+        try:
+            yield from LegacyEventFileLoader(str(path)).Load()
+        except DecodeError as error:
+            raise ValueError(str(error)) from error
+
+    return load
 
 
 def _add(values: Values, event: Any) -> None:

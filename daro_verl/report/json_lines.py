@@ -26,10 +26,10 @@ def read_json_lines(path: Path, name: str) -> LogFile | None:
             record = _parse(line)
             if _is_record(record):
                 _add(values, record)
-            elif isinstance(record, dict) and not values.rows:
+            elif isinstance(record, dict) and "data" not in record and not values.rows:
                 return None
             elif not line.endswith(b"\n"):
-                warnings.append(f"{name}: last line, still being written, ignored")
+                warnings.append(f"{name}: last line ignored, it is incomplete (the job was killed or is writing it)")
             else:
                 broken.append(number)
     if broken:

@@ -68,7 +68,7 @@ def tidy(method: str, run: str, history: pd.DataFrame, columns: Mapping[str, tup
         history: index ``step``, a column per metric.
         columns: (quantity, G, k) by metric.
     """
-    long = history[list(columns)].rename_axis(index="step", columns="metric").stack().rename("value").reset_index()
+    long = history[list(columns)].rename_axis("step").reset_index().melt("step", var_name="metric")
     long = long[np.isfinite(long["value"])]
     keys = pd.DataFrame([columns[metric] for metric in long["metric"]], columns=["quantity", "num_rollouts", "bin"])
     keys = keys.set_index(long.index).assign(method=method, run=run)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from daro_verl.report.reading import Run
-from daro_verl.report.section import Section, Table, file_stems
+from daro_verl.report.section import Section, Table, file_stems, grouped
 from daro_verl.report.template import PAGE, STYLE
 
 NONE = "\N{EN DASH}"
@@ -42,7 +42,6 @@ def page(
 
 
 def _section(section: Section, stem: str, pictures: Mapping[str, bytes]) -> dict[str, Any]:
-    missing = [{"runs": ", ".join(entry.runs), "metric": entry.metric, "fix": entry.fix} for entry in section.missing]
     return {
         "stem": stem,
         "number": section.number,
@@ -55,7 +54,7 @@ def _section(section: Section, stem: str, pictures: Mapping[str, bytes]) -> dict
         "light": data_uri(pictures["light"]) if pictures else "",
         "dark": data_uri(pictures["dark"]) if pictures else "",
         "tables": [cells(table) for table in section.tables],
-        "missing": missing,
+        "missing": grouped(section.missing),
     }
 
 

@@ -10,15 +10,17 @@ import pandas as pd
 from daro_verl.report.theme import Theme
 
 DARO = "algorithm.adv_estimator=daro"
+NEW_DARO = f"{DARO}, from the version of daro-verl on that has this report"
+EVERY_TRAINER = "trainer.logger=[console,file] (every trainer of verl logs it)"
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A metric that a figure needs and a run did not log; ``fix`` says which option logs it."""
+    """A metric that a figure needs, the option that logs it, and the names of the runs that did not."""
 
     metric: str
     fix: str
-    runs: tuple[str, ...] = ()
+    runs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,20 @@ def file_stems(sections: Sequence[Section]) -> list[str]:
             stem = f"{base}-{number}"
         stems.append(stem)
     return stems
+
+
+def span(first: float, last: float) -> str:
+    """``step 3``, ``steps 1 to 3``."""
+    return f"step {first:.0f}" if first == last else f"steps {first:.0f} to {last:.0f}"
+
+
+def grouped(missing: Sequence[Missing]) -> list[tuple[str, tuple[str, ...], str]]:
+    """Runs, metrics and fix; metrics of the same runs with the same fix are said together."""
+    together: dict[tuple[str, str], tuple[str, ...]] = {}
+    for entry in missing:
+        key = ", ".join(entry.runs), entry.fix
+        together[key] = (*together.get(key, ()), entry.metric)
+    return [(runs, metrics, fix) for (runs, fix), metrics in together.items()]
 
 
 def seeds(count: int) -> str:

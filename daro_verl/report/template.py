@@ -85,9 +85,10 @@ PAGE = """<!DOCTYPE html>
 {%- endfor %}
 {%- if section.missing %}
 <div class="missing">
-{%- for entry in section.missing %}
-<p>Not logged{% if entry.runs %} by {{ entry.runs }}{% endif %}: <code>{{ entry.metric }}</code>.
- What logs it: <code>{{ entry.fix }}</code></p>
+{%- for names, metrics, fix in section.missing %}
+<p>Not logged by {{ names }}: {% for metric in metrics %}
+ <code>{{ metric }}</code>{{ ", " if not loop.last }}{% endfor %}.
+ What logs {{ "it" if metrics | length == 1 else "them" }}: {{ fix }}</p>
 {%- endfor %}
 </div>
 {%- endif %}

@@ -47,6 +47,11 @@ Columns = Callable[[pd.DataFrame], Mapping[str, tuple[str, int, int]]]
 def tidy_runs(runs: Sequence[Run], columns: Columns) -> pd.DataFrame:
     """The tidy tables of all runs below each other. ``columns``: which of a history's columns are wanted."""
     tables = [tidy(run.method, run.name, run.history, found) for run in runs if (found := columns(run.history))]
+    return joined(tables)
+
+
+def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Tidy tables below each other."""
     return pd.concat([table for table in tables if len(table)] or [empty_tidy()], ignore_index=True)
 
 
@@ -58,7 +63,7 @@ def per_bin_units(runs: Sequence[Run], quantities: Iterable[str], shares: str = 
     """
     quantities = tuple(quantities)
     table = tidy_runs(runs, lambda history: bin_columns(history, quantities))
-    if shares:
+    if (table["quantity"] == shares).any():
         table = pd.concat([table[table["quantity"] != shares], _with_zeros(table[table["quantity"] == shares])])
     return [unit for _, part in table.groupby("num_rollouts", sort=True) for unit in method_units(part)]
 
@@ -67,7 +72,7 @@ def _with_zeros(shares: pd.DataFrame) -> pd.DataFrame:
     """Every bin at every step: otherwise the mean over seeds would be over those that had the bin, and exceed one."""
     keys = ["method", "run", "quantity", "num_rollouts", "step"]
     wide = shares.pivot_table(index=keys, columns="bin", values="value", sort=False).fillna(0.0)
-    return wide.stack().rename("value").reset_index()
+    return wide.melt(ignore_index=False).reset_index()
 
 
 def method_units(table: pd.DataFrame) -> list[Unit]:

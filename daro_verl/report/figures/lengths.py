@@ -6,7 +6,7 @@ import pandas as pd
 
 from daro_verl.report.drawing import new_figure, pass_rate_axis, styled
 from daro_verl.report.reading import Run
-from daro_verl.report.section import DARO, Missing, Section, Table
+from daro_verl.report.section import NEW_DARO, Missing, Section, Table, span
 from daro_verl.report.statistics import last_part, series
 from daro_verl.report.theme import Theme
 from daro_verl.report.units import Unit, per_bin_units, without
@@ -25,7 +25,7 @@ def sections(runs: list[Run], alpha: float) -> list[Section]:
     """A section per method that logged lengths; one that says what is missing where none did."""
     units = per_bin_units(runs, SHARES + LENGTHS)
     missing = [
-        Missing(f"actor/daro/{name}/{{k}}of{{G}}", DARO, absent)
+        Missing(f"actor/daro/{name}/{{k}}of{{G}}", NEW_DARO, absent)
         for name in SHARES + LENGTHS
         if (absent := without(runs, units, name))
     ]
@@ -41,13 +41,12 @@ def _section(unit: Unit, missing: tuple[Missing, ...]) -> Section:
     if unit.quantities() & set(LENGTHS):
         said.append("mean number of tokens of a correct and of an incorrect response")
     text = "; ".join(said)
-    first, last = unit.steps
     return Section(
         number=3,
         key="lengths",
         title=TITLE,
         method=unit.method,
-        caption=f"{text[0].upper()}{text[1:]}. Bars: mean over steps {first} to {last}, whiskers: the middle half "
+        caption=f"{text[0].upper()}{text[1:]}. Bars: mean over {span(*unit.steps)}, whiskers: the middle half "
         f"of the steps ({unit.said_seeds}). On policy the loss of a bin is positive where incorrect responses are "
         "longer than correct ones.",
         alt=f"Bar chart of correct and incorrect response lengths in {len(numbers)} difficulty bins.",

@@ -5,13 +5,15 @@ from typing import Any
 import pandas as pd
 
 from daro_verl.report.drawing import bin_legend, curve, new_figure, step_axis, styled, thin
+from daro_verl.report.metrics import scalar_columns
 from daro_verl.report.reading import Run
-from daro_verl.report.section import DARO, Missing, Section, Table
+from daro_verl.report.section import DARO, NEW_DARO, Missing, Section, Table, span
 from daro_verl.report.statistics import final, last_part, series, smooth
 from daro_verl.report.theme import Theme
-from daro_verl.report.units import Unit, per_bin_units, without
+from daro_verl.report.units import Unit, method_units, per_bin_units, tidy_runs, without
 
 LOSS, ON_POLICY, GAP, SNR, SHARE = "loss", "loss_on_policy", "loss_gap", "loss_snr", "loss_share"
+RATIO = "loss_share_ratio"
 TITLE = "Loss per pass rate"
 COLUMNS = {
     LOSS: "loss",
@@ -26,17 +28,19 @@ def sections(runs: list[Run], alpha: float) -> list[Section]:
     """A section per method that logged losses or shares; one that says what is missing where none did."""
     units = per_bin_units(runs, COLUMNS, shares=SHARE)
     missing = [
-        Missing(f"actor/daro/{name}/{{k}}of{{G}}", DARO, absent)
-        for name in (LOSS, ON_POLICY, SHARE)
+        Missing(f"actor/daro/{name}/{{k}}of{{G}}", fix, absent)
+        for name, fix in ((LOSS, DARO), (ON_POLICY, NEW_DARO), (SHARE, NEW_DARO))
         if (absent := without(runs, units, name))
     ]
     drawable = [unit for unit in units if unit.quantities() & {LOSS, ON_POLICY, SHARE}]
     if not drawable:
         return [Section(2, "losses", TITLE, "", missing=tuple(missing))]
-    return [_section(unit, alpha, tuple(missing)) for unit in drawable]
+    ratios = method_units(tidy_runs(runs, lambda history: scalar_columns(history, [RATIO])))
+    notes = {ratio.method: _ratio(ratio) for ratio in ratios}
+    return [_section(unit, alpha, tuple(missing), notes.get(unit.method, "")) for unit in drawable]
 
 
-def _section(unit: Unit, alpha: float, missing: tuple[Missing, ...]) -> Section:
+def _section(unit: Unit, alpha: float, missing: tuple[Missing, ...], note: str) -> Section:
     numbers = table(unit)
     late = "; ".join(f"{k} {value:.3g}" for k, value in _late_losses(unit).items())
     return Section(
@@ -45,12 +49,19 @@ def _section(unit: Unit, alpha: float, missing: tuple[Missing, ...]) -> Section:
         title=TITLE,
         method=unit.method,
         caption=_caption(unit, alpha),
-        alt=f"Line chart of the losses of {len(numbers)} difficulty bins over steps {unit.steps[0]} to {unit.steps[1]}."
+        alt=f"Line chart of the losses of {len(numbers)} difficulty bins over {span(*unit.steps)}."
         + (f" Mean loss over the last tenth of the steps: {late}." if late else ""),
         draw=lambda theme: draw(unit.mean, unit.num_rollouts, alpha, theme=theme),
         tables=(Table("Loss by pass rate, not smoothed", numbers),),
         missing=missing,
+        notes=(note,) if note else (),
     )
+
+
+def _ratio(unit: Unit) -> str:
+    values = series(unit.mean, RATIO)
+    late = last_part(values, *unit.steps)
+    return f"Largest over smallest share: {final(values):.3g} at the end, {late:.3g} over the last 10 % of the steps."
 
 
 def _caption(unit: Unit, alpha: float) -> str:

@@ -7,33 +7,30 @@ import pandas as pd
 from daro_verl.report.drawing import curve, new_figure, step_axis, styled
 from daro_verl.report.metrics import SCORE, scalar_columns, validation_columns
 from daro_verl.report.reading import Run
-from daro_verl.report.section import Missing, Section, Table, seeds
+from daro_verl.report.section import EVERY_TRAINER, Missing, Section, Table, seeds, span
 from daro_verl.report.statistics import final, last_part, series
 from daro_verl.report.theme import Theme
-from daro_verl.report.units import Unit, complete_curve, method_units, tidy_runs
+from daro_verl.report.units import Unit, complete_curve, joined, method_units, tidy_runs
+from daro_verl.report.validation import VALIDATION, average_over_sources
 
 TITLE = "Pass rates"
-VALIDATION, TRAINING = "validation", "score"
+TRAINING = "score"
 PANELS = {VALIDATION: "validation, mean over data sets", TRAINING: "training score"}
 METRIC = "val-core/{data source}/acc/mean@{N}"
 FIX = "trainer.test_freq=10 with data.val_files"
 
 
 def sections(runs: list[Run], alpha: float) -> list[Section]:
-    """One section with all runs: validation where a run logged it, else its training score."""
+    """One section with all runs: validation where it makes a curve, the training score of the other runs."""
     by_source = tidy_runs(runs, validation_columns)
-    data, notes = average_over_sources(by_source)
-    validated = set(data["run"])
-    missing = [Missing(METRIC, FIX, tuple(run.name for run in runs if run.name not in validated))]
-    scores = tidy_runs(
-        [run for run in runs if run.name not in validated], lambda table: scalar_columns(table, [TRAINING])
-    )
-    scored = set(scores["run"])
-    missing.append(Missing(SCORE, "trainer.logger=[console,file] (every trainer of verl logs it)",
-                           tuple(run.name for run in runs if run.name not in validated | scored)))  # fmt: skip
-    found, data = tuple(entry for entry in missing if entry.runs), pd.concat([data, scores], ignore_index=True)
+    validation, notes = average_over_sources(by_source)
+    curves = {run for run, steps in validation.groupby("run")["step"].nunique().items() if steps > 1}
+    rest = [run for run in runs if run.name not in curves]
+    scores = tidy_runs(rest, lambda history: scalar_columns(history, [TRAINING]))
+    missing = _missing(runs, rest, set(validation["run"]), set(scores["run"]))
+    data = joined([validation, scores])
     if data.empty:
-        return [Section(5, "pass_rates", TITLE, "", missing=found)]
+        return [Section(5, "pass_rates", TITLE, "", missing=missing)]
     units, methods = method_units(data), list(dict.fromkeys(run.method for run in runs))
     numbers = table(units)
     tables = [Table("Pass rate by method", numbers)]
@@ -46,37 +43,21 @@ def sections(runs: list[Run], alpha: float) -> list[Section]:
             key="pass_rates",
             title=TITLE,
             caption=_caption(units),
-            alt=f"Line chart of pass rates over steps {data['step'].min()} to {data['step'].max()}. Final: {ends}.",
+            alt=f"Line chart of pass rates over {span(data['step'].min(), data['step'].max())}. Final: {ends}.",
             draw=lambda theme: draw(units, methods, theme=theme),
             tables=tuple(tables),
-            missing=found,
+            missing=missing,
             notes=tuple(notes),
         )
     ]
 
 
-def average_over_sources(by_source: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Validation as the unweighted mean over data sources, as quantity ``validation``, and notes.
-
-    Only sources that every run logged count, so that methods are compared on the same; all of a run's own where there
-    are no such. A step counts if it has all of the run's sources.
-    """
-    common, notes = set(by_source["quantity"]), []
-    per_run = by_source.groupby("run")["quantity"].agg(set)
-    common = set.intersection(*per_run) if len(per_run) else set()
-    everything = set().union(*per_run)
-    if common and common != everything:
-        notes.append(f"The mean is over {', '.join(sorted(common))}: not every run validated on the others.")
-        by_source = by_source[by_source["quantity"].isin(common)]
-    elif everything and not common:
-        notes.append("No data set was validated by every run: each mean is over the run's own, which differ.")
-    keys = ["method", "run", "step"]
-    rates = by_source.groupby([*keys, "quantity"], sort=False)["value"].mean()
-    groups = rates.groupby(keys, sort=False)
-    wanted = by_source.groupby("run")["quantity"].nunique()
-    average = pd.DataFrame({"value": groups.mean(), "count": groups.size()}).reset_index()
-    average = average[average["count"] == average["run"].map(wanted)].drop(columns="count")
-    return average.assign(quantity=VALIDATION, num_rollouts=0, bin=0), notes
+def _missing(runs: list[Run], rest: list[Run], validated: set[str], scored: set[str]) -> tuple[Missing, ...]:
+    found = [
+        Missing(METRIC, FIX, tuple(run.name for run in runs if run.name not in validated)),
+        Missing(SCORE, EVERY_TRAINER, tuple(run.name for run in rest if run.name not in scored)),
+    ]
+    return tuple(entry for entry in found if entry.runs)
 
 
 def _caption(units: list[Unit]) -> str:
@@ -131,11 +112,11 @@ def draw(units: list[Unit], methods: list[str], *, theme: Theme) -> Any:
     for axes, name in zip(panels, shown, strict=True):
         for unit in units:
             if name in unit.quantities():
-                style = theme.method(methods.index(unit.method))
-                _curve_with_band(axes, complete_curve(unit, name), f"{unit.method} ({seeds(len(unit.runs))})", style)
+                points, style = complete_curve(unit, name), theme.method(methods.index(unit.method))
+                _curve_with_band(axes, points, f"{unit.method} ({seeds(int(points['count'].max()))})", style)
         axes.set(title=PANELS[name], ylabel="pass rate" if name == VALIDATION else "mean score")
         step_axis(axes)
-    handles = {axes.get_label(): axes for panel in panels for axes in panel.lines}
+    handles = {line.get_label(): line for axes in panels for line in axes.lines}
     figure.legend(handles=list(handles.values()), loc="outside right center")
     return figure
 

@@ -7,7 +7,7 @@ import pandas as pd
 from daro_verl.report.drawing import curve, new_figure, step_axis, styled, thin
 from daro_verl.report.metrics import ENTROPY, RESPONSE_LENGTH, REWARD, scalar_columns
 from daro_verl.report.reading import Run
-from daro_verl.report.section import Missing, Section, Table
+from daro_verl.report.section import EVERY_TRAINER, Missing, Section, Table, span
 from daro_verl.report.statistics import centred_mean, final, last_part, series
 from daro_verl.report.theme import Theme
 from daro_verl.report.units import method_units, tidy_runs
@@ -23,8 +23,8 @@ FIXES = {
         ENTROPY,
         "algorithm.rollout_correction.bypass_mode=False (verl logs it with the old log-probabilities)",
     ),
-    "response_length": (RESPONSE_LENGTH, "trainer.logger=[console,file] (every trainer of verl logs it)"),
-    "reward": (REWARD, "trainer.logger=[console,file] (every trainer of verl logs it)"),
+    "response_length": (RESPONSE_LENGTH, EVERY_TRAINER),
+    "reward": (REWARD, EVERY_TRAINER),
 }
 
 
@@ -45,7 +45,7 @@ def sections(runs: list[Run], alpha: float) -> list[Section]:
             key="training",
             title=TITLE,
             caption=f"Thin: each run as logged. Thick: centred moving mean over a twentieth of the steps{average}.",
-            alt=f"Line charts of {', '.join(shown)} over steps {data['step'].min()} to {data['step'].max()} for "
+            alt=f"Line charts of {', '.join(shown)} over {span(data['step'].min(), data['step'].max())} for "
             f"{', '.join(methods)}.",
             draw=lambda theme: draw(data, methods, theme=theme),
             tables=(Table("Training by run, as logged", numbers),),
@@ -69,7 +69,7 @@ def table(data: pd.DataFrame) -> pd.DataFrame:
             if len(values):
                 row[f"{title} ({unit}), final"] = final(values.sort_index())
                 row[f"{title}, last 10 %"] = last_part(values, *ends)
-        rows[run] = {"steps": f"{ends[0]} to {ends[1]}"} | row
+        rows[run] = {"over": span(*ends)} | row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("run")
 
 

@@ -6,19 +6,19 @@ import pandas as pd
 
 from daro_verl.report.drawing import bin_legend, curve, new_figure, pass_rate_axis, step_axis, styled, value_axis
 from daro_verl.report.reading import Run
-from daro_verl.report.section import DARO, Missing, Section, Table
+from daro_verl.report.section import DARO, Missing, Section, Table, span
 from daro_verl.report.statistics import final, last_part, moments, series
 from daro_verl.report.theme import Theme
 from daro_verl.report.units import Unit, per_bin_units, without
 
-QUANTITY = "weight"
+QUANTITY, PROMPTS = "weight", "pass_rate"
 TITLE = "Difficulty weights"
 METRIC = "actor/daro/weight/{k}of{G}"
 
 
 def sections(runs: list[Run], alpha: float) -> list[Section]:
     """A section per method that logged weights; one that says what is missing where none did."""
-    units = per_bin_units(runs, [QUANTITY])
+    units = [unit for unit in per_bin_units(runs, [QUANTITY, PROMPTS]) if QUANTITY in unit.quantities()]
     absent = without(runs, units, QUANTITY)
     missing = (Missing(METRIC, DARO, absent),) if absent else ()
     if not units:
@@ -27,7 +27,6 @@ def sections(runs: list[Run], alpha: float) -> list[Section]:
 
 
 def _section(unit: Unit, missing: tuple[Missing, ...]) -> Section:
-    first, last = unit.steps
     numbers = table(unit)
     ends = "; ".join(f"{name} {value:.3g}" for name, value in numbers["final"].items())
     return Section(
@@ -38,7 +37,7 @@ def _section(unit: Unit, missing: tuple[Missing, ...]) -> Section:
         caption=f"Left: weight of each difficulty bin after every training step ({unit.said_seeds}). Right: the "
         "weights over the pass rate at the first and last step and at the quarters between them. With the "
         "paper's objective the optimum is one over the bin's loss: a bin with a small loss gets a large weight.",
-        alt=f"Line chart of {len(numbers)} difficulty weights over steps {first} to {last}. Final weights: {ends}.",
+        alt=f"Line chart of {len(numbers)} difficulty weights over {span(*unit.steps)}. Final weights: {ends}.",
         draw=lambda theme: draw(unit.mean, unit.num_rollouts, theme=theme),
         tables=(Table("Difficulty weight by pass rate", numbers),),
         missing=missing,
@@ -46,12 +45,15 @@ def _section(unit: Unit, missing: tuple[Missing, ...]) -> Section:
 
 
 def table(unit: Unit) -> pd.DataFrame:
-    """First, final and late weights, a row per bin."""
+    """First, final and late weights, and the late share of prompts with this pass rate; a row per bin."""
     rows = {}
     for k in unit.bins(QUANTITY):
         values = series(unit.mean, QUANTITY, k)
         late = last_part(values, *unit.steps)
-        rows[f"{k}/{unit.num_rollouts}"] = {"first": values.iloc[0], "final": final(values), "mean of last 10 %": late}
+        row = {"first": values.iloc[0], "final": final(values), "mean of last 10 %": late}
+        if PROMPTS in unit.quantities():
+            row["share of prompts, last 10 %"] = last_part(series(unit.mean, PROMPTS, k), *unit.steps)
+        rows[f"{k}/{unit.num_rollouts}"] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pass rate")
 
 
