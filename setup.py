@@ -16,6 +16,8 @@ EXTRAS = {
     # rollout servers on a GPU; verl pins the engine's version itself
     "vllm": ["verl[vllm]>=0.9.1,<0.9.2"],
     "sglang": ["verl[sglang]>=0.9.1,<0.9.2"],
+    # python -m daro_verl.report
+    "report": ["matplotlib>=3.10", "tensorboard>=2.20"],
     # everything on a machine without a GPU: Megatron-core actors and vLLM servers
     "cpu": [
         *VERL,

@@ -47,6 +47,15 @@ def output(tmp_path_factory) -> Path:
     return folder
 
 
+def assert_theorem_1_holds(metrics: dict[str, float], label: str) -> None:
+    """One mini-batch per batch is on policy: the engines' loss of a bin is what lengths and rewards alone say."""
+    if f"actor/daro/loss/{label}" in metrics:
+        on_policy = metrics[f"actor/daro/loss_on_policy/{label}"]
+        assert metrics[f"actor/daro/loss/{label}"] == pytest.approx(on_policy, abs=1e-5)
+        assert metrics[f"actor/daro/length_right/{label}"] > 0 and metrics[f"actor/daro/length_wrong/{label}"] > 0
+        assert 0 <= metrics[f"actor/daro/loss_share/{label}"] <= 1
+
+
 def test_every_step_logs_daros_metrics(output):
     steps = logged(output, "daro")
     for step in (1, 2, 3):
@@ -55,6 +64,7 @@ def test_every_step_logs_daros_metrics(output):
             assert 0.01 <= metrics[f"actor/daro/weight/{k}of{G}"] <= 100
             assert 0 <= metrics[f"actor/daro/loss_not_positive/{k}of{G}"] <= 1
             assert 0 <= metrics[f"actor/daro/token_share/{k}of{G}"] <= 1
+            assert_theorem_1_holds(metrics, f"{k}of{G}")
         assert sum(metrics[f"daro/pass_rate/{k}of{G}"] for k in range(G + 1)) == pytest.approx(1)
         ends = metrics[f"daro/pass_rate/0of{G}"] + metrics[f"daro/pass_rate/{G}of{G}"]
         assert metrics["daro/taught_nothing"] == pytest.approx(ends)

@@ -6,8 +6,8 @@ from verl.workers.config import McoreActorConfig
 
 from daro_verl.workers.bin_loss import BinLoss
 from daro_verl.workers.difficulty_weights import DifficultyWeights
-from tests.unit.bins import tokens_of
 from daro_verl.workers.policy_loss import DaroPolicyLossConfig, compute_policy_loss_daro, reweighted
+from tests.unit.bins import tokens_of
 
 G = 2
 # One prompt, G = 2: one response right (A = 1 - 1/2), one wrong (A = 0 - 1/2), one token each. mu = 1/2, T_1 = 2.
