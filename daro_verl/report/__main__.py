@@ -60,7 +60,9 @@ def _write_figures(sections: Sequence[Section], out: Path) -> dict[str, dict[str
     """Draw each section in each theme, one figure in memory at a time. PNG in light only: it is for documents."""
     pictures: dict[str, dict[str, bytes]] = {}
     for section, stem in zip(sections, file_stems(sections), strict=True):
-        for theme in THEMES if section.draw else ():
+        if section.draw is None:
+            continue
+        for theme in THEMES:
             figure = section.draw(theme)
             pictures.setdefault(stem, {})[theme.name] = svg = save(figure, theme, "svg")
             (out / f"{stem}{'' if theme is LIGHT else f'-{theme.name}'}.svg").write_bytes(svg)

@@ -49,9 +49,10 @@ def styled(draw: Callable[..., Any]) -> Callable[..., Any]:
 def new_figure(num_panels: int, height: float = 3.6, share_y: bool = False, ratios: Sequence[float] = ()) -> Any:
     """A figure of panels in a row, without pyplot, so that nothing stays open: (figure, list of axes)."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(10.5 if num_panels > 1 else 8.0, height), layout="constrained")
-    figure.get_layout_engine().set(wspace=0.05)
+    layout = ConstrainedLayoutEngine(wspace=0.05)
+    figure = Figure(figsize=(10.5 if num_panels > 1 else 8.0, height), layout=layout)
     widths = list(ratios) or [1] * num_panels
     axes = figure.subplots(1, num_panels, squeeze=False, sharey=share_y, width_ratios=widths)[0]
     return figure, list(axes)
@@ -59,9 +60,9 @@ def new_figure(num_panels: int, height: float = 3.6, share_y: bool = False, rati
 
 def thin(values: Values) -> Values:
     """Every n-th step and the last, no more than a panel has pixels, so that files of long runs stay small."""
-    stride = -(-len(values) // MOST_POINTS)
-    chosen = np.unique([*range(0, len(values), stride or 1), len(values) - 1]) if len(values) else []
-    return values.iloc[chosen]
+    count: int = len(values)
+    stride: int = max(1, -(-count // MOST_POINTS))
+    return values.iloc[sorted({*range(0, count, stride), *range(count - 1, count)})]
 
 
 def curve(axes: Any, values: pd.Series, **style: Any) -> None:
@@ -90,11 +91,10 @@ def pass_rate_axis(axes: Any, bins: Sequence[int], num_rollouts: int) -> None:
     axes.set_xlabel("pass rate of the prompt")
 
 
-def value_axis(axes: Any, values: Sequence[float]) -> None:
+def value_axis(axes: Any, values: np.ndarray) -> None:
     """Logarithmic with plain numbers where positive values span a wide range, else linear."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    values = np.asarray(values, dtype=float)
     if not len(values) or values.min() <= 0 or values.max() / values.min() < LOG_RATIO:
         return
     axes.set_yscale("log")

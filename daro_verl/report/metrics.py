@@ -85,7 +85,9 @@ def bin_columns(history: pd.DataFrame, quantities: Iterable[str]) -> dict[str, t
     wanted, found = set(quantities), {}
     for metric in history.columns:
         match = BIN.match(metric)
-        quantity = _QUANTITY_OF_FAMILY.get(match["family"]) if match else None
+        if match is None:
+            continue
+        quantity = _QUANTITY_OF_FAMILY.get(match["family"], "")
         if quantity in wanted and 0 <= int(match["k"]) <= int(match["num_rollouts"]):
             found[metric] = (quantity, int(match["num_rollouts"]), int(match["k"]))
     return found

@@ -75,7 +75,7 @@ def cells(table: Table) -> dict[str, Any]:
     }
 
 
-def number(value: object) -> str:
+def number(value: Any) -> str:
     """Four significant digits; whole numbers as they are; a dash for NaN."""
     if isinstance(value, str):
         return value

@@ -48,7 +48,9 @@ def read_run(source: Source) -> Run:
 
 def _read_files(path: Path) -> tuple[list[LogFile], list[str]]:
     """Every log below ``path``, attempts in order: by name (``2`` before ``10``), event files by their first event."""
-    read, foreign, warnings = [], [], []
+    read: list[LogFile] = []
+    foreign: list[str] = []
+    warnings: list[str] = []
     for file in sorted(_find(path), key=lambda file: _natural(str(file))):
         name = file.relative_to(path).as_posix() if path.is_dir() else file.name
         reader = read_event_file if NAME_PART in file.name else read_json_lines

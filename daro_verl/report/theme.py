@@ -24,7 +24,7 @@ class Theme:
     moments: tuple[str, float, float]
     rc: dict = field(init=False, compare=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "rc", _rc(self))
 
     def ordered(self, ramp: tuple[str, float, float], count: int) -> list:

@@ -126,9 +126,9 @@ def _draw_shares(axes: Any, mean: pd.DataFrame, alpha: float, colours: dict[int,
     shares = rows.pivot(index="step", columns="bin", values="value").fillna(0).apply(smooth, alpha=alpha)
     shares = thin(shares.div(shares.sum(axis=1), axis=0).fillna(0))
     edge = {"linewidth": 0.4, "edgecolor": theme.background}
+    if len(shares) == 1:  # a single step is one step wide
+        shares = pd.concat([shares, shares.rename(lambda step: step + 1)])
     stacked = [shares[k].to_numpy() for k in shares.columns]
-    if len(shares) == 1:
-        shares, stacked = pd.concat([shares, shares.rename(lambda step: step + 1)]), [[*x, *x] for x in stacked]
     axes.stackplot(shares.index.to_numpy(), stacked, colors=[colours[int(k)] for k in shares.columns], **edge)
     axes.set(title="share of the total loss", ylabel="share", ylim=(0, 1))
     axes.set_xlim(shares.index.min(), shares.index.max())

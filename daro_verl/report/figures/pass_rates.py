@@ -86,7 +86,7 @@ def table(units: list[Unit]) -> pd.DataFrame:
                 "standard error": final(points["error"]),
                 "at step": int(values.index[-1]),
                 "best": values.max(),
-                "best at step": int(values.idxmax()),
+                "best at step": int(values.index[int(values.argmax())]),
                 "mean of last 10 %": last_part(values, *unit.steps),
             }
     result = pd.DataFrame.from_dict(rows, orient="index")

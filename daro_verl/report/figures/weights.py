@@ -68,7 +68,7 @@ def draw(mean: pd.DataFrame, num_rollouts: int, *, theme: Theme) -> Any:
         curve(over_steps, series(mean, QUANTITY, k), color=colours[k])
     over_steps.set(title="over training", ylabel="difficulty weight")
     step_axis(over_steps)
-    value_axis(over_steps, mean["value"])
+    value_axis(over_steps, mean["value"].to_numpy())
     by_step = mean.pivot(index="step", columns="bin", values="value")
     chosen = moments(by_step.index)
     handles = []
