@@ -90,7 +90,9 @@ def job_problems(config: DictConfig, use_critic: bool) -> list[str]:
 def weighting_problems(config: DictConfig, options: DaroConfig) -> list[str]:
     """What contradicts the chosen weighting."""
     actor = config.actor_rollout_ref.actor
-    low, high = actor.get("clip_ratio_low", 0.2), actor.get("clip_ratio_high", 0.2)
+    low, high = (
+        actor.clip_ratio if value is None else value for value in (actor.clip_ratio_low, actor.clip_ratio_high)
+    )
     if isinstance(find_weighting(options.weighting), DAPO) and high <= low:
         expected = f"more than clip_ratio_low ({low}), which is half of what makes DAPO differ from GRPO"
         fix = "set actor_rollout_ref.actor.clip_ratio_high=0.28, or +algorithm.daro.weighting=grpo"

@@ -24,9 +24,6 @@ class Weighting:
     normaliser: ClassVar[str] = "bin_tokens"
     """Which ``D_k``: a key of :data:`NORMALISERS`."""
 
-    fixed_options: ClassVar[dict[str, Any]] = {}
-    """Options of ``algorithm.daro`` that belong to the method: a job that sets another value is refused."""
-
     def advantage_factor(self, groups: PromptGroups) -> torch.Tensor:
         """``f_p``, [num_prompts] float64, from the rewards of the whole batch (driver)."""
         return torch.ones_like(groups.pass_rate)
@@ -94,8 +91,12 @@ def find_weighting(name: str) -> Weighting:
             cls = getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError) as error:
             raise _not_found(f"{name} ({error})") from error
-    if not (isinstance(cls, type) and issubclass(cls, Weighting) and cls.normaliser in NORMALISERS):
+    if not (isinstance(cls, type) and issubclass(cls, Weighting)):
         raise _not_found(name)
+    for attribute, known in {"normaliser": tuple(NORMALISERS), "learns": (None, "adam", "closed_form")}.items():
+        if (value := getattr(cls, attribute)) not in known:
+            expected, fix = f"one of {', '.join(map(str, known))}", "correct the class"
+            raise DaroConfigError(got_expected_fix(f"{name}.{attribute}", value, expected, fix))
     return cls()
 
 

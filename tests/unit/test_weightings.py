@@ -189,6 +189,15 @@ def test_a_weighting_that_is_none_is_refused(name):
         DifficultyWeights(4, {"weighting": name})
 
 
+class Misspelt(Weighting):
+    normaliser = "tokens"
+
+
+def test_a_weighting_with_an_unknown_part_is_refused():
+    with pytest.raises(DaroConfigError, match=r"Misspelt.normaliser: got 'tokens', expected one of bin_tokens, "):
+        find_weighting(f"{__name__}.Misspelt")
+
+
 def test_the_methods_of_the_paper_are_there():
     names = {"learned", "closed_form", "grpo", "dapo", "dr_grpo", "lipo", "inverse_variance", "uniform"}
     assert names <= set(weighting_names())
