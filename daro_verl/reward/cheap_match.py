@@ -1,0 +1,78 @@
+"""Verdicts that need no algebra: equal texts, numbers, choices, words. Everything else is for math-verify."""
+
+import re
+from fractions import Fraction
+
+from daro_verl.reward.normalise import LONGEST_ANSWER, Answer
+from daro_verl.reward.numerals import Number, same_number, to_number
+
+_LOOSE_SPACE = re.compile(r"(?<![0-9]) | (?![0-9])")  # but 2 1/2 is not 21/2
+_CHOICE = re.compile(r"\(?([A-J])\)?")
+_CHOICE_AND_MORE = re.compile(r"(?:\\text\s?\{\s?)?\(([A-J])\)[^,;]*|([A-J])[.:)] [^,;]*", re.DOTALL)
+_WORDS = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*\.?")
+_IN_BASE = re.compile(r"([0-9A-Za-z]+)_\{?\s?([0-9]{1,2})\s?\}?")
+
+
+def cheap_match(gold: Answer, predicted: Answer) -> bool | None:
+    """Whether the prediction is right, or None where only algebra can tell.
+
+    Decided: different known units (wrong); equal texts but for spaces; two plain numbers; digits in a base; choices
+    ``A`` to ``J``, also ``(C) 5`` for ``C``; words; texts too long to be normalised.
+    """
+    if not predicted.text or not gold.text:
+        return False
+    if gold.unit and predicted.unit and gold.unit != predicted.unit:
+        return False
+    numbers = to_number(gold.text), to_number(predicted.text)
+    if numbers[0] is not None and numbers[1] is not None:
+        return _same_up_to_percent(numbers[0], gold.percent, numbers[1], predicted.percent)
+    if _tight(gold.text) == _tight(predicted.text):
+        return True
+    if max(len(gold.text), len(predicted.text)) > LONGEST_ANSWER:
+        return False
+    for decide in (_same_in_base, _same_choice, _same_words):
+        verdict = decide(gold.text, predicted.text)
+        if verdict is not None:
+            return verdict
+    return None
+
+
+def _tight(text: str) -> str:
+    return _LOOSE_SPACE.sub("", text)
+
+
+def _same_up_to_percent(gold: Number, gold_percent: bool, predicted: Number, predicted_percent: bool) -> bool:
+    """50% is 50 (the question asked for a percentage) and 0.5, whichever side has the sign."""
+    if same_number(gold, predicted):
+        return True
+    if gold_percent == predicted_percent:
+        return False
+    if gold_percent:
+        return same_number(Number(gold.value * Fraction(1, 100), gold.rounded), predicted)
+    return same_number(gold, Number(predicted.value * Fraction(1, 100), predicted.rounded))
+
+
+def _same_in_base(gold: str, predicted: str) -> bool | None:
+    """``2516_8``: with both bases written they count, with one only the digits do."""
+    found = _IN_BASE.fullmatch(gold), _IN_BASE.fullmatch(predicted)
+    if found[0] and found[1] and gold[0].isdigit() and predicted[0].isdigit():
+        return found[0].groups() == found[1].groups()
+    return None
+
+
+def _same_choice(gold: str, predicted: str) -> bool | None:
+    right = _CHOICE.fullmatch(gold)
+    if right is None:
+        return None
+    chosen = _CHOICE.fullmatch(predicted) or _CHOICE_AND_MORE.fullmatch(predicted)
+    return None if chosen is None else right[1] in chosen.groups()
+
+
+def _same_words(gold: str, predicted: str) -> bool | None:
+    """Words but for case. Short ones may be products of variables, which math-verify can tell."""
+    if not (_WORDS.fullmatch(gold) and _WORDS.fullmatch(predicted)):
+        return None
+    if gold.casefold() == predicted.casefold() and max(map(len, gold.split())) > 1:
+        return True
+    long_words = [max(map(len, re.split("[ '-]", text))) > 3 for text in (gold, predicted)]
+    return False if any(long_words) else None

@@ -1,0 +1,47 @@
+"""The final answer of a response: what is in the last balanced box after the thinking."""
+
+import re
+
+END_OF_THINKING = "</think>"
+# An answer is at the end. Without a bound, megabytes of braces cost seconds; 200,000 characters are about 60k tokens.
+LONGEST_SEARCHED = 200_000
+
+_BRACE = re.compile(r"\\boxed\s{0,8}\{|\\.|[{}]", re.DOTALL)
+
+
+def final_answer(response: object) -> str | None:
+    r"""Content of the last balanced ``\boxed{}`` after the last ``</think>``.
+
+    Args:
+        response: the model's text. Anything but a string has no answer.
+
+    Returns:
+        The content without surrounding space; None where there is no such box. A box that is never closed (a response
+        cut off by its length) is not an answer, the one before it is. Of nested boxes the inner one counts. Only the
+        last :data:`LONGEST_SEARCHED` characters are searched.
+    """
+    if not isinstance(response, str):
+        return None
+    return last_box(response.rpartition(END_OF_THINKING)[2][-LONGEST_SEARCHED:])
+
+
+def last_box(text: str) -> str | None:
+    r"""Content of the balanced ``\boxed{}`` that begins last, in one pass over the text; None without one.
+
+    ``\{`` and ``\}`` are set braces and balance nothing.
+    """
+    if "\\boxed" not in text:
+        return None
+    open_braces: list[tuple[int, bool]] = []  # where its content begins, whether it is a box's
+    last: tuple[int, int] | None = None
+    for found in _BRACE.finditer(text):
+        token = found.group()
+        if token.startswith("\\boxed"):
+            open_braces.append((found.end(), True))
+        elif token == "{":
+            open_braces.append((found.end(), False))
+        elif token == "}" and open_braces:
+            begin, is_box = open_braces.pop()
+            if is_box and (last is None or begin > last[0]):
+                last = (begin, found.start())
+    return None if last is None else text[slice(*last)].strip()

@@ -1,0 +1,105 @@
+"""The math reward: ``reward.custom_reward_function.path=pkg://daro_verl.reward.math`` with ``name=compute_score``."""
+
+import logging
+from typing import Any, TypedDict
+
+from daro_verl.reward.cheap_match import cheap_match
+from daro_verl.reward.extract import final_answer, last_box
+from daro_verl.reward.normalise import Answer, normalise
+from daro_verl.reward.options import MathRewardOptions, options_from
+from daro_verl.reward.pool import shared_pool
+from daro_verl.reward.process import Outcome
+from daro_verl.reward.tally import UNDECIDED, Tally
+
+logger = logging.getLogger(__name__)
+
+tally = Tally()
+_LONGEST_PREDICTION = 200  # characters of an answer that are kept in logs and dumps
+
+
+class MathReward(TypedDict):
+    """One response's verdict; all keys are always there, as verl wants."""
+
+    score: float
+    """1 right, 0 wrong; not decided: 0, or NaN with ``on_timeout=exclude``."""
+    acc: float
+    """1 right, 0 wrong or not decided: always finite, for validation and ``filter_groups.metric=acc``."""
+    pred: str
+    """The answer in its normalised spelling, at most 200 characters; empty without an answer."""
+    timed_out: bool
+    """Not decided: past the deadline, out of memory, or its worker was lost twice."""
+
+
+def compute_score(
+    data_source: object = None,
+    solution_str: object = None,
+    ground_truth: object = None,
+    extra_info: object = None,
+    **kwargs: Any,
+) -> MathReward:
+    r"""Whether the last balanced ``\boxed{}`` after the last ``</think>`` is the gold answer.
+
+    Texts, numbers, choices and words are compared here; the rest goes to math-verify in a worker process
+    (:mod:`daro_verl.reward.pool`). Safe to call from many threads, which is what verl does.
+
+    Args:
+        data_source: ignored; so is ``extra_info``.
+        solution_str: the response. One without an answer, or that is no string, is wrong.
+        ground_truth: the gold answer, with or without a box; a number; or a sequence of answers, any of which is right.
+            Where there is none, the response is wrong, and that is logged.
+        **kwargs: :class:`MathRewardOptions`.
+
+    Raises:
+        DaroConfigError: a wrong or unknown option.
+        RewardWorkerError: no worker can be started, e.g. because math-verify is not installed.
+    """
+    options = options_from(kwargs)
+    golds, raw = gold_answers(ground_truth), final_answer(solution_str)
+    if not golds:
+        logger.warning("The math reward got no gold answer from %.100r: %.100r", data_source, ground_truth)
+    predicted = normalise(raw or "")
+    outcome = _outcome(golds, predicted, options)
+    tally.add(outcome, golds[0].text if golds else "", predicted.text)
+    timed_out, right = outcome in UNDECIDED, outcome is Outcome.RIGHT
+    return MathReward(
+        score=float("nan") if timed_out and options.on_timeout == "exclude" else float(right),
+        acc=float(right),
+        pred=_printable(predicted),
+        timed_out=timed_out,
+    )
+
+
+def gold_answers(ground_truth: object) -> list[Answer]:
+    """The accepted answers, normalised; none for anything that holds no text and no number."""
+    if hasattr(ground_truth, "tolist"):  # numpy, as verl's parquet files are read
+        ground_truth = ground_truth.tolist()
+    if isinstance(ground_truth, list | tuple):
+        return [answer for part in ground_truth for answer in gold_answers(part)]
+    if isinstance(ground_truth, int | float) and not isinstance(ground_truth, bool):
+        ground_truth = str(ground_truth)
+    if not isinstance(ground_truth, str):
+        return []
+    boxed = last_box(ground_truth)
+    answer = normalise(ground_truth if boxed is None else boxed)
+    return [answer] if answer.text else []
+
+
+def _outcome(golds: list[Answer], predicted: Answer, options: MathRewardOptions) -> Outcome:
+    """RIGHT if any gold answer is met; else not decided if one could not be told; else WRONG."""
+    verdicts = [(gold, cheap_match(gold, predicted)) for gold in golds]
+    if any(verdict for _, verdict in verdicts):
+        return Outcome.RIGHT
+    result = Outcome.WRONG
+    for gold, verdict in verdicts:
+        if verdict is None:
+            pool = shared_pool(options.workers, options.memory_mb)
+            outcome = pool.judge(gold.text, predicted.text, options.deadline_s)
+            if outcome is Outcome.RIGHT:
+                return outcome
+            result = outcome if outcome in UNDECIDED else result
+    return result
+
+
+def _printable(predicted: Answer) -> str:
+    text = predicted.text[:_LONGEST_PREDICTION] + ("%" if predicted.percent else "")
+    return text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair cannot be written to a file

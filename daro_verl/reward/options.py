@@ -1,0 +1,64 @@
+"""Options of the math reward: verl's ``reward.custom_reward_function.reward_kwargs``."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from daro_verl.errors import DaroConfigError, got_expected_fix
+
+_WHERE = "reward.custom_reward_function.reward_kwargs"
+# What verl passes to every custom reward function while a reward model runs.
+_FROM_VERL = frozenset({"reward_router_address", "reward_model_tokenizer"})
+
+
+@dataclass(frozen=True)
+class MathRewardOptions:
+    """Checked options; a wrong one is a :class:`DaroConfigError` at the first answer."""
+
+    on_timeout: Literal["wrong", "exclude"] = "wrong"
+    """Score of an answer that could not be decided: 0, or NaN, which DARO leaves out of the prompt's pass rate."""
+
+    deadline_s: float = 5.0
+    """Seconds that math-verify has for one pair, from when a worker begins with it. Easy pairs take milliseconds."""
+
+    workers: int = 2
+    """Most worker processes per process of verl (``reward.num_workers`` of those); about 70 MB each."""
+
+    memory_mb: int = 1024
+    """What one worker may allocate beyond what it starts with."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.on_timeout not in ("wrong", "exclude"):
+            problems.append(("on_timeout", "'wrong' or 'exclude'", "take one of the two"))
+        if not _is_number(self.deadline_s) or not 0 < self.deadline_s <= 600:
+            problems.append(("deadline_s", "seconds in (0, 600]", "5 is enough for all but hopeless pairs"))
+        if not _is_whole(self.workers) or not 1 <= self.workers <= 64:
+            problems.append(("workers", "a whole number in [1, 64]", "2 keep up with a rollout"))
+        if not _is_whole(self.memory_mb) or not 64 <= self.memory_mb <= 65_536:
+            problems.append(("memory_mb", "MiB in [64, 65536]", "1024 is enough for all but hopeless pairs"))
+        if problems:
+            raise DaroConfigError(
+                "\n".join(
+                    got_expected_fix(f"{_WHERE}.{name}", getattr(self, name), expected, fix)
+                    for name, expected, fix in problems
+                )
+            )
+
+
+def options_from(kwargs: Mapping[str, Any]) -> MathRewardOptions:
+    """The options in a call's keyword arguments. An unknown one is refused, or a typing error would change nothing."""
+    known = {field.name for field in fields(MathRewardOptions)}
+    unknown = sorted(set(kwargs) - known - _FROM_VERL)
+    if unknown:
+        raise DaroConfigError(got_expected_fix(_WHERE, unknown, f"names out of {sorted(known)}", "correct the names"))
+    return MathRewardOptions(**{name: value for name, value in kwargs.items() if name in known})
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
