@@ -1,0 +1,52 @@
+"""What one file is made of, and a digest that tells it from every other."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from daro_verl.data.loading import local_files
+from daro_verl.data.problem import Source
+from daro_verl.data.prompts import Asking
+
+FORMAT = 1  # of what is written; another number makes finished files of before ones of other arguments
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to write.
+
+    Args:
+        sources: in the order of their rows.
+        out: the parquet file.
+        split: ``test`` files have ``__rollout_n__``.
+        local: files instead of the hub, by source.
+        tests: files whose problems are dropped.
+        arguments: of generated tasks, which have no file to tell them apart by.
+        limit: raw rows of each source; None for all.
+        shard_rows: raw rows between two savings.
+    """
+
+    sources: tuple[Source, ...]
+    out: Path
+    split: Literal["train", "test"]
+    asking: Asking = Asking()
+    local: dict[str, Path] = field(default_factory=dict)
+    tests: tuple[Path, ...] = ()
+    arguments: Any = None
+    limit: int | None = None
+    shard_rows: int = 2000
+    overwrite: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of all that the result depends on. Files count by path, size and time."""
+        files = [file for path in self.local.values() for file in local_files(path)] + list(self.tests)
+        stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        sources = [
+            (source.name, source.hub_id, source.config, source.splits, source.rollouts) for source in self.sources
+        ]
+        asking = (self.asking.system, self.asking.suffix)
+        parts = (FORMAT, sources, self.split, asking, sorted(map(str, self.local)), stats, self.arguments, self.limit)
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
