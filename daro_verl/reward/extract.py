@@ -2,7 +2,7 @@
 
 import re
 
-END_OF_THINKING = "</think>"
+THINKING, END_OF_THINKING = "<think>", "</think>"
 # An answer is at the end. Without a bound, megabytes of braces cost seconds; 200,000 characters are about 60k tokens.
 LONGEST_SEARCHED = 200_000
 
@@ -16,13 +16,15 @@ def final_answer(response: object) -> str | None:
         response: the model's text. Anything but a string has no answer.
 
     Returns:
-        The content without surrounding space; None where there is no such box. A box that is never closed (a response
+        The content without surrounding space; None where there is no such box. What follows a ``<think>`` that is never
+        closed is thinking too; without either tag the whole response is searched. A box that is never closed (a response
         cut off by its length) is not an answer, the one before it is. Of nested boxes the inner one counts. Only the
         last :data:`LONGEST_SEARCHED` characters are searched.
     """
     if not isinstance(response, str):
         return None
-    return last_box(response.rpartition(END_OF_THINKING)[2][-LONGEST_SEARCHED:])
+    answer = response.rpartition(END_OF_THINKING)[2].partition(THINKING)[0]
+    return last_box(answer[-LONGEST_SEARCHED:])
 
 
 def last_box(text: str) -> str | None:
