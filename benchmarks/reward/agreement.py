@@ -13,6 +13,7 @@ def summarise(pairs: Sequence[Pair], scored: Scored) -> dict[str, Any]:
     return {
         "seconds": round(scored.seconds, 3),
         "answers_per_second": round(len(pairs) / scored.seconds, 1),
+        "answers_per_cpu_second": round(len(pairs) / scored.cpu_seconds, 1),
         "correct_verdicts": sum(verdict == pair.right for pair, verdict in verdicts),
         "right_taken_for_wrong": sum(pair.right and not verdict for pair, verdict in verdicts),
         "wrong_taken_for_right": sum(verdict and not pair.right for pair, verdict in verdicts),

@@ -129,7 +129,7 @@ def _base(rng: Random) -> Item:
 def _complex(rng: Random) -> Item:
     real, imaginary = rng.randint(1, 9), rng.randint(2, 9)
     right = (f"{real} - {imaginary}i", f"-{imaginary}i+{real}")
-    return Item(f"{real}-{imaginary}i", right, (f"{real}+{imaginary}i", f"{imaginary}-{real}i"))
+    return Item(f"{real}-{imaginary}i", right, (f"{real}+{imaginary}i", f"{real + 1}-{imaginary}i"))
 
 
 def _e_notation(rng: Random) -> Item:

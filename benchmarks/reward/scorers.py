@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
+from benchmarks.reward.cpu_time import cpu_seconds
 from benchmarks.reward.pairs import Pair
 
 # verl calls a reward function from the default thread pool of an event loop.
@@ -20,6 +21,7 @@ class Scored(NamedTuple):
 
     verdicts: list[bool]
     seconds: float
+    cpu_seconds: float
 
 
 def score_ours(pairs: Sequence[Pair], response: Callable[[Pair], str]) -> Scored:
@@ -45,9 +47,7 @@ def score_plain(pairs: Sequence[Pair], response: Callable[[Pair], str]) -> Score
     texts = [(rf"\boxed{{{pair.gold}}}", response(pair)) for pair in pairs]
     with ProcessPoolExecutor(_CORES, mp_context=multiprocessing.get_context("spawn")) as pool:
         list(pool.map(_verify_plainly, texts[:_WARM_UP]))
-        start = time.perf_counter()
-        verdicts = list(pool.map(_verify_plainly, texts, chunksize=16))
-        return Scored(verdicts, time.perf_counter() - start)
+        return _timed(lambda: list(pool.map(_verify_plainly, texts, chunksize=16)))
 
 
 def _verify_plainly(texts: tuple[str, str]) -> bool:
@@ -62,9 +62,13 @@ def _verify_plainly(texts: tuple[str, str]) -> bool:
 def _from_threads(score: Callable[[Pair], bool], pairs: Sequence[Pair]) -> Scored:
     with ThreadPoolExecutor(_THREADS) as threads:
         list(threads.map(score, pairs[:_WARM_UP]))
-        start = time.perf_counter()
-        verdicts = list(threads.map(score, pairs))
-        return Scored(verdicts, time.perf_counter() - start)
+        return _timed(lambda: list(threads.map(score, pairs)))
+
+
+def _timed(score_all: Callable[[], list[bool]]) -> Scored:
+    start, cpu_start = time.perf_counter(), cpu_seconds()
+    verdicts = score_all()
+    return Scored(verdicts, time.perf_counter() - start, cpu_seconds() - cpu_start)
 
 
 SCORERS: dict[str, Callable[[Sequence[Pair]], Scored]] = {

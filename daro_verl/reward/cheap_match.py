@@ -2,14 +2,17 @@
 
 import re
 from fractions import Fraction
+from functools import partial
 
 from daro_verl.reward.normalise import LONGEST_ANSWER, Answer
 from daro_verl.reward.numerals import Number, same_number, to_number
+from daro_verl.reward.structure import compare_parts
 
 _LOOSE_SPACE = re.compile(r"(?<![0-9]) | (?![0-9])")  # but 2 1/2 is not 21/2
 _CHOICE = re.compile(r"\(?([A-J])\)?")
 _CHOICE_AND_MORE = re.compile(r"(?:\\text\s?\{\s?)?\(([A-J])\)[^,;]*|([A-J])[.:)] [^,;]*", re.DOTALL)
 _WORDS = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*\.?")
+_PARTS_WITHIN_PARTS = 2
 _IN_BASE = re.compile(r"([0-9A-Za-z]+)_\{?\s?([0-9]{1,2})\s?\}?")
 
 
@@ -17,7 +20,8 @@ def cheap_match(gold: Answer, predicted: Answer) -> bool | None:
     """Whether the prediction is right, or None where only algebra can tell.
 
     Decided: different known units (wrong); equal texts but for spaces; two plain numbers; digits in a base; choices
-    ``A`` to ``J``, also ``(C) 5`` for ``C``; words; texts too long to be normalised.
+    ``A`` to ``J``, also ``(C) 5`` for ``C``; words; several of these in brackets, lists or matrices; texts too long to
+    be normalised.
     """
     if not predicted.text or not gold.text:
         return False
@@ -26,15 +30,22 @@ def cheap_match(gold: Answer, predicted: Answer) -> bool | None:
     numbers = to_number(gold.text), to_number(predicted.text)
     if numbers[0] is not None and numbers[1] is not None:
         return _same_up_to_percent(numbers[0], gold.percent, numbers[1], predicted.percent)
-    if _tight(gold.text) == _tight(predicted.text):
-        return True
     if max(len(gold.text), len(predicted.text)) > LONGEST_ANSWER:
-        return False
+        return gold.text == predicted.text
+    return _match_texts(gold.text, predicted.text, _PARTS_WITHIN_PARTS)
+
+
+def _match_texts(gold: str, predicted: str, depth: int) -> bool | None:
+    one, other = to_number(gold), to_number(predicted)
+    if one is not None and other is not None:
+        return same_number(one, other)
+    if _tight(gold) == _tight(predicted):
+        return True
     for decide in (_same_in_base, _same_choice, _same_words):
-        verdict = decide(gold.text, predicted.text)
+        verdict = decide(gold, predicted)
         if verdict is not None:
             return verdict
-    return None
+    return None if depth == 0 else compare_parts(gold, predicted, partial(_match_texts, depth=depth - 1))
 
 
 def _tight(text: str) -> str:

@@ -17,9 +17,9 @@ def final_answer(response: object) -> str | None:
 
     Returns:
         The content without surrounding space; None where there is no such box. What follows a ``<think>`` that is never
-        closed is thinking too; without either tag the whole response is searched. A box that is never closed (a response
-        cut off by its length) is not an answer, the one before it is. Of nested boxes the inner one counts. Only the
-        last :data:`LONGEST_SEARCHED` characters are searched.
+        closed is thinking too; without either tag the whole response is searched. A box that is never closed (of a
+        response cut off by its length) is not an answer, the one before it is. Of nested boxes the inner one counts.
+        Only the last :data:`LONGEST_SEARCHED` characters are searched.
     """
     if not isinstance(response, str):
         return None

@@ -1,30 +1,42 @@
-"""The verdict of math-verify on two normalised answers. Runs in a worker only: it may take for ever, or all memory."""
+"""The verdict on two normalised answers by algebra. Runs in a worker only: it may take for ever, or all memory."""
 
 from functools import lru_cache
 from typing import Any
 
 from math_verify import LatexExtractionConfig, parse, verify
-from sympy import Expr
+
+from daro_verl.reward.numeric import same_value
 
 _CONFIG = (LatexExtractionConfig(boxed_match_priority=0, try_extract_without_anchor=False),)
-# Below this size math-verify's fixed number of decimals tells nothing, so that any two of Minerva's answers are equal.
-_TINY = 1e-4
-_TINY_TOLERANCE = 1e-6
+# One pair of every kind, so that no answer pays for what libraries import and tabulate at first use.
+_KINDS = r"""x+1;1+x | (1,2);[1,2) | (2,1);(1,2) | [1,2];1 \le x \le 2 | x=5;y=5 | x>1;(1,\infty) | 1,2;\{2,1\} | n!;n
+| (1,2),(3,4);(3,4),(1,3) | \frac{\pi}{2};1.5 | \sqrt{8};2\sqrt{2} | \arcsin(1/3);\ln 2 | 3+4i;4-3i | x^2+1;(x+1)^2
+| \begin{pmatrix}1\\2\end{pmatrix};\begin{pmatrix}1\\3\end{pmatrix} | y=2x;2x | (-1,1)\cup(2,3);(2,3) | 2^{99};3^{99}
+| e^{x};\frac{1}{x} | \text{odd};abc"""
 
 
 def judge(gold: str, predicted: str) -> bool:
     """Whether two normalised answers are the same mathematics; the gold one comes first, the rules are not symmetric.
 
-    Intervals and inequalities compare (``(1, 2)`` and ``1 < x < 2``); ``x = 5`` is 5 but not ``y = 5``; an open
-    interval is a pair. What math-verify cannot parse is compared as text.
+    First by their values (:mod:`daro_verl.reward.numeric`), then by math-verify. Intervals and inequalities compare
+    (``(1, 2)`` and ``1 < x < 2``); ``x = 5`` is 5 but not ``y = 5``; an open interval is a pair. What math-verify
+    cannot parse is compared as text.
     """
     parsed = _parse(gold), _parse(predicted)
     if not parsed[0] or not parsed[1]:
         return False
-    tiny = _same_tiny_numbers(parsed[0][0], parsed[1][0])
-    if tiny is not None:
-        return tiny
+    verdict = _by_value(parsed[0][0], parsed[1][0])
+    if verdict is not None:
+        return verdict
     return bool(verify(*parsed, allow_set_relation_comp=True, timeout_seconds=None))
+
+
+def warm_up() -> None:
+    """Judge one pair of every kind."""
+    for pair in _KINDS.split("|"):
+        gold, predicted = pair.strip().split(";")
+        judge(gold, predicted)
+        verify(_parse(gold), _parse(predicted), allow_set_relation_comp=True, timeout_seconds=None)
 
 
 @lru_cache(maxsize=256)  # a gold answer returns with every response of its prompt
@@ -32,15 +44,10 @@ def _parse(text: str) -> list[Any]:
     return parse(rf"\boxed{{{text}}}", _CONFIG, parsing_timeout=None)
 
 
-def _same_tiny_numbers(gold: Any, predicted: Any) -> bool | None:
-    """For two numbers that are both nearly zero, or one of which is: whether they agree relatively. Else None."""
-    if not all(isinstance(number, Expr) and number.is_number for number in (gold, predicted)):
-        return None
+def _by_value(gold: Any, predicted: Any) -> bool | None:
     try:
-        values = [abs(complex(number.evalf(15))) for number in (gold, predicted)]
-        difference = abs(complex((gold - predicted).evalf(15)))
-    except (TypeError, ValueError, OverflowError):
+        return same_value(gold, predicted)
+    except MemoryError:
+        raise
+    except Exception:  # sympy raises many kinds where it cannot evaluate; math-verify may still know
         return None
-    if max(values) >= _TINY:
-        return None
-    return difference <= _TINY_TOLERANCE * max(values)

@@ -35,14 +35,11 @@ class Pool:
             for _ in range(_ATTEMPTS):
                 worker = self._take()
                 try:
-                    outcome, usable = worker.judge(gold, predicted, deadline_s)
+                    outcome = worker.judge(gold, predicted, deadline_s)
                 except BaseException:
-                    self._drop(worker)  # an interrupted exchange: its next line would answer this question
+                    self._drop(worker)  # an interrupted exchange: half a line may be under way
                     raise
-                if usable:
-                    self._give_back(worker)
-                else:
-                    self._drop(worker)
+                self._give_back(worker)
                 if outcome is not Outcome.LOST:
                     break
         return outcome

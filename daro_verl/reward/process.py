@@ -1,17 +1,18 @@
-"""The parent's end of one worker process."""
+"""The parent's end of one worker."""
 
+import itertools
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import time
 from enum import Enum
+from typing import Any
 
 from daro_verl.errors import DaroError
 
-# The imports take about a second; this allows for a node whose cores are all taken.
+# The imports take about two seconds; this allows for a node whose cores are all taken.
 START_LIMIT_S = 120.0
 # The worker's own timer kills it at the deadline; this is for one that the kernel does not let run or die.
 _GRACE_S = 5.0
@@ -27,19 +28,22 @@ class Outcome(Enum):
     LOST = "lost"  # the worker ended, and neither of the limits did it
 
 
+_VERDICTS = {True: Outcome.RIGHT, False: Outcome.WRONG, None: Outcome.MEMORY}
+
+
 class RewardWorkerError(DaroError, RuntimeError):
     """A worker process could not be started."""
 
 
 class WorkerProcess:
-    """A ``daro_verl.reward.worker`` in a process of its own; one thread at a time may use it.
+    """A ``daro_verl.reward.worker``; one thread at a time may use it.
 
     A plain child with two pipes, not a ``multiprocessing`` one: it does not import the caller's main module again, may
     be started by daemonic processes and from any thread, and holds nothing of the parent's memory. It ends at the end
     of its input, so it does not outlive its parent by more than the deadline of the pair that it is at.
 
     Raises:
-        RewardWorkerError: it did not get ready; the message has the end of what it printed.
+        RewardWorkerError: it did not get ready; its own message is in this process's standard error.
     """
 
     def __init__(self, memory_mb: int) -> None:
@@ -50,72 +54,61 @@ class WorkerProcess:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment
         )
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._requests, self._answers = self._process.stdin, self._process.stdout
-        if not (self._read_line(START_LIMIT_S) or {}).get("ready"):
+        self._requests, self._answers, self._unread = self._process.stdin, self._process.stdout, b""
+        self._numbers = itertools.count()
+        if not (self._read(time.monotonic() + START_LIMIT_S) or {}).get("ready"):
             self.kill()
             raise RewardWorkerError(
-                f"A worker of the math reward did not start within {START_LIMIT_S:.0f} s (exit status "
-                f"{self._process.returncode}; its own message is in this process's standard error). Fix: "
-                f"pip install 'math-verify[antlr4_9_3]>=0.9,<0.10' on every node"
+                f"A worker of the math reward did not start within {START_LIMIT_S:.0f} s: got exit status "
+                f"{self._process.returncode} (its own message is in the standard error), expected math-verify 0.9 to "
+                f"be there. Fix: pip install 'math-verify[antlr4_9_3]>=0.9,<0.10' on every node"
             )
 
     @property
     def pid(self) -> int:
+        """Of the keeper; the process that judges is its only child."""
         return self._process.pid
 
     def alive(self) -> bool:
-        """Whether the process still runs; one that does not is collected by this call."""
+        """Whether the worker can be asked; one that cannot is collected by this call."""
         return self._process.poll() is None
 
-    def judge(self, gold: str, predicted: str, deadline_s: float) -> tuple[Outcome, bool]:
-        """``(outcome, usable)`` of one pair; the deadline counts from when the worker has read it.
+    def judge(self, gold: str, predicted: str, deadline_s: float) -> Outcome:
+        """The outcome of one pair; the deadline counts from when the worker has read it.
 
-        Where ``usable`` is false the process has ended and its exit status was collected: there is no zombie.
+        After LOST the worker may be gone for good: see :meth:`alive`.
         """
-        request = json.dumps([gold, predicted, deadline_s]).encode() + b"\n"
+        number, end = next(self._numbers), time.monotonic() + deadline_s + _GRACE_S
         try:
-            self._requests.write(request)
+            self._requests.write(json.dumps([number, gold, predicted, deadline_s]).encode() + b"\n")
         except OSError:
-            return self._outcome_of_death(late=False), False
-        answer = self._read_line(deadline_s + _GRACE_S)
-        if answer is None:
-            late = self._process.poll() is None and not self._ended_within(1.0)
-            return self._outcome_of_death(late), False
-        if answer["retire"]:
             self.kill()
-        outcome = {True: Outcome.RIGHT, False: Outcome.WRONG, None: Outcome.MEMORY}[answer["verdict"]]
-        return outcome, not answer["retire"]
+            return Outcome.LOST
+        while (message := self._read(end)) is not None:
+            if "died" in message:  # perhaps before it read this pair; if so, the next one's answer is skipped here
+                return Outcome(message["died"])
+            if message["id"] == number:
+                return _VERDICTS[message["verdict"]]
+        late = time.monotonic() >= end
+        self.kill()
+        return Outcome.DEADLINE if late else Outcome.LOST
 
     def kill(self) -> None:
-        """End the process at once and collect it. Safe to call again, from any thread."""
+        """End the worker at once and collect it. Safe to call again, from any thread."""
         self._process.kill()
         self._process.wait()
-        self._requests.close()
-        self._answers.close()
 
-    def _outcome_of_death(self, late: bool) -> Outcome:
-        self.kill()
-        if late or self._process.returncode == -signal.SIGALRM:
-            return Outcome.DEADLINE
-        return Outcome.LOST
-
-    def _ended_within(self, seconds: float) -> bool:
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-
-    def _read_line(self, limit_s: float) -> dict[str, bool | None] | None:
-        """One message of the worker; None if it ended, or sent nothing in time."""
-        waiting, line, end = select.poll(), b"", time.monotonic() + limit_s  # not select(), which knows 1,024 files
+    def _read(self, end: float) -> dict[str, Any] | None:
+        """One message of the worker; None if it ended, or if the time ``end`` came first."""
+        waiting = select.poll()  # not select(), which knows 1,024 files
         waiting.register(self._answers, select.POLLIN)
-        while not line.endswith(b"\n"):
+        while b"\n" not in self._unread:
             if not waiting.poll(max(0.0, end - time.monotonic()) * 1000):
                 return None
             part = os.read(self._answers.fileno(), 65_536)
             if not part:
                 return None
-            line += part
-        message: dict[str, bool | None] = json.loads(line)
+            self._unread += part
+        line, _, self._unread = self._unread.partition(b"\n")
+        message: dict[str, Any] = json.loads(line)
         return message

@@ -1,10 +1,13 @@
-"""A worker process: judges one pair of answers at a time, and dies at its deadline, of its memory, or with its parent.
+"""A worker: judges one pair of answers at a time, and dies at its deadline, of its memory, or with its parent.
 
 Started by :class:`~daro_verl.reward.process.WorkerProcess`: ``python -m daro_verl.reward.worker PARENT_PID MEMORY_MB``.
-A line in is ``[gold, predicted, deadline_s]`` as JSON; a line out is ``{"verdict": bool or null, "retire": bool}``. The
-first line out, ``{"ready": true}``, says that the imports are done.
+Two processes: a keeper, which imports everything once, and a fork of it that judges. When that one dies, the keeper
+says of what and forks the next within milliseconds. A line in is ``[id, gold, predicted, deadline_s]`` as JSON. A line
+out is ``{"ready": true}`` (once), ``{"id": id, "verdict": bool or null}``, null for no memory, or ``{"died": reason}``.
 """
 
+import ctypes
+import gc
 import json
 import logging
 import os
@@ -13,76 +16,121 @@ import select
 import signal
 import sys
 import warnings
+from typing import Any, NoReturn, TextIO
 
 # A worker that once held this share of its memory limit is replaced, and is not believed when it says "wrong": sympy
 # and math-verify take a MemoryError for an expression that they cannot compare.
 _SUSPECT_SHARE = 0.25
 _PARENT_CHECK_MS = 2_000
+_RETIRED, _PARENT_GONE = 3, 4
+_PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int, memory_mb: int) -> None:
-    """Serve until standard input ends, the parent is gone, or a line cannot be read."""
-    _prepare_signals()
+    """Keep a judging process until the parent is gone or its requests end."""
+    _prepare_process()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints must not pass for a verdict
-    warnings.simplefilter("ignore")
-    logging.disable(logging.ERROR)  # math-verify warns that nobody counts the time
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    from daro_verl.reward.judge import warm_up
+
+    warm_up()
+    gc.collect()
+    gc.freeze()  # what is shared with the forks stays shared
+    _send(answers, {"ready": True})
+    keeper = os.getpid()
+    while True:
+        child = os.fork()
+        if child == 0:
+            _judge_until_the_end(answers, parent, keeper, memory_mb)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status == _PARENT_GONE:
+            return
+        if status != _RETIRED:
+            _send(answers, {"died": "deadline" if status == -signal.SIGALRM else "lost"})
+
+
+def _judge_until_the_end(answers: TextIO, parent: int, keeper: int, memory_mb: int) -> NoReturn:
+    """The judging process. Never returns, and runs none of the exit handlers of the keeper."""
+    status = 1
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _serve(answers, parent, keeper, memory_mb)
+        status = _PARENT_GONE
+    except SystemExit:
+        status = _RETIRED
+    except BrokenPipeError:
+        status = _PARENT_GONE
+    finally:
+        os._exit(status)
+
+
+def _serve(answers: TextIO, parent: int, keeper: int, memory_mb: int) -> None:
     from daro_verl.reward.judge import judge
 
-    judge("x+1", "1+x")  # the first call builds tables, which no answer should pay for
-    started_with = _status_kb("VmHWM")
-    limit = _status_kb("VmSize") * 1024 + (memory_mb << 20)
+    started_with = _status_kb("self", "VmHWM")
+    limit = _status_kb("self", "VmSize") * 1024 + (memory_mb << 20)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    _send(answers, {"ready": True})
-    while (line := _next_line(parent)) is not None:
-        gold, predicted, deadline_s = json.loads(line)
+    while (line := _next_line(parent, keeper)) is not None:
+        number, gold, predicted, deadline_s = json.loads(line)
         # The kernel counts and kills: no interpreter lock, no library's handler and no dead parent can stop it.
         signal.setitimer(signal.ITIMER_REAL, deadline_s)
         verdict = _verdict(judge, gold, predicted)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        suspect = (_status_kb("VmHWM") - started_with) * 1024 > _SUSPECT_SHARE * (memory_mb << 20)
-        _send(answers, {"verdict": None if suspect and not verdict else verdict, "retire": suspect or verdict is None})
+        suspect = (_status_kb("self", "VmHWM") - started_with) * 1024 > _SUSPECT_SHARE * (memory_mb << 20)
+        _send(answers, {"id": number, "verdict": None if suspect and not verdict else verdict})
         if suspect or verdict is None:
-            return
+            raise SystemExit
 
 
-def _verdict(judge, gold: str, predicted: str) -> bool | None:  # type: ignore[no-untyped-def]
+def _verdict(judge: Any, gold: str, predicted: str) -> bool | None:
     """None if memory ran out. An answer that makes the parser raise is not the gold answer."""
     try:
-        return judge(gold, predicted)
+        return bool(judge(gold, predicted))
     except MemoryError:
         return None
     except Exception:
         return False
 
 
-def _prepare_signals() -> None:
-    """Alarms kill, whatever the parent did with them; an interrupt at the terminal is for the parent."""
+def _prepare_process() -> None:
+    """Alarms kill, whatever the parent did with them; an interrupt at the terminal is for the parent; no core files."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM, signal.SIGTERM})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)  # math-verify warns that nobody counts the time
 
 
-def _next_line(parent: int) -> bytes | None:
+def _next_line(parent: int, keeper: int) -> bytes | None:
     """The next request. A forked copy of the parent may hold the pipe open, so its process id is looked at too."""
-    waiting = select.poll()
+    waiting, line = select.poll(), b""
     waiting.register(0, select.POLLIN)
-    while not waiting.poll(_PARENT_CHECK_MS):
-        if os.getppid() != parent:
+    while not line.endswith(b"\n"):
+        if not waiting.poll(_PARENT_CHECK_MS):
+            if _status_kb(str(keeper), "PPid") != parent:
+                return None
+            continue
+        part = os.read(0, 65_536)  # no buffer: what this process has not answered, the next one must not lose
+        if not part:
             return None
-    return sys.stdin.buffer.readline() or None
+        line += part
+    return line
 
 
-def _send(answers, message: dict[str, object]) -> None:  # type: ignore[no-untyped-def]
+def _send(answers: TextIO, message: dict[str, object]) -> None:
     answers.write(json.dumps(message) + "\n")
     answers.flush()
 
 
-def _status_kb(field: str) -> int:
-    with open("/proc/self/status") as status:
+def _status_kb(process: str, field: str) -> int:
+    """A number of ``/proc/<process>/status``; memory in KiB."""
+    with open(f"/proc/{process}/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith(field + ":"))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    try:
+        main(int(sys.argv[1]), int(sys.argv[2]))
+    except BrokenPipeError:
+        os._exit(0)
