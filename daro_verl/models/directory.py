@@ -62,7 +62,7 @@ class Building:
 
     def __enter__(self) -> "Building":
         self.destination.parent.mkdir(parents=True, exist_ok=True)
-        if self.directory.exists() and manifest(self.directory) is None:
+        if self.directory.exists() and any(self.directory.iterdir()) and manifest(self.directory) is None:
             fix = "move it away"
             raise DaroModelError(got_expected_fix(str(self.directory), "files of others", "our unfinished work", fix))
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -78,6 +78,8 @@ class Building:
         """Write the manifest, and take the place of an older result."""
         self.write(MANIFEST, {"made_by": MADE_BY, **values, "files": describe(self.directory)})
         old = self.destination.with_name(f".{self.destination.name}.old")
+        if old.exists() and manifest(old) is None:
+            raise DaroModelError(got_expected_fix(str(old), "files of others", "our older result", "move it away"))
         shutil.rmtree(old, ignore_errors=True)
         if self.destination.exists():
             self.destination.rename(old)
