@@ -1,0 +1,63 @@
+"""Pass rates and lengths of a model's responses: on the held-out problems, and per difficulty bin."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from benchmarks.convergence.model import Decoder
+from benchmarks.convergence.sampling import sample
+from benchmarks.convergence.streams import EVALUATION, held_out_problems, torch_stream
+from benchmarks.convergence.task import LEVELS, is_cut_off, is_right, lengths
+
+NUM_PROBLEMS, NUM_SAMPLES = 300, 8  # held-out problems, and responses to each
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What was sampled on problems of known level.
+
+    Attributes:
+        right: [n, G] bool.
+        cut_off: [n, G] bool.
+        length: [n, G] tokens, the end included.
+        level: [n].
+    """
+
+    right: torch.Tensor
+    cut_off: torch.Tensor
+    length: torch.Tensor
+    level: np.ndarray
+
+    def figures(self) -> dict[str, float | list[float]]:
+        """Means over responses; lengths in tokens, NaN where there is no such response.
+
+        ``gap_in_level`` is the mean over levels of (mean length of wrong / mean length of right responses): it leaves
+        out that harder levels have longer responses and more wrong ones.
+        """
+        by_level = [torch.from_numpy(self.level == level) for level in LEVELS]
+        gaps = [self.length[at][~self.right[at]].mean() / self.length[at][self.right[at]].mean() for at in by_level]
+        return {
+            "pass_rate": self.right.double().mean().item(),
+            "pass_rate_of_level": [self.right[at].double().mean().item() for at in by_level],
+            "length": self.length.mean().item(),
+            "length_right": self.length[self.right].mean().item(),
+            "length_wrong": self.length[~self.right].mean().item(),
+            "gap_in_level": torch.stack(gaps).nanmean().item(),
+            "cut_off": self.cut_off.double().mean().item(),
+            "cut_off_of_wrong": self.cut_off[~self.right].double().mean().item(),
+        }
+
+    def prompts_in_bin(self) -> list[int]:
+        """[G + 1] problems with ``k`` right responses."""
+        return torch.bincount(self.right.sum(dim=1), minlength=self.right.shape[1] + 1).tolist()
+
+
+def evaluate(model: Decoder, seed: int, step: int) -> Sampled:
+    """Responses to the held-out problems; the same noise for every method at the same seed and step."""
+    problems = held_out_problems(NUM_PROBLEMS)
+    responses, _ = sample(model, problems, NUM_SAMPLES, torch_stream(seed, EVALUATION, step))
+    right = is_right(responses, problems.results().repeat_interleave(NUM_SAMPLES, 0))
+    shape = (NUM_PROBLEMS, NUM_SAMPLES)
+    length = lengths(responses).float()
+    return Sampled(right.view(shape), is_cut_off(responses).view(shape), length.view(shape), problems.level)
