@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from daro_verl.data.arguments import job as parse_job
 from daro_verl.data.arguments import parser
@@ -67,10 +67,12 @@ def _build(job: Job) -> Result:
 
 
 def _list() -> Table:
-    table = Table("source", "role", "on the hub", "config", "splits", "rows", "responses each")
+    columns = ("role", "on the hub", "splits", "rows", "responses")
+    table = Table(Column("source", no_wrap=True), *columns)
     for source in SOURCES.values():
         sizes, splits = " or ".join(map(str, source.num_rows)), "+".join(source.splits)
-        table.add_row(source.name, source.role, source.hub_id, source.config or "", splits, sizes, str(source.rollouts))
+        place = f"{source.hub_id} {source.config or ''}".strip()
+        table.add_row(source.name, source.role, place, splits, sizes, str(source.rollouts))
     return table
 
 
