@@ -37,6 +37,10 @@ def check_tokenizer(directory: Path, vocab_size: int | None, eos_ids: frozenset[
     if vocab_size is not None and len(tokenizer) > vocab_size:
         fix = "take the tokenizer that belongs to the model"
         errors.append(got_expected_fix("tokenizer", f"{len(tokenizer)} tokens", f"at most {vocab_size}", fix))
+    spelled = str(tokenizer.decode(tokenizer.encode(USER, add_special_tokens=False)))
+    if spelled.strip() != USER:  # transformers makes an empty tokenizer where tokenizer.json is missing
+        expected = f"one that spells a prompt: {USER!r}"
+        errors.append(got_expected_fix("tokenizer", spelled, expected, "download the model again"))
     if tokenizer.eos_token_id is None:
         errors.append(got_expected_fix("tokenizer", "no eos_token", "a token that ends a response", _FIX))
     errors += _template_errors(tokenizer)

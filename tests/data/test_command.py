@@ -33,10 +33,8 @@ def benchmark(tmp_path):
     return arguments
 
 
-def train(tmp_path, *arguments, rows=None):
-    rows = (
-        [raw.openr1("Find $x$.", "1"), raw.openr1("How many miles is it from A to B", "142")] if rows is None else rows
-    )
+def train(tmp_path, *arguments):
+    rows = [raw.openr1("Find $x$.", "1"), raw.openr1("How many miles is it from A to B", "142")]
     file = raw.write_jsonl(tmp_path / "openr1.jsonl", rows)
     return main(["train", "openr1", "--local", f"openr1={file}", "--out", str(tmp_path / "train.parquet"), *arguments])
 
@@ -110,13 +108,13 @@ def test_unknown_sources_are_refused_by_name():
 
 
 SLOW = """
-import sys, time
+import dataclasses, sys, time
 from daro_verl.data import __main__ as command
-import daro_verl.data.job as job
+parse = command.parse_job
 def slow(text):
     time.sleep(0.02)
 command.check_gold = slow
-command.parse_job = lambda options, original=command.parse_job: __import__("dataclasses").replace(original(options), shard_rows=5)
+command.parse_job = lambda options: dataclasses.replace(parse(options), shard_rows=5)
 sys.exit(command.main())
 """
 

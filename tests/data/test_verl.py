@@ -61,6 +61,6 @@ def test_validation_rows_say_how_many_responses_they_have(files, tmp_path):
     from verl.utils.dataset.rl_dataset import collate_fn
 
     rows = dataset([files["test"], files["gym_test"]], tmp_path)
-    batch = tensordict_utils.get_tensordict(collate_fn(list(rows)))
-    values = [batch["__rollout_n__"][position].data for position in range(len(rows))]
+    columns = dict(tensordict_utils.get_tensordict(collate_fn(list(rows))).items())
+    values = [columns["__rollout_n__"][position].data for position in range(len(rows))]
     assert [len(range(value)) for value in values] == [32, 32, 32, 1, 1, 1, 1, 4, 4]
