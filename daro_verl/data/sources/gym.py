@@ -113,7 +113,7 @@ def _library() -> Any:
         import reasoning_gym
     except ImportError as error:
         problem = got_expected_fix(
-            "reasoning-gym", "no such package", "reasoning-gym 0.1.19 or later", 'pip install "daro-verl[data]"'
+            "reasoning-gym", "no such package", "reasoning-gym 0.1.25", 'pip install "daro-verl[data]"'
         )
         raise DaroDataError(problem) from error
     return reasoning_gym
