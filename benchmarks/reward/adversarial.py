@@ -70,10 +70,11 @@ def run_adversarial(deadline_s: float, rounds: int = 1, workers: int = 2) -> dic
     """Score every case, one after the other, each on a worker that is there already.
 
     Returns:
-        ``longest_s``, the longest case with its name; the counts by outcome; how many of the workers at the end are
-        alive, and other children of this process; growth of this process's memory in the last round.
+        ``right``, the names of the cases that were taken for right; ``longest_s``, the longest case with its name; the
+        counts by outcome; how many of the workers are alive at the end, and how many are not; growth of this process's
+        memory in the last round.
     """
-    pool, seconds, exceptions = shared_pool(workers, 1024), {}, {}
+    pool, seconds, exceptions, right = shared_pool(workers, 1024), {}, {}, set()
     before, resident = math.tally.counts(), _resident_mb()
     for _ in range(rounds):
         resident = _resident_mb()
@@ -81,7 +82,8 @@ def run_adversarial(deadline_s: float, rounds: int = 1, workers: int = 2) -> dic
             pool.judge("x+1", "1+x", 60.0)
             start = time.perf_counter()
             try:
-                math.compute_score("adversarial", response, "x+1", deadline_s=deadline_s, workers=workers)
+                reward = math.compute_score("adversarial", response, "x+1", deadline_s=deadline_s, workers=workers)
+                right |= {name} if reward["acc"] else set()
             except Exception as error:
                 exceptions[name] = repr(error)
             seconds[name] = max(seconds.get(name, 0.0), time.perf_counter() - start)
@@ -93,6 +95,7 @@ def run_adversarial(deadline_s: float, rounds: int = 1, workers: int = 2) -> dic
         "longest_s": round(seconds[longest], 3),
         "longest_case": longest,
         "exceptions": exceptions,
+        "right": sorted(right),
         "outcomes": {name: count - before[name] for name, count in math.tally.counts().items()},
         "past_the_deadline": sorted(name for name in seconds if seconds[name] >= deadline_s),
         "workers_alive": sum(_runs(pid) for pid in pool.pids()),

@@ -103,7 +103,10 @@ def _prepare_process() -> None:
 
 
 def _next_line(parent: int, keeper: int) -> bytes | None:
-    """The next request. A forked copy of the parent may hold the pipe open, so its process id is looked at too."""
+    """The newest request: of those before it nobody waits for an answer any more.
+
+    A forked copy of the parent may hold the pipe open, so it is looked at whether the keeper is still the parent's.
+    """
     waiting, line = select.poll(), b""
     waiting.register(0, select.POLLIN)
     while not line.endswith(b"\n"):
@@ -111,11 +114,11 @@ def _next_line(parent: int, keeper: int) -> bytes | None:
             if _status_kb(str(keeper), "PPid") != parent:
                 return None
             continue
-        part = os.read(0, 65_536)  # no buffer: what this process has not answered, the next one must not lose
+        part = os.read(0, 65_536)
         if not part:
             return None
         line += part
-    return line
+    return line.splitlines()[-1]
 
 
 def _send(answers: TextIO, message: dict[str, object]) -> None:

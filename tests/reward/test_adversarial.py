@@ -1,0 +1,26 @@
+"""Input that is meant to hang, crash or fill the memory."""
+
+import math
+
+import pytest
+
+from benchmarks.reward.adversarial import run_adversarial
+from daro_verl.reward.math import compute_score
+
+GOLDS = [None, "", [], {}, object(), True, float("nan"), b"5", "\x00", "{" * 10_000, "9" * 100_000, ["", None]]
+
+
+def test_every_case_gets_an_answer_in_time_and_every_worker_survives():
+    result = run_adversarial(deadline_s=0.3)
+    assert result["exceptions"] == {}
+    assert result["right"] == ["megabytes of braces", "megabytes of thinking"]  # these end with the gold answer
+    assert result["longest_s"] < 0.3 + 2.0
+    assert result["outcomes"]["lost"] == 0 and result["outcomes"]["deadline"] > 0
+    assert result["workers_not_alive"] == 0 and result["workers_alive"] > 0
+    assert result["memory_growth_mb_last_round"] < 100
+
+
+@pytest.mark.parametrize("gold", GOLDS, ids=[f"{type(gold).__name__} {str(gold)[:9]!r}" for gold in GOLDS])
+def test_a_gold_answer_that_is_none_is_no_crash(gold, caplog):
+    reward = compute_score("test", r"\boxed{5}", gold)
+    assert reward["score"] == 0.0 and math.isfinite(reward["score"])

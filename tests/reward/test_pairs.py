@@ -1,0 +1,34 @@
+"""Which answers match which gold answers, through the whole reward."""
+
+import pytest
+
+from benchmarks.reward.formats import FORMATS
+from benchmarks.reward.pairs import gold_answers, make_pairs
+from tests.reward.pairs import DIFFERENT, SAME
+
+
+@pytest.mark.parametrize(("gold", "answer"), SAME)
+def test_same(gold, answer, is_right):
+    assert is_right(gold, answer)
+
+
+@pytest.mark.parametrize(("gold", "answer"), DIFFERENT)
+def test_different(gold, answer, is_right):
+    assert not is_right(gold, answer)
+
+
+@pytest.mark.parametrize("gold", sorted({gold for gold, _ in SAME + DIFFERENT}))
+def test_every_gold_answer_verifies_against_itself(gold, is_right):
+    assert is_right(gold, gold)
+
+
+@pytest.mark.parametrize("benchmark", FORMATS)
+def test_gold_answers_in_the_benchmarks_formats_verify_against_themselves(benchmark, is_right):
+    golds = [gold for source, gold in gold_answers(2, seed=7) if source == benchmark]
+    assert [gold for gold in golds if not is_right(gold, gold)] == []
+
+
+def test_verdicts_are_the_labels_of_the_construction(is_right):
+    pairs = make_pairs(150, seed=3)
+    assert [pair for pair in pairs if is_right(pair.gold, pair.answer) != pair.right] == []
+    assert {pair.right for pair in pairs} == {True, False}
