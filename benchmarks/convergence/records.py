@@ -33,7 +33,7 @@ class Recorder:
         self._add("eval", row | {"prompts_in_bin": sampled.prompts_in_bin()})
 
     def optimizer_step(self, metrics: Mapping[str, float], mini_batch: Rollout) -> None:
-        """``L_k``, weights and shares per bin 1 .. G-1 (NaN where absent), prompts per bin 0 .. G, and single numbers."""
+        """:data:`PER_BIN` for bins 1 .. G-1 (NaN where absent), prompts per bin 0 .. G, and single numbers."""
         group_size = mini_batch.rewards.shape[1]
         row: dict[str, Any] = {name: metrics.get(key, np.nan) for name, key in PER_STEP.items()}
         row |= {name: per_bin(metrics, name, group_size) for name in PER_BIN}

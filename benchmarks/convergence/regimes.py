@@ -23,7 +23,7 @@ class Writing:
     doubt_when_lost: float
     go_on_when_lost: float
     error_rate: float = 0.25
-    error_spread: float = 0.5
+    error_spread: float = 0.6
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Regime:
 
 
 NO_GAP = Writing(doubt_at_end=0.5, go_on_at_end=0.75, doubt_when_lost=0.0, go_on_when_lost=0.0)
-LONG_FAILURES = Writing(doubt_at_end=0.5, go_on_at_end=0.5, doubt_when_lost=0.6, go_on_when_lost=0.75)
+LONG_FAILURES = Writing(doubt_at_end=0.3, go_on_at_end=0.5, doubt_when_lost=0.8, go_on_when_lost=0.9)
 
 REGIMES = {
     regime.name: regime

@@ -1,0 +1,50 @@
+"""``python -m benchmarks.convergence``: see the package's docstring."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+import benchmarks.convergence
+from benchmarks.convergence.campaign import campaign
+from benchmarks.convergence.report.summary import write_report
+from benchmarks.convergence.studies import STUDIES, quick, unique_runs
+
+RESULTS = Path(__file__).parent / "results"
+QUICK = (
+    "**Quick run: 2 seeds, 30 rounds, one learning rate. "
+    "It shows that the benchmark works; its figures compare nothing.**"
+)
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    text = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.convergence", description=benchmarks.convergence.__doc__, formatter_class=text
+    )
+    parser.add_argument("--study", nargs="+", choices=[*STUDIES, "all"], default=["main"], metavar="NAME")
+    parser.add_argument("--quick", action="store_true", help="2 seeds, 30 rounds: about 5 minutes on 2 cores")
+    parser.add_argument("--out", type=Path, default=Path("outputs/convergence"), help="warm starts and runs")
+    parser.add_argument("--results", type=Path, help="tables and figures; quick runs leave them in OUT")
+    parser.add_argument("--processes", type=int, default=2, help="0 runs in this one")
+    parser.add_argument("--tables-only", action="store_true", help="from the runs that are finished")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    args, console = parse(arguments), Console()
+    names = list(STUDIES) if "all" in args.study else args.study
+    studies = [quick(STUDIES[name]) if args.quick else STUDIES[name] for name in names]
+    if not args.tables_only:
+        try:
+            campaign(unique_runs(studies), args.out, args.processes, console)
+        except KeyboardInterrupt:
+            sys.exit("Interrupted. What is finished is kept: the same command goes on from here.")
+    folder = args.results or (args.out / "quick" if args.quick else RESULTS)
+    for path in write_report(studies, args.out, folder, QUICK if args.quick else ""):
+        console.print(path, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

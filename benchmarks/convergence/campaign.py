@@ -1,0 +1,111 @@
+"""All runs of some studies on a pool of processes; what is finished is kept, and an interrupted campaign goes on."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from benchmarks.convergence import warm_start
+from benchmarks.convergence.model import Decoder
+from benchmarks.convergence.records import save
+from benchmarks.convergence.runs import Run
+from benchmarks.convergence.training import train
+from benchmarks.convergence.update import check_options
+
+
+def make_warm_start(run: Run, folder: Path) -> None:
+    """The model that ``run`` starts from, unless it is there already."""
+    path = run.warm_start_file(folder)
+    if path.exists():
+        return
+    model = warm_start.train(run.regime.writing, run.seed, run.schedule.warm_start_steps)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    torch.save(model.state_dict(), partial)
+    partial.rename(path)
+
+
+def execute(run: Run, folder: Path) -> None:
+    """Train and keep the result."""
+    begin = time.monotonic()
+    model = Decoder()
+    model.load_state_dict(torch.load(run.warm_start_file(folder)))
+    record = train(model, run)
+    about = {"settings": run.settings(), "seconds": time.monotonic() - begin, "commit": commit()}
+    save(run.file(folder), record.arrays(), about)
+
+
+def campaign(runs: Sequence[Run], folder: Path, num_processes: int, console: Console) -> None:
+    """Train every run that has no result yet: first the warm starts that are missing, then the runs.
+
+    Raises:
+        DaroConfigError: the package does not know an option of a method; nothing has been run then.
+    """
+    for run in runs:
+        check_options(run.method.options)
+    for partial in folder.glob("*/*.partial"):
+        partial.unlink()
+    missing = [run for run in runs if not run.file(folder).exists()]
+    starts = {path: run for run in missing if not (path := run.warm_start_file(folder)).exists()}
+    console.print(f"{len(runs)} runs, {len(runs) - len(missing)} of them finished; {len(starts)} warm starts to make.")
+    if num_processes == 0:
+        for work, jobs in ((make_warm_start, starts.values()), (execute, missing)):
+            for run in jobs:
+                work(run, folder)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(num_processes, context, initializer=_begin_worker) as pool, _progress(console) as progress:
+        try:
+            _work_off(pool, progress, "warm starts", make_warm_start, starts.values(), folder)
+            _work_off(pool, progress, "runs", execute, missing, folder)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+def _work_off(
+    pool: ProcessPoolExecutor,
+    progress: Progress,
+    name: str,
+    work: Callable[[Run, Path], None],
+    runs: Iterable[Run],
+    folder: Path,
+) -> None:
+    futures: dict[Future, Run] = {pool.submit(work, run, folder): run for run in runs}
+    task = progress.add_task(name, total=len(futures), last="")
+    for future in as_completed(futures):
+        try:
+            future.result()
+        except Exception as error:
+            error.add_note(f"in the run: {futures[future].label}")
+            raise
+        progress.update(task, advance=1, last=futures[future].label)
+
+
+def commit() -> str:
+    """The commit that runs, with ``-dirty`` where tracked files are changed; ``unknown`` outside a repository."""
+    here = Path(__file__).parent
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    result = subprocess.run(command, cwd=here, capture_output=True, text=True)
+    return result.stdout.strip() or "unknown"
+
+
+def _begin_worker() -> None:
+    """One thread each, which is fastest for so small a model; Ctrl-C is the parent's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+def _progress(console: Console) -> Progress:
+    columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(TextColumn("{task.description}"), *columns, TextColumn("{task.fields[last]}"), console=console)

@@ -1,0 +1,1 @@
+"""Tables, figures and a summary in JSON from the results that a campaign left."""

@@ -1,0 +1,106 @@
+"""Figures of a study, as PNG files."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+from benchmarks.convergence.report.results import Results
+from benchmarks.convergence.runs import Method
+
+DPI, PANEL_WIDTH, PANEL_HEIGHT = 90, 5.0, 3.6
+WINDOW = 20  # optimizer steps that a line of losses averages over
+
+
+def draw(results: Results, folder: Path) -> list[Path]:
+    """All figures of a study; those without a finished run are left out."""
+    if not results.num_runs:
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [learning_curves(results, folder), differences(results, folder)]
+    learned = [method for method in results.study.methods if method.options.get("weighting") == "learned"]
+    return paths + ([losses_and_weights(results, learned[0], folder)] if learned else [])
+
+
+def learning_curves(results: Results, folder: Path) -> Path:
+    """Pass rate over rounds: mean over seeds, with a band of one standard error."""
+    figure, axes = _panels(results, 1)
+    for axis, regime in zip(axes[0], results.study.regimes, strict=True):
+        for method in results.study.methods:
+            runs = list(results.row(method, regime).values())
+            if runs:
+                _band(axis, runs[0]["eval/round"], np.stack([run["eval/pass_rate"] for run in runs]), method.name)
+        axis.set(title=regime, xlabel="round", ylabel="pass rate, held-out")
+    axes[0][0].legend(fontsize=6)
+    return _write(figure, folder / f"{results.study.name}-curves.png")
+
+
+def differences(results: Results, folder: Path) -> Path:
+    """Paired difference of AUC to the study's first method, with two standard errors to each side."""
+    figure, axes = _panels(results, 1)
+    reference, *others = results.study.methods
+    for axis, regime in zip(axes[0], results.study.regimes, strict=True):
+        for place, method in enumerate(others):
+            difference = results.difference(method, reference, regime)
+            if difference is not None:
+                axis.errorbar(difference.mean, -place, xerr=2 * np.nan_to_num(difference.error), fmt="o", capsize=3)
+        axis.axvline(0, color="grey", linewidth=0.8)
+        axis.set(title=regime, xlabel=f"AUC - {reference.name} (± 2 standard errors)")
+        axis.set_yticks([-place for place in range(len(others))], [method.name for method in others], fontsize=7)
+    return _write(figure, folder / f"{results.study.name}-differences.png")
+
+
+def losses_and_weights(results: Results, method: Method, folder: Path) -> Path:
+    """``L_k`` (moving mean) and ``w_k`` per bin over optimizer steps, mean over seeds."""
+    figure, axes = _panels(results, 2)
+    for column, regime in enumerate(results.study.regimes):
+        runs = list(results.row(method, regime).values())
+        for row, name in enumerate(("loss", "weight")):
+            axis: Axes = axes[row][column]
+            for k in range(runs[0]["step/loss"].shape[1] if runs else 0):
+                values = _mean_over_seeds([run[f"step/{name}"][:, k] for run in runs])
+                color = plt.get_cmap("viridis")(k / 6)
+                axis.plot(_moving_mean(values) if name == "loss" else values, color=color, label=f"k = {k + 1}")
+            axis.set(title=f"{regime}, {method.name}", xlabel="optimizer step", ylabel=("L_k", "w_k")[row])
+        axes[0][column].axhline(0, color="grey", linewidth=0.8)
+        axes[1][column].set_yscale("log")
+    axes[0][0].legend(fontsize=6)
+    return _write(figure, folder / f"{results.study.name}-weights.png")
+
+
+def _band(axis: Axes, places: np.ndarray, curves: np.ndarray, label: str) -> None:
+    mean = curves.mean(axis=0)
+    error = curves.std(axis=0, ddof=1) / np.sqrt(len(curves)) if len(curves) > 1 else np.zeros_like(mean)
+    (line,) = axis.plot(places, mean, label=label, linewidth=1.2)
+    axis.fill_between(places, mean - error, mean + error, color=line.get_color(), alpha=0.15, linewidth=0)
+
+
+def _mean_over_seeds(values: list[np.ndarray]) -> np.ndarray:
+    """Mean of the seeds whose bin is present, up to the shortest run; NaN where it is present in none."""
+    stacked = np.stack([one[: min(map(len, values))] for one in values])
+    present = np.isfinite(stacked)
+    total = np.where(present, stacked, 0).sum(axis=0)
+    return np.where(present.any(axis=0), total / present.sum(axis=0).clip(min=1), np.nan)
+
+
+def _moving_mean(values: np.ndarray) -> np.ndarray:
+    present = np.isfinite(values).astype(float)
+    window = np.ones(min(WINDOW, len(values)))
+    total, count = (np.convolve(part, window, mode="same") for part in (np.nan_to_num(values), present))
+    return np.where(count > 0, total / count.clip(min=1), np.nan)
+
+
+def _panels(results: Results, num_rows: int) -> tuple:
+    num = len(results.study.regimes)
+    size = PANEL_WIDTH * num, PANEL_HEIGHT * num_rows
+    return plt.subplots(num_rows, num, figsize=size, squeeze=False, layout="constrained")
+
+
+def _write(figure: plt.Figure, path: Path) -> Path:
+    figure.savefig(path, dpi=DPI)
+    plt.close(figure)
+    return path

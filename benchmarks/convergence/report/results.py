@@ -1,0 +1,99 @@
+"""The results of a study, read from disk and put side by side."""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.convergence.measures import Estimate, auc, auc_up_to, first_reached
+from benchmarks.convergence.records import load
+from benchmarks.convergence.regimes import REGIMES
+from benchmarks.convergence.runs import Method, Run
+from benchmarks.convergence.studies import Study
+
+Arrays = dict[str, np.ndarray]
+
+
+class Results:
+    """What is finished of a study. A method's *row* is its runs at its better learning rate, by seed."""
+
+    def __init__(self, study: Study, folder: Path) -> None:
+        self.study, self.folder = study, folder
+        self.num_runs, self.commits, self.seconds = 0, set(), {}
+        self._rows: dict[tuple[str, str], tuple[float, dict[int, Arrays]]] = {}
+        for regime in study.regimes:
+            self.seconds[regime] = []
+            for method in study.methods:
+                by_rate = {rate: self._load(method, regime, rate) for rate in study.learning_rates}
+                rate = max(by_rate, key=lambda rate, runs=by_rate: (len(runs[rate]), _mean_auc(runs[rate])))
+                self._rows[method.name, regime] = rate, by_rate[rate]
+
+    def _load(self, method: Method, regime: str, rate: float) -> dict[int, Arrays]:
+        found = {}
+        for seed in self.study.seeds:
+            path = Run(method, REGIMES[regime], seed, rate, self.study.schedule).file(self.folder)
+            if path.exists():
+                found[seed], about = load(path)
+                self.num_runs += 1
+                self.commits.add(about["commit"])
+                self.seconds[regime].append(about["seconds"])
+        return found
+
+    def row(self, method: Method, regime: str) -> dict[int, Arrays]:
+        return self._rows[method.name, regime][1]
+
+    def learning_rate(self, method: Method, regime: str) -> float:
+        """The better one: by mean AUC over the seeds, among those with the most seeds finished."""
+        return self._rows[method.name, regime][0]
+
+    def estimate(self, method: Method, regime: str, measure) -> Estimate | None:
+        """Mean of ``measure(arrays)`` over seeds; None where nothing was run."""
+        row = self.row(method, regime)
+        return Estimate.of([measure(arrays) for arrays in row.values()]) if row else None
+
+    def difference(self, method: Method, other: Method, regime: str, equal_responses: bool = False) -> Estimate | None:
+        """Mean over the seeds of both of ``AUC of method - AUC of other``; None where there is no such seed.
+
+        With ``equal_responses`` both areas are over generated responses, up to the smaller of the two totals.
+        """
+        ours, theirs = self.row(method, regime), self.row(other, regime)
+        seeds = sorted(ours.keys() & theirs.keys())
+        area = _areas_at_equal_responses if equal_responses else _areas
+        pairs = [area(ours[seed], theirs[seed]) for seed in seeds]
+        return Estimate.of([a - b for a, b in pairs]) if pairs else None
+
+    def reached(self, method: Method, baseline: Method, regime: str, places: str) -> list[float]:
+        """Per seed, after how many rounds or generated responses the method has the baseline's final pass rate."""
+        ours, theirs = self.row(method, regime), self.row(baseline, regime)
+        return [
+            first_reached(ours[seed][f"eval/{places}"], ours[seed]["eval/pass_rate"], final(theirs[seed]))
+            for seed in sorted(ours.keys() & theirs.keys())
+        ]
+
+    @cached_property
+    def starts(self) -> dict[str, list[Arrays]]:
+        """Per regime, one run of each seed: all methods of a seed have the same first evaluation."""
+        starts = {}
+        for regime in self.study.regimes:
+            by_seed = {seed: run for method in self.study.methods for seed, run in self.row(method, regime).items()}
+            starts[regime] = [by_seed[seed] for seed in sorted(by_seed)]
+        return starts
+
+
+def final(arrays: Arrays) -> float:
+    """Pass rate at the end: mean of the last two evaluations."""
+    return float(arrays["eval/pass_rate"][-2:].mean())
+
+
+def _mean_auc(runs: dict[int, Arrays]) -> float:
+    return float(np.mean([auc(arrays["eval/pass_rate"]) for arrays in runs.values()])) if runs else -np.inf
+
+
+def _areas(ours: Arrays, theirs: Arrays) -> tuple[float, float]:
+    return auc(ours["eval/pass_rate"]), auc(theirs["eval/pass_rate"])
+
+
+def _areas_at_equal_responses(ours: Arrays, theirs: Arrays) -> tuple[float, float]:
+    limit = min(run["eval/num_generated"][-1] for run in (ours, theirs))
+    a, b = (auc_up_to(run["eval/num_generated"], run["eval/pass_rate"], limit) for run in (ours, theirs))
+    return a, b

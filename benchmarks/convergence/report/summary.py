@@ -1,0 +1,85 @@
+"""The whole report of some studies: Markdown, figures, and a summary in JSON. It holds no date."""
+
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.convergence.campaign import commit
+from benchmarks.convergence.measures import Estimate
+from benchmarks.convergence.report.figures import draw
+from benchmarks.convergence.report.results import Results, final
+from benchmarks.convergence.report.tables import _auc, study_tables
+from benchmarks.convergence.studies import Study
+
+PACKAGES = ("torch", "verl", "daro-verl", "numpy")
+
+
+def write_report(studies: list[Study], folder: Path, results_folder: Path, notice: str = "") -> list[Path]:
+    """One Markdown and one JSON file per study and its figures, from the runs under ``folder``.
+
+    Args:
+        notice: a line for the top of each file.
+    """
+    written = []
+    for study in studies:
+        results = Results(study, folder)
+        figures = draw(results, results_folder)
+        images = "\n".join(f"![{path.stem}]({path.name})" for path in figures)
+        machine = ", ".join(f"{name} {value}" for name, value in about()["versions"].items())
+        where = f"Runs of commit {', '.join(sorted(results.commits)) or 'none'}; {os.cpu_count()} cores; {machine}."
+        text = "\n\n".join(part for part in (notice, study_tables(results), images, where) if part) + "\n"
+        page, summary = results_folder / f"{study.name}.md", results_folder / f"{study.name}.json"
+        results_folder.mkdir(parents=True, exist_ok=True)
+        page.write_text(text)
+        summary.write_text(json.dumps({"notice": notice, **summarise(results)}, indent=1) + "\n")
+        written += [page, summary, *figures]
+    return written
+
+
+def summarise(results: Results) -> dict[str, Any]:
+    """The figures of the tables as plain values, with what they were measured on."""
+    study = results.study
+    regimes = {}
+    for regime in study.regimes:
+        seconds = results.seconds[regime]
+        regimes[regime] = {"seconds_per_run": sum(seconds) / len(seconds) if seconds else None}
+        regimes[regime]["methods"] = {method.name: _of_method(results, method, regime) for method in study.methods}
+    return {
+        "study": study.name,
+        "question": study.question,
+        "seeds": list(study.seeds),
+        "num_rounds": study.schedule.num_rounds,
+        "runs_finished": results.num_runs,
+        "commits_of_runs": sorted(results.commits),
+        **about(),
+        "regimes": regimes,
+    }
+
+
+def about() -> dict[str, Any]:
+    """Commit, versions and machine of the report."""
+    versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    return {"commit_of_report": commit(), "cores": os.cpu_count(), "versions": versions}
+
+
+def _of_method(results: Results, method, regime: str) -> dict[str, Any] | None:
+    if not results.row(method, regime):
+        return None
+    baseline = results.study.methods[0]
+    return {
+        "options": dict(method.options),
+        "clip_high": method.clip_high,
+        "dynamic_sampling": method.dynamic_sampling,
+        "learning_rate": results.learning_rate(method, regime),
+        "auc_of_seed": {seed: _auc(run) for seed, run in results.row(method, regime).items()},
+        "auc": _plain(results.estimate(method, regime, _auc)),
+        "final": _plain(results.estimate(method, regime, final)),
+        f"auc_minus_{baseline.name}": _plain(results.difference(method, baseline, regime)),
+    }
+
+
+def _plain(estimate: Estimate | None) -> dict[str, float] | None:
+    return None if estimate is None else {"mean": estimate.mean, "standard_error": estimate.error}

@@ -1,0 +1,141 @@
+"""What is compared: every method and every study. One change at a time from the paper's literal form, then combined."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from benchmarks.convergence.regimes import REGIMES
+from benchmarks.convergence.runs import Method, Run, Schedule
+
+LITERAL = {
+    "weighting": "learned",
+    "weight_lr": 0.05,
+    "weight_init": 1.0,
+    "weight_start": "constant",
+    "loss_signal": "batch",
+    "not_positive": "keep",
+    "bin_scale": "equal",
+    "weight_scale": "raw",
+    "weight_min": 0.01,
+    "weight_max": 100.0,
+}
+"""The paper's objective as written; what the paper leaves open (rate, start, clamp) as the package has it."""
+
+
+def daro(name: str, **changes: object) -> Method:
+    """Learned DARO with changes to its literal form."""
+    return Method(name, {**LITERAL, **changes})
+
+
+def fixed(name: str, weighting: str) -> Method:
+    return Method(name, {"weighting": weighting})
+
+
+GRPO, DR_GRPO, LIPO = fixed("GRPO", "grpo"), fixed("Dr.GRPO", "dr_grpo"), fixed("LIPO", "lipo")
+DAPO = Method("DAPO", {"weighting": "dapo"}, clip_high=0.28, dynamic_sampling=True)
+BASELINES = (GRPO, DR_GRPO, LIPO, DAPO)
+DARO = daro("DARO")
+DARO_INFORMED = daro("DARO, first loss, average", weight_start="first_loss", loss_signal="average")
+DARO_TOKENS = daro("DARO, token share", bin_scale="token_share")
+CLOSED_FORM = fixed("1 / EMA(L)", "closed_form")
+UNIFORM = fixed("uniform per bin", "uniform")
+INVERSE_VARIANCE = fixed("1 / mu(1 - mu)", "inverse_variance")
+
+
+def with_dynamic_sampling(method: Method) -> Method:
+    return Method(f"{method.name}, dynamic sampling", method.options, method.clip_high, dynamic_sampling=True)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A table of the report.
+
+    Attributes:
+        question: what it asks, in one line.
+        methods: the rows; the first is what the others differ from.
+        learning_rates: of the model. With several, each method is reported at its better one.
+    """
+
+    name: str
+    question: str
+    methods: tuple[Method, ...]
+    regimes: tuple[str, ...] = tuple(REGIMES)
+    learning_rates: tuple[float, ...] = (1e-3,)
+    seeds: tuple[int, ...] = tuple(range(5))
+    schedule: Schedule = Schedule()
+
+    def runs(self) -> Iterator[Run]:
+        """All of its runs, seed by seed, so that what is finished after an interruption is paired."""
+        for seed, regime, method, rate in product(self.seeds, self.regimes, self.methods, self.learning_rates):
+            yield Run(method, REGIMES[regime], seed, rate, self.schedule)
+
+
+MAIN = Study(
+    "main",
+    "All weightings from the same models, each at the better of two learning rates",
+    (GRPO, DR_GRPO, LIPO, DAPO, UNIFORM, INVERSE_VARIANCE, CLOSED_FORM, DARO, DARO_INFORMED, DARO_TOKENS),
+    learning_rates=(1e-3, 2e-3),
+)
+
+STUDIES: dict[str, Study] = {
+    study.name: study
+    for study in (
+        MAIN,
+        Study(
+            "weight_lr",
+            "How fast should the weights learn?",
+            (DARO, *(daro(f"weight_lr {rate:g}", weight_lr=rate) for rate in (1e-3, 1e-2, 1e-1))),
+        ),
+        Study(
+            "weight_start",
+            "Where should a weight begin: at 1, or at 1 / L of the first loss of its bin?",
+            (DARO, daro("first loss", weight_start="first_loss")),
+        ),
+        Study(
+            "loss_signal",
+            "What should move a weight: the mini-batch's loss, or its moving average?",
+            (DARO, daro("average", loss_signal="average"), DARO_INFORMED),
+        ),
+        Study(
+            "bin_scale",
+            "How should the bins share the loss before their weights?",
+            (DARO, daro("square root of token share", bin_scale=0.5), DARO_TOKENS),
+        ),
+        Study(
+            "weight_scale",
+            "May the weights change the scale of the loss, or only choose between bins?",
+            (DARO, daro("mean one", weight_scale="mean_one")),
+        ),
+        Study(
+            "not_positive",
+            "What should a weight do where its bin's loss is not positive?",
+            (DARO, *(daro(name, not_positive=name) for name in ("skip", "floor", "absolute"))),
+        ),
+        Study(
+            "clamp",
+            "How far may the weights go?",
+            (
+                DARO,
+                daro("0.1 .. 10", weight_min=0.1, weight_max=10.0),
+                daro("0.001 .. 1000", weight_min=0.001, weight_max=1000.0),
+            ),
+        ),
+        Study(
+            "dynamic_sampling",
+            "What does dynamic sampling bring, per round and at equal generated responses?",
+            tuple(form for method in (GRPO, DR_GRPO, DARO) for form in (method, with_dynamic_sampling(method))),
+        ),
+    )
+}
+
+
+def quick(study: Study) -> Study:
+    """A short form of a study that shows that the harness works and resolves nothing: 2 seeds, 30 rounds, one rate."""
+    schedule = Schedule(num_rounds=30, evaluate_every=10)
+    return Study(study.name, study.question, study.methods, study.regimes, study.learning_rates[:1], (0, 1), schedule)
+
+
+def unique_runs(studies: Sequence[Study]) -> list[Run]:
+    """The runs of several studies, seed by seed, each once: studies share what has the same settings."""
+    runs = {str(run.settings()): run for study in studies for run in study.runs()}
+    return sorted(runs.values(), key=lambda run: run.seed)

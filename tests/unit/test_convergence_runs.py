@@ -1,0 +1,169 @@
+"""The benchmark's runs: paired, resumable, and the same whatever ran before."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from benchmarks.convergence import campaign as campaigns
+from benchmarks.convergence import evaluation, rollout, training
+from benchmarks.convergence.__main__ import parse
+from benchmarks.convergence.campaign import campaign
+from benchmarks.convergence.model import Decoder
+from benchmarks.convergence.records import load
+from benchmarks.convergence.regimes import REGIMES
+from benchmarks.convergence.report.summary import write_report
+from benchmarks.convergence.rollout import roll_out
+from benchmarks.convergence.runs import Run, Schedule
+from benchmarks.convergence.studies import DAPO, DARO, GRPO, STUDIES, UNIFORM, Study, quick, unique_runs
+from daro_verl.errors import DaroConfigError
+
+SHORT = Schedule(num_rounds=2, evaluate_every=1, warm_start_steps=2)
+TINY = replace(REGIMES["long_failures"], num_prompts=8)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setattr(evaluation, "NUM_PROBLEMS", 10)
+    monkeypatch.setitem(REGIMES, "long_failures", TINY)
+    yield
+    torch.set_num_threads(before)
+
+
+def easy_model() -> Decoder:
+    """Untrained, and given to writing each digit alike: on chains of two steps sometimes right."""
+    torch.manual_seed(0)
+    model = Decoder()
+    with torch.no_grad():
+        model.head.weight.zero_()
+    return model
+
+
+def run_of(method, **changes) -> Run:
+    return replace(Run(method, TINY, 0, 1e-3, SHORT), **changes)
+
+
+def test_methods_see_the_same_prompts_and_noise(monkeypatch):
+    """Before the first update two methods have the same responses; afterwards still the same prompts."""
+    seen = {}
+
+    def record_rollouts(model, regime, seed, step, dynamic_sampling):
+        result = roll_out(model, regime, seed, step, dynamic_sampling)
+        seen.setdefault(name, []).append(result)
+        return result
+
+    monkeypatch.setattr(training, "roll_out", record_rollouts)
+    recorded = {}
+    for method in (GRPO, UNIFORM):
+        name = method.name
+        recorded[name] = training.train(easy_model(), run_of(method)).arrays()
+    ours, theirs = seen[GRPO.name], seen[UNIFORM.name]
+    assert torch.equal(ours[0].responses, theirs[0].responses)
+    assert all(torch.equal(a.prompts, b.prompts) for a, b in zip(ours, theirs, strict=True))
+    first = [recorded[name]["eval/pass_rate"][0] for name in recorded]
+    assert first[0] == first[1]
+
+
+def test_a_run_repeats_itself_exactly():
+    first, again = (training.train(easy_model(), run_of(DARO)).arrays() for _ in range(2))
+    for name in first:
+        np.testing.assert_array_equal(first[name], again[name], err_msg=name)
+
+
+def test_dynamic_sampling_keeps_informative_prompts_and_counts_all_responses(monkeypatch):
+    """The stand-in's pass rates are 0, 1/2, 1, ... per prompt: one prompt in three is informative.
+
+    8 prompts wanted: batches of 8 with 3, 3 and 3 informative ones give 9, of which 8 are kept, after 3 x 8 x 8 = 192
+    generated responses.
+    """
+    real = rollout.generate
+    pattern = torch.tensor([0.5, 0.0, 1.0, 0.5, 0.0, 1.0, 0.5, 0.0])
+
+    def graded(*args, **kwargs):
+        batch = real(*args, **kwargs)
+        return replace(batch, rewards=(torch.arange(8) < 8 * pattern.unsqueeze(1)).float())
+
+    monkeypatch.setattr(rollout, "generate", graded)
+    result = roll_out(easy_model(), TINY, seed=0, step=0, dynamic_sampling=True)
+    assert len(result) == 8 and result.informative().all()
+    assert result.num_generated == 192
+    assert roll_out(easy_model(), TINY, seed=0, step=0, dynamic_sampling=False).num_generated == 64
+
+
+def test_a_mini_batch_that_teaches_nothing_is_no_obstacle(monkeypatch):
+    real = rollout.generate
+    monkeypatch.setattr(rollout, "generate", lambda *a, **k: replace(b := real(*a, **k), rewards=0 * b.rewards))
+    for method in (GRPO, DARO, DAPO):
+        arrays = training.train(easy_model(), run_of(method)).arrays()
+        assert np.isfinite(arrays["eval/pass_rate"]).all()
+        if "step/grad_norm" in arrays:
+            assert (arrays["step/grad_norm"] == 0).all()
+
+
+def test_settings_make_the_key_and_names_do_not(tmp_path):
+    run = run_of(GRPO)
+    assert run.file(tmp_path) == run_of(replace(GRPO, name="another name")).file(tmp_path)
+    changes = (
+        run_of(UNIFORM),
+        run_of(replace(GRPO, clip_high=0.28)),
+        run_of(replace(GRPO, dynamic_sampling=True)),
+        run_of(GRPO, seed=1),
+        run_of(GRPO, learning_rate=2e-3),
+        run_of(GRPO, schedule=replace(SHORT, num_rounds=3)),
+        run_of(GRPO, regime=replace(TINY, num_prompts=9)),
+        run_of(GRPO, regime=replace(TINY, writing=replace(TINY.writing, doubt_when_lost=0.5))),
+    )
+    assert len({run.file(tmp_path), *(other.file(tmp_path) for other in changes)}) == len(changes) + 1
+    assert run.warm_start_file(tmp_path) == changes[0].warm_start_file(tmp_path) != changes[3].warm_start_file(tmp_path)
+
+
+def test_a_campaign_end_to_end_and_again(tmp_path, monkeypatch):
+    """Train, report, and train again: finished runs are skipped, one with another setting is not."""
+    study = Study("main", "Does it run?", (GRPO, DARO, DAPO), ("long_failures",), (1e-3,), (0, 1), SHORT)
+    console = Console(quiet=True)
+    campaign(unique_runs([study]), tmp_path, 0, console)
+    assert len(list((tmp_path / "runs").iterdir())) == 6 and not list(tmp_path.rglob("*.partial"))
+    arrays, about = load(run_of(GRPO).file(tmp_path))
+    assert arrays["eval/round"].tolist() == [0, 1, 2]
+    assert arrays["step/loss"].shape == (4, 7) and about["seconds"] > 0
+
+    written = write_report([study], tmp_path, tmp_path / "results")
+    text = (tmp_path / "results" / "main.md").read_text()
+    assert "| DARO | 0.001 |" in text and "not run" not in text
+    assert all(path.exists() and path.stat().st_size < 200_000 for path in written)
+
+    executed = []
+    monkeypatch.setattr(campaigns, "execute", lambda run, folder: executed.append(run))
+    longer = replace(study, schedule=replace(SHORT, num_rounds=3))
+    campaign(unique_runs([study, longer]), tmp_path, 0, console)
+    assert {run.schedule.num_rounds for run in executed} == {3} and len(executed) == 6
+    write_report([longer], tmp_path, tmp_path / "results")
+    assert "| DARO | not run |" in (tmp_path / "results" / "main.md").read_text()
+
+
+def test_an_unknown_option_stops_a_campaign_before_it_begins(tmp_path):
+    wrong = replace(DARO, options={**DARO.options, "wieght_lr": 0.1})
+    with pytest.raises(DaroConfigError, match="did you mean"):
+        campaign([run_of(GRPO), run_of(wrong)], tmp_path, 0, Console(quiet=True))
+    assert not list(tmp_path.rglob("*.npz"))
+
+
+def test_studies_share_runs_and_name_their_rows_once():
+    runs = unique_runs(list(STUDIES.values()))
+    assert len(runs) < sum(len(list(study.runs())) for study in STUDIES.values())
+    assert [run.seed for run in runs] == sorted(run.seed for run in runs)
+    for study in STUDIES.values():
+        names = [method.name for method in study.methods]
+        assert len(set(names)) == len(names)
+        assert len(list(quick(study).runs())) < len(list(study.runs()))
+
+
+def test_arguments():
+    assert parse([]).study == ["main"] and not parse([]).quick
+    assert parse(["--study", "main", "clamp", "--quick"]).study == ["main", "clamp"]
+    with pytest.raises(SystemExit):
+        parse(["--study", "unheard-of"])
