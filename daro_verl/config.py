@@ -18,7 +18,7 @@ CHOICES = {
     "not_positive": ("keep", "skip", "floor", "absolute"),
     "weight_scale": ("raw", "mean_one"),
 }
-BIN_SCALES = {"equal": 0.0, "token_share": 1.0}
+BIN_SCALES = {"equal": 0.0, "token_share": 1.0, "batch_share": None}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class DaroConfig:
 
     bin_scale: float | str = "equal"
     """How the bins share the loss before their weights, for weightings with a token mean per bin: ``equal``, each bin
-    alike (paper); ``token_share``, in proportion to its tokens; or a power of that share in [0, 1] (ours)."""
+    alike (paper); ``token_share``, in proportion to its tokens; a power of that share in [0, 1]; ``batch_share``, by
+    its share of all response tokens, those of prompts that teach nothing too (ours)."""
 
     weight_scale: str = "raw"
     """``raw``: the weights themselves (paper). ``mean_one``: divided by their mean over the bins present, so that the
@@ -80,8 +81,8 @@ class DaroConfig:
             raise DaroConfigError("\n".join(problems))
 
     @property
-    def bin_scale_power(self) -> float:
-        """``bin_scale`` as the power of the token share: 0 is ``equal``, 1 is ``token_share``."""
+    def bin_scale_power(self) -> float | None:
+        """``bin_scale`` as the power of the token share: 0 is ``equal``, 1 ``token_share``, None ``batch_share``."""
         return BIN_SCALES[self.bin_scale] if isinstance(self.bin_scale, str) else float(self.bin_scale)
 
     def _problems(self) -> list[str]:
@@ -98,7 +99,7 @@ class DaroConfig:
         if str(self.bin_scale) not in BIN_SCALES and not (
             _is_number(self.bin_scale) and 0 <= float(self.bin_scale) <= 1
         ):
-            wrong.append(_problem("bin_scale", self.bin_scale, "equal, token_share, or a power in [0, 1]"))
+            wrong.append(_problem("bin_scale", self.bin_scale, "equal, token_share, batch_share, or a power in [0, 1]"))
         numbers = {field.name: getattr(self, field.name) for field in fields(self) if isinstance(field.default, float)}
         wrong += [_problem(name, value, "a finite number") for name, value in numbers.items() if not _is_number(value)]
         return wrong or self._out_of_bounds()

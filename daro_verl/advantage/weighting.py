@@ -33,26 +33,30 @@ class Weighting:
         return torch.ones_like(pass_rate)
 
 
-def bin_tokens(tokens: torch.Tensor, token_budget: float, power: float = 0.0) -> torch.Tensor:
+def bin_tokens(tokens: torch.Tensor, token_budget: float, power: float | None = 0.0) -> torch.Tensor:
     """``D_k = T_k / c_k`` with ``c_k = n share_k^power / sum_j share_j^power``, over the ``n`` bins 1 .. G-1 present.
 
     ``share_k`` is the bin's share of their tokens. Power 0 is the paper's token mean of each bin, ``D_k = T_k``; with
-    power 1, ``D_k = (tokens of all informative bins) / n``: every token counts alike. The ``c_k`` sum to ``n``.
+    power 1, ``D_k = (tokens of all informative bins) / n``: every token counts alike. The ``c_k`` sum to ``n``. With
+    None, ``c_k`` is the bin's share of all response tokens, those of bins 0 and G too: a mini-batch that teaches little
+    has a small loss.
     """
     inside = tokens.double().clone()
     inside[0] = inside[-1] = 0
     present = inside > 0
+    if power is None:
+        return torch.where(present, all_tokens(tokens, token_budget), torch.inf)
     share = torch.where(present, inside, 1.0) ** power * present
     factor = share * present.sum() / share.sum().clamp(min=1e-300)
     return torch.where(present, inside / factor, torch.inf)
 
 
-def all_tokens(tokens: torch.Tensor, token_budget: float, power: float = 0.0) -> torch.Tensor:
+def all_tokens(tokens: torch.Tensor, token_budget: float, power: float | None = 0.0) -> torch.Tensor:
     """``D_k = sum_j T_j``, all response tokens of the mini-batch, also of bins 0 and G (verl's ``token-mean``)."""
     return torch.full_like(tokens, tokens.sum().clamp(min=1).item(), dtype=torch.float64)
 
 
-def token_budget(tokens: torch.Tensor, token_budget: float, power: float = 0.0) -> torch.Tensor:
+def token_budget(tokens: torch.Tensor, token_budget: float, power: float | None = 0.0) -> torch.Tensor:
     """``D_k`` = responses of a mini-batch x longest response: a constant of the job."""
     return torch.full_like(tokens, token_budget, dtype=torch.float64)
 

@@ -134,7 +134,7 @@ REFUSED = [
     ),
     pytest.param(
         ["+algorithm.daro.bin_scale=1.5"],
-        r"bin_scale: got 1.5, expected equal, token_share, or a power",
+        r"bin_scale: got 1.5, expected equal, token_share, batch_share, or a power",
         id="bin_scale",
     ),
     pytest.param(["+algorithm.daro.bin_scale=tokens"], "bin_scale: got 'tokens'", id="bin_scale_word"),

@@ -155,6 +155,7 @@ def test_denominators():
     # power 1: D = (8 + 2) / 2 bins for both;  power 1/2: c_1 = 2 sqrt(.8) / (sqrt(.8) + sqrt(.2)) = 4 / 3, D = 8 / c
     assert bin_tokens(tokens, 100, 1.0).tolist() == [inf, 5, inf, 5, inf]
     assert bin_tokens(tokens, 100, 0.5)[1::2].tolist() == pytest.approx([8 * 3 / 4, 2 * 3 / 2])
+    assert bin_tokens(tokens, 100, None).tolist() == [inf, 22, inf, 22, inf]  # of all tokens
     assert all_tokens(tokens, 100).tolist() == [22] * 5
     assert token_budget(tokens, 100).tolist() == [100] * 5
     assert bin_tokens(torch.tensor([3.0, 0, 4]), 1).tolist() == [inf] * 3  # nothing teaches
