@@ -12,6 +12,7 @@ _LOOSE_SPACE = re.compile(r"(?<![0-9]) | (?![0-9])")  # but 2 1/2 is not 21/2
 _CHOICE = re.compile(r"\(?([A-J])\)?")
 _CHOICE_AND_MORE = re.compile(r"(?:\\text\s?\{\s?)?\(([A-J])\)[^,;]*|([A-J])[.:)] [^,;]*", re.DOTALL)
 _WORDS = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*\.?")
+_INFINITY = re.compile(r"([+-]?)\s?\\infty")
 _PARTS_WITHIN_PARTS = 2
 _IN_BASE = re.compile(r"([0-9A-Za-z]+)_\{?\s?([0-9]{1,2})\s?\}?")
 
@@ -41,7 +42,7 @@ def _match_texts(gold: str, predicted: str, depth: int) -> bool | None:
         return same_number(one, other)
     if _tight(gold) == _tight(predicted):
         return True
-    for decide in (_same_in_base, _same_choice, _same_words):
+    for decide in (_same_infinity, _same_in_base, _same_choice, _same_words):
         verdict = decide(gold, predicted)
         if verdict is not None:
             return verdict
@@ -61,6 +62,14 @@ def _same_up_to_percent(gold: Number, gold_percent: bool, predicted: Number, pre
     if gold_percent:
         return same_number(Number(gold.value * Fraction(1, 100), gold.rounded), predicted)
     return same_number(gold, Number(predicted.value * Fraction(1, 100), predicted.rounded))
+
+
+def _same_infinity(gold: str, predicted: str) -> bool | None:
+    """An infinity is itself and no number."""
+    found = _INFINITY.fullmatch(gold), _INFINITY.fullmatch(predicted)
+    if found[0] and found[1]:
+        return (found[0][1] == "-") == (found[1][1] == "-")
+    return False if (found[0] or found[1]) and (to_number(gold) or to_number(predicted)) else None
 
 
 def _same_in_base(gold: str, predicted: str) -> bool | None:

@@ -1,4 +1,4 @@
-r"""Answers of several parts, taken apart as text: pairs, intervals, sets, lists, matrices and ``n = 5``.
+r"""Answers of several parts, taken apart as text: pairs, intervals, inequalities, sets, lists, matrices and ``n = 5``.
 
 Parsing these takes math-verify tens of milliseconds; most of them are plain numbers between brackets.
 """
@@ -6,6 +6,8 @@ Parsing these takes math-verify tens of milliseconds; most of them are plain num
 import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
+
+from daro_verl.reward.inequality import as_bounds
 
 Compare = Callable[[str, str], bool | None]
 
@@ -32,14 +34,21 @@ def compare_parts(gold: str, predicted: str, compare: Compare) -> bool | None:
     names = _ASSIGNMENT.fullmatch(gold), _ASSIGNMENT.fullmatch(predicted)
     if names[0] or names[1]:
         return _compare_assigned(gold, predicted, names, compare)
-    one, other = split_parts(gold), split_parts(predicted)
+    bounds = as_bounds(gold), as_bounds(predicted)
+    if bounds[0] and bounds[1] and bounds[0].variable != bounds[1].variable:
+        return None
+    one, other = (
+        Parts(found.brackets, [found.low, found.high]) if found else split_parts(text)
+        for found, text in zip(bounds, (gold, predicted), strict=True)
+    )
     if one is None or other is None:
         return None
-    if one.kind == other.kind == "set":
-        return _compare_unordered(one.parts, other.parts, compare)
+    if "set" in (one.kind, other.kind):
+        lists = _as_list(one, gold, other), _as_list(other, predicted, one)
+        return None if lists[0] is None or lists[1] is None else _compare_unordered(lists[0], lists[1], compare)
     if one.kind != other.kind:  # (1, 2) is not [1, 2], but a longer list in square brackets may be a vector
         both_intervals = len(one.parts) == len(other.parts) == len(one.kind) == len(other.kind) == 2
-        return False if both_intervals else None
+        return False if both_intervals or _is_table(one) or _is_table(other) else None
     if len(one.parts) != len(other.parts):
         return False
     return _all(compare(part, partner) for part, partner in zip(one.parts, other.parts, strict=True))
@@ -73,6 +82,19 @@ def _split_at_commas(tokens: list[str]) -> list[str] | None:
             parts[-1] += token
     parts = [part.strip() for part in parts]
     return parts if depth == 0 and all(parts) else None
+
+
+def _as_list(answer: Parts, text: str, other: Parts) -> list[str] | None:
+    """The elements of a set; a tuple beside a list of tuples is the one element of its own."""
+    if answer.kind == "set":
+        return answer.parts
+    return [text] if all(part.startswith("(") for part in other.parts) else None
+
+
+def _is_table(answer: Parts) -> bool:
+    """A matrix of several rows and columns, which is no vector."""
+    rows = answer.kind.split()[1:]
+    return answer.kind.startswith("matrix") and len(rows) > 1 and rows[0] != "1"
 
 
 def _compare_assigned(
