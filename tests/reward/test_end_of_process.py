@@ -15,7 +15,7 @@ def ask(answer, deadline_s):
     return compute_score("test", r"\boxed{%s}" % answer, "x+1", deadline_s=deadline_s, workers=1)
 assert ask("1+x", 60.0)["acc"] == 1
 """
-ENDLESS = "threading.Thread(target=ask, args=('x+9^{9^{9^{9^9}}}', 3.0), daemon=True).start()\n"
+ENDLESS = "threading.Thread(target=ask, args=('x+9^{9^{9^{9^9}}}', 1.5), daemon=True).start()\n"
 READY = "print('ready', flush=True); time.sleep(0.5)\n"
 ENDINGS = {
     "returns": (READY, None),

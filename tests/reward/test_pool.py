@@ -60,7 +60,7 @@ def test_a_deadline_kills_at_once_and_the_next_answer_is_judged(one):
 
 
 def test_a_deadline_counts_from_the_start_of_the_work(pool):
-    deadline_s, endless = 1.0, 6
+    deadline_s, endless = 0.6, 6
     for _ in range(2):
         pool.judge(*FAST, AMPLE_S)
     with ThreadPoolExecutor(16) as threads:
@@ -75,7 +75,7 @@ def test_a_deadline_counts_from_the_start_of_the_work(pool):
 def test_a_worker_killed_in_the_middle_is_replaced_and_its_answer_judged_again(one):
     [victim] = judging(one)
     with ThreadPoolExecutor(1) as threads:
-        asked = threads.submit(one.judge, *ENDLESS, 1.5)
+        asked = threads.submit(one.judge, *ENDLESS, 1.0)
         time.sleep(0.3)
         os.kill(victim, signal.SIGKILL)
         assert asked.result() is Outcome.DEADLINE
@@ -85,7 +85,7 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_its_answer_judged_again(o
 def test_a_keeper_killed_in_the_middle_is_replaced_and_takes_its_process_with_it(one):
     [keeper], [judge] = one.pids(), judging(one)
     with ThreadPoolExecutor(1) as threads:
-        asked = threads.submit(one.judge, *ENDLESS, 1.5)
+        asked = threads.submit(one.judge, *ENDLESS, 1.0)
         time.sleep(0.3)
         os.kill(keeper, signal.SIGKILL)
         assert asked.result() is Outcome.DEADLINE
