@@ -11,13 +11,15 @@ def auc(pass_rate: np.ndarray) -> float:
     return float(pass_rate.mean())
 
 
-def auc_up_to(num_generated: np.ndarray, pass_rate: np.ndarray, limit: float) -> float:
-    """Mean pass rate over generated responses from 0 to ``limit``, the curve straight between evaluations.
+def auc_up_to(
+    num_generated: np.ndarray, pass_rate: np.ndarray, limit: float, places: np.ndarray | None = None
+) -> float:
+    """Mean pass rate over generated responses from 0 to ``limit``, straight between ``places`` (the evaluations).
 
     Two methods that generate different numbers of responses per round compare at the smaller total.
     """
-    inside = num_generated < limit
-    places = np.append(num_generated[inside], limit).astype(float)
+    places = num_generated if places is None else places
+    places = np.append(places[places < limit], limit).astype(float)
     return float(np.trapezoid(np.interp(places, num_generated, pass_rate), places) / limit)
 
 

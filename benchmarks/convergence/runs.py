@@ -35,7 +35,7 @@ class Schedule:
     """Length of a run, in rounds of ``Regime.num_mini_batches`` optimizer steps, and of its warm start."""
 
     num_rounds: int = 100
-    evaluate_every: int = 10
+    evaluate_every: int = 5
     warm_start_steps: int = warm_start.NUM_STEPS
 
 

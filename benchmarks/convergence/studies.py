@@ -131,7 +131,7 @@ STUDIES: dict[str, Study] = {
 
 def quick(study: Study) -> Study:
     """A short form of a study that shows that the harness works and resolves nothing: 2 seeds, 30 rounds, one rate."""
-    schedule = Schedule(num_rounds=30, evaluate_every=10)
+    schedule = Schedule(num_rounds=30)
     return Study(study.name, study.question, study.methods, study.regimes, study.learning_rates[:1], (0, 1), schedule)
 
 

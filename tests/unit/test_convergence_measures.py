@@ -44,6 +44,8 @@ def test_area_over_generated_responses():
     assert auc_up_to(generated, CURVE, 200) == pytest.approx(0.375)
     assert auc_up_to(generated, CURVE, 150) == pytest.approx(51.25 / 150)
     assert auc_up_to(2 * generated, CURVE, 200) == pytest.approx(0.3)
+    # Between 0 and 200 alone the curve is one straight line: (.2 + .5) / 2 = .35
+    assert auc_up_to(generated, CURVE, 200, places=np.array([0, 200])) == pytest.approx(0.35)
 
 
 def test_share_of_losses_that_are_not_positive():

@@ -9,10 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from benchmarks.convergence.report.results import Results
+from benchmarks.convergence.report.results import Results, of_steps
 from benchmarks.convergence.runs import Method
 
-DPI, PANEL_WIDTH, PANEL_HEIGHT = 90, 5.0, 3.6
+DPI, PANEL_WIDTH, PANEL_HEIGHT = 80, 5.0, 3.6
 WINDOW = 20  # optimizer steps that a line of losses averages over
 
 
@@ -61,8 +61,8 @@ def losses_and_weights(results: Results, method: Method, folder: Path) -> Path:
         runs = list(results.row(method, regime).values())
         for row, name in enumerate(("loss", "weight")):
             axis: Axes = axes[row][column]
-            for k in range(runs[0]["step/loss"].shape[1] if runs else 0):
-                values = _mean_over_seeds([run[f"step/{name}"][:, k] for run in runs])
+            for k in range(of_steps(runs[0], "loss").shape[1] if runs else 0):
+                values = _mean_over_seeds([of_steps(run, name)[:, k] for run in runs])
                 color = plt.get_cmap("viridis")(k / 6)
                 axis.plot(_moving_mean(values) if name == "loss" else values, color=color, label=f"k = {k + 1}")
             axis.set(title=f"{regime}, {method.name}", xlabel="optimizer step", ylabel=("L_k", "w_k")[row])
@@ -101,6 +101,6 @@ def _panels(results: Results, num_rows: int) -> tuple:
 
 
 def _write(figure: plt.Figure, path: Path) -> Path:
-    figure.savefig(path, dpi=DPI)
+    figure.savefig(path, dpi=DPI, pil_kwargs={"optimize": True})
     plt.close(figure)
     return path

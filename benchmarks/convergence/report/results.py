@@ -1,5 +1,6 @@
 """The results of a study, read from disk and put side by side."""
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from benchmarks.convergence.records import load
 from benchmarks.convergence.regimes import REGIMES
 from benchmarks.convergence.runs import Method, Run
 from benchmarks.convergence.studies import Study
+from benchmarks.convergence.update import PER_BIN
 
 Arrays = dict[str, np.ndarray]
 
@@ -46,7 +48,7 @@ class Results:
         """The better one: by mean AUC over the seeds, among those with the most seeds finished."""
         return self._rows[method.name, regime][0]
 
-    def estimate(self, method: Method, regime: str, measure) -> Estimate | None:
+    def estimate(self, method: Method, regime: str, measure: Callable[[Arrays], float]) -> Estimate | None:
         """Mean of ``measure(arrays)`` over seeds; None where nothing was run."""
         row = self.row(method, regime)
         return Estimate.of([measure(arrays) for arrays in row.values()]) if row else None
@@ -80,20 +82,38 @@ class Results:
         return starts
 
 
+def of_steps(arrays: Arrays, name: str) -> np.ndarray:
+    """A figure of the optimizer steps; one row of NaN where the run took none because no prompt taught anything."""
+    num_bins = arrays["eval/prompts_in_bin"].shape[1] - 2
+    none = np.full((1, num_bins) if name in PER_BIN else 1, np.nan)
+    return arrays.get(f"step/{name}", none)
+
+
+def auc_of(arrays: Arrays) -> float:
+    """The primary measure."""
+    return auc(arrays["eval/pass_rate"])
+
+
 def final(arrays: Arrays) -> float:
     """Pass rate at the end: mean of the last two evaluations."""
     return float(arrays["eval/pass_rate"][-2:].mean())
 
 
 def _mean_auc(runs: dict[int, Arrays]) -> float:
-    return float(np.mean([auc(arrays["eval/pass_rate"]) for arrays in runs.values()])) if runs else -np.inf
+    return float(np.mean([auc_of(arrays) for arrays in runs.values()])) if runs else -np.inf
 
 
 def _areas(ours: Arrays, theirs: Arrays) -> tuple[float, float]:
-    return auc(ours["eval/pass_rate"]), auc(theirs["eval/pass_rate"])
+    return auc_of(ours), auc_of(theirs)
 
 
 def _areas_at_equal_responses(ours: Arrays, theirs: Arrays) -> tuple[float, float]:
-    limit = min(run["eval/num_generated"][-1] for run in (ours, theirs))
-    a, b = (auc_up_to(run["eval/num_generated"], run["eval/pass_rate"], limit) for run in (ours, theirs))
+    """Up to the smaller total, both between the evaluations of the run that has fewer of them there.
+
+    The curves are concave, so straight lines between sparse evaluations would be unfair to the run that generates more.
+    """
+    generated = [run["eval/num_generated"] for run in (ours, theirs)]
+    limit = min(one[-1] for one in generated)
+    places = min((one[one <= limit] for one in generated), key=len)
+    a, b = (auc_up_to(run["eval/num_generated"], run["eval/pass_rate"], limit, places) for run in (ours, theirs))
     return a, b

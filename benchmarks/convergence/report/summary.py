@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.convergence.campaign import commit
-from benchmarks.convergence.measures import Estimate
+from benchmarks.convergence.measures import Estimate, share_not_positive
 from benchmarks.convergence.report.figures import draw
-from benchmarks.convergence.report.results import Results, final
-from benchmarks.convergence.report.tables import _auc, study_tables
+from benchmarks.convergence.report.results import Arrays, Results, auc_of, final, of_steps
+from benchmarks.convergence.report.tables import study_tables
+from benchmarks.convergence.runs import Method
 from benchmarks.convergence.studies import Study
 
 PACKAGES = ("torch", "verl", "daro-verl", "numpy")
@@ -65,7 +66,7 @@ def about() -> dict[str, Any]:
     return {"commit_of_report": commit(), "cores": os.cpu_count(), "versions": versions}
 
 
-def _of_method(results: Results, method, regime: str) -> dict[str, Any] | None:
+def _of_method(results: Results, method: Method, regime: str) -> dict[str, Any] | None:
     if not results.row(method, regime):
         return None
     baseline = results.study.methods[0]
@@ -74,11 +75,16 @@ def _of_method(results: Results, method, regime: str) -> dict[str, Any] | None:
         "clip_high": method.clip_high,
         "dynamic_sampling": method.dynamic_sampling,
         "learning_rate": results.learning_rate(method, regime),
-        "auc_of_seed": {seed: _auc(run) for seed, run in results.row(method, regime).items()},
-        "auc": _plain(results.estimate(method, regime, _auc)),
+        "auc_of_seed": {seed: auc_of(run) for seed, run in results.row(method, regime).items()},
+        "auc": _plain(results.estimate(method, regime, auc_of)),
         "final": _plain(results.estimate(method, regime, final)),
         f"auc_minus_{baseline.name}": _plain(results.difference(method, baseline, regime)),
+        "share_of_losses_not_positive": _plain(results.estimate(method, regime, _share_not_positive)),
     }
+
+
+def _share_not_positive(run: Arrays) -> float:
+    return share_not_positive(of_steps(run, "loss"))
 
 
 def _plain(estimate: Estimate | None) -> dict[str, float] | None:

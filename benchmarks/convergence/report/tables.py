@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from benchmarks.convergence.measures import Estimate, auc, share_not_positive
-from benchmarks.convergence.report.results import Arrays, Results, final
+from benchmarks.convergence.measures import Estimate, share_not_positive
+from benchmarks.convergence.report.results import Arrays, Results, auc_of, final, of_steps
 from benchmarks.convergence.runs import Method
 from benchmarks.convergence.studies import BASELINES, DAPO, GRPO
 from benchmarks.convergence.task import LEVELS
 
 NOT_RUN = "not run"
+ALL, LAST_TWO = slice(None), slice(-2, None)
 
 
 def study_tables(results: Results) -> str:
@@ -65,7 +66,7 @@ def comparison(results: Results, regime: str) -> str:
     rows = []
     for method in study.methods:
         row = [method.name, f"{results.learning_rate(method, regime):g}" if results.row(method, regime) else NOT_RUN]
-        row += [_show(results.estimate(method, regime, measure)) for measure in (_auc, final)]
+        row += [_show(results.estimate(method, regime, measure)) for measure in (auc_of, final)]
         for other in others:
             difference = results.difference(method, other, regime, equal_responses=other is DAPO)
             row.append("" if other is method else _show(difference, signed=True))
@@ -79,14 +80,14 @@ def comparison(results: Results, regime: str) -> str:
 def inside(results: Results, regime: str) -> str:
     """What the optimizer steps were like: losses, weights, gradients."""
     measures: dict[str, Callable[[Arrays], float]] = {
-        "share of L_k <= 0": lambda run: share_not_positive(run["step/loss"]),
-        "mean L_k": lambda run: float(np.nanmean(run["step/loss"])),
-        "largest / smallest loss share, median": lambda run: _finite_median(run["step/loss_share_ratio"]),
-        "gradient norm, median": lambda run: float(np.median(run["step/grad_norm"])),
-        "clip fraction": lambda run: float(run["step/clip_fraction"].mean()),
+        "share of L_k <= 0": lambda run: share_not_positive(of_steps(run, "loss")),
+        "L_k, median": lambda run: _finite_median(of_steps(run, "loss")),
+        "largest / smallest loss share, median": lambda run: _finite_median(of_steps(run, "loss_share_ratio")),
+        "gradient norm, median": lambda run: _finite_median(of_steps(run, "grad_norm")),
+        "clip fraction, mean": lambda run: float(of_steps(run, "clip_fraction").mean()),
         "generated responses": lambda run: float(run["eval/num_generated"][-1]),
-        "length right": lambda run: float(run["eval/length_right"][-1]),
-        "length wrong": lambda run: float(np.nanmean(run["eval/length_wrong"][-2:])),
+        "length right, half way": lambda run: _half_way(run["eval/length_right"]),
+        "length wrong, half way": lambda run: _half_way(run["eval/length_wrong"]),
     }
     rows = []
     for method in results.study.methods:
@@ -98,29 +99,21 @@ def inside(results: Results, regime: str) -> str:
 
 def by_level(results: Results, regime: str) -> str:
     """Mean pass rate over training, and at the end, per number of steps in the problem."""
-    rows = []
-    for method in results.study.methods:
-        cells = [method.name]
-        for places in (slice(None), slice(-2, None)):
-            for level in range(len(LEVELS)):
-                cells.append(
-                    _show(
-                        results.estimate(
-                            method,
-                            regime,
-                            lambda run, places=places, level=level: float(
-                                run["eval/pass_rate_of_level"][places, level].mean()
-                            ),
-                        )
-                    )
-                )
-        rows.append(cells)
+
+    def mean_of(level: int, evaluations: slice) -> Callable[[Arrays], float]:
+        return lambda run: float(run["eval/pass_rate_of_level"][evaluations, level].mean())
+
+    measures = [mean_of(level, places) for places in (ALL, LAST_TWO) for level in range(len(LEVELS))]
+    rows = [
+        [method.name, *(_show(results.estimate(method, regime, measure)) for measure in measures)]
+        for method in results.study.methods
+    ]
     header = [f"AUC, {level} steps" for level in LEVELS] + [f"final, {level}" for level in LEVELS]
     return _table(["method", *header], rows)
 
 
-def _auc(run: Arrays) -> float:
-    return auc(run["eval/pass_rate"])
+def _half_way(values: np.ndarray) -> float:
+    return float(values[len(values) // 2])
 
 
 def _finite_median(values: np.ndarray) -> float:
@@ -132,7 +125,7 @@ def _final_weights(results: Results, method: Method, regime: str) -> str:
     runs = results.row(method, regime).values()
     if not runs:
         return NOT_RUN
-    weights = np.exp(np.mean([np.log(run["step/weight"][-1]) for run in runs], axis=0))
+    weights = np.exp(np.mean([np.log(of_steps(run, "weight")[-1]) for run in runs], axis=0))
     return " ".join(f"{weight:.2g}" for weight in weights)
 
 
