@@ -10,7 +10,8 @@ VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "daro_verl/__init__.py").re
 
 VERL = ["verl>=0.9.1,<0.9.2", "transformers>=5.9,<5.10", "tensordict>=0.10,<0.11", "ray>=2.60,<2.61"]
 VERL += ["TransferQueue>=0.1.11,<0.1.12", "pyzmq", "msgspec", "cachetools", "fastapi", "uvicorn"]
-DATA = ["datasets>=5.2,<6", "pyarrow>=26", "rich>=14", "math-verify>=0.9,<0.10", "reasoning-gym>=0.1.25,<0.2"]
+REWARD = ["math-verify[antlr4_9_3]>=0.9,<0.10"]
+DATA = ["datasets>=5.2,<6", "pyarrow>=26", "rich>=14", *REWARD, "reasoning-gym>=0.1.25,<0.2"]
 REPORT = ["matplotlib>=3.10", "tensorboard>=2.20", "jinja2>=3.1"]
 EXTRAS = {
     # Megatron-core actors, weights exported through mbridge
@@ -20,6 +21,8 @@ EXTRAS = {
     "sglang": ["verl[sglang]>=0.9.1,<0.9.2"],
     # python -m daro_verl.report
     "report": REPORT,
+    # reward.custom_reward_function.path=pkg://daro_verl.reward.math
+    "reward": REWARD,
     # python -m daro_verl.data
     "data": DATA,
     # everything on a machine without a GPU: Megatron-core actors and vLLM servers
