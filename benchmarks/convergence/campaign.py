@@ -5,8 +5,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,6 +20,8 @@ from benchmarks.convergence.records import save
 from benchmarks.convergence.runs import Run
 from benchmarks.convergence.training import train
 from benchmarks.convergence.update import check_options
+
+Stage = tuple[str, Callable[[Run], None], Sequence[Run]]  # name, work, what to do it on
 
 
 def make_warm_start(run: Run, folder: Path) -> None:
@@ -33,13 +36,13 @@ def make_warm_start(run: Run, folder: Path) -> None:
     partial.rename(path)
 
 
-def execute(run: Run, folder: Path) -> None:
-    """Train and keep the result."""
+def execute(run: Run, folder: Path, commit: str = "unknown") -> None:
+    """Train and keep the result, with the commit that it is of."""
     begin = time.monotonic()
     model = Decoder()
     model.load_state_dict(torch.load(run.warm_start_file(folder)))
     record = train(model, run)
-    about = {"settings": run.settings(), "seconds": time.monotonic() - begin, "commit": commit()}
+    about = {"settings": run.settings(), "seconds": time.monotonic() - begin, "commit": commit}
     save(run.file(folder), record.arrays(), about)
 
 
@@ -51,21 +54,30 @@ def campaign(runs: Sequence[Run], folder: Path, num_processes: int, console: Con
     """
     for run in runs:
         check_options(run.method.options)
-    for partial in folder.glob("*/*.partial"):
-        partial.unlink()
+    for leftover in folder.glob("*/*.partial"):
+        leftover.unlink()
     missing = [run for run in runs if not run.file(folder).exists()]
     starts = {path: run for run in missing if not (path := run.warm_start_file(folder)).exists()}
     console.print(f"{len(runs)} runs, {len(runs) - len(missing)} of them finished; {len(starts)} warm starts to make.")
+    stages: list[Stage] = [
+        ("warm starts", partial(make_warm_start, folder=folder), list(starts.values())),
+        ("runs", partial(execute, folder=folder, commit=commit()), missing),
+    ]
     if num_processes == 0:
-        for work, jobs in ((make_warm_start, starts.values()), (execute, missing)):
+        for _, work, jobs in stages:
             for run in jobs:
-                work(run, folder)
-        return
+                work(run)
+    else:
+        _in_pool(stages, num_processes, console)
+
+
+def _in_pool(stages: list[Stage], num_processes: int, console: Console) -> None:
+    """Work off the stages one after another; at an error or Ctrl-C the processes are ended at once."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(num_processes, context, initializer=_begin_worker) as pool, _progress(console) as progress:
         try:
-            _work_off(pool, progress, "warm starts", make_warm_start, starts.values(), folder)
-            _work_off(pool, progress, "runs", execute, missing, folder)
+            for name, work, runs in stages:
+                _work_off(pool, progress, name, work, runs)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
@@ -74,14 +86,9 @@ def campaign(runs: Sequence[Run], folder: Path, num_processes: int, console: Con
 
 
 def _work_off(
-    pool: ProcessPoolExecutor,
-    progress: Progress,
-    name: str,
-    work: Callable[[Run, Path], None],
-    runs: Iterable[Run],
-    folder: Path,
+    pool: ProcessPoolExecutor, progress: Progress, name: str, work: Callable[[Run], None], runs: Sequence[Run]
 ) -> None:
-    futures: dict[Future, Run] = {pool.submit(work, run, folder): run for run in runs}
+    futures: dict[Future, Run] = {pool.submit(work, run): run for run in runs}
     task = progress.add_task(name, total=len(futures), last="")
     for future in as_completed(futures):
         try:
@@ -93,11 +100,14 @@ def _work_off(
 
 
 def commit() -> str:
-    """The commit that runs, with ``-dirty`` where tracked files are changed; ``unknown`` outside a repository."""
-    here = Path(__file__).parent
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    result = subprocess.run(command, cwd=here, capture_output=True, text=True)
-    return result.stdout.strip() or "unknown"
+    """The commit that runs, with ``-dirty`` where the package or this benchmark differ from it; else ``unknown``."""
+
+    def git(*command: str) -> str:
+        full = ["git", "--no-optional-locks", *command]
+        return subprocess.run(full, cwd=Path(__file__).parent, capture_output=True, text=True).stdout.strip()
+
+    changed = git("status", "--porcelain", "--", ".", ":/daro_verl", ":(exclude)results")
+    return (git("rev-parse", "--short=12", "HEAD") or "unknown") + ("-dirty" if changed else "")
 
 
 def _begin_worker() -> None:

@@ -137,7 +137,7 @@ def test_a_campaign_end_to_end_and_again(tmp_path, monkeypatch):
     assert all(path.exists() and path.stat().st_size < 200_000 for path in written)
 
     executed = []
-    monkeypatch.setattr(campaigns, "execute", lambda run, folder: executed.append(run))
+    monkeypatch.setattr(campaigns, "execute", lambda run, folder, commit: executed.append(run))
     longer = replace(study, schedule=replace(SHORT, num_rounds=3))
     campaign(unique_runs([study, longer]), tmp_path, 0, console)
     assert {run.schedule.num_rounds for run in executed} == {3} and len(executed) == 6
