@@ -45,7 +45,7 @@ class Regime:
 
 
 NO_GAP = Writing(doubt_at_end=0.5, go_on_at_end=0.75, doubt_when_lost=0.0, go_on_when_lost=0.0)
-LONG_FAILURES = Writing(doubt_at_end=0.3, go_on_at_end=0.5, doubt_when_lost=0.8, go_on_when_lost=0.9)
+LONG_FAILURES = Writing(doubt_at_end=0.05, go_on_at_end=0.5, doubt_when_lost=0.9, go_on_when_lost=0.93)
 
 REGIMES = {
     regime.name: regime
