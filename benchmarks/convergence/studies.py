@@ -72,7 +72,7 @@ class Study:
 
 MAIN = Study(
     "main",
-    "All weightings from the same models, each at the better of two learning rates",
+    "Which weighting learns fastest from the same models?",
     (GRPO, DR_GRPO, LIPO, DAPO, UNIFORM, INVERSE_VARIANCE, CLOSED_FORM, DARO, DARO_INFORMED, DARO_TOKENS),
     learning_rates=(1e-3, 2e-3),
 )

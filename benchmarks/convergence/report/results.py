@@ -22,13 +22,12 @@ class Results:
     def __init__(self, study: Study, folder: Path) -> None:
         self.study, self.folder = study, folder
         self.num_runs, self.commits, self.seconds = 0, set(), {}
-        self._rows: dict[tuple[str, str], tuple[float, dict[int, Arrays]]] = {}
+        self._by_rate: dict[tuple[str, str], dict[float, dict[int, Arrays]]] = {}
         for regime in study.regimes:
             self.seconds[regime] = []
             for method in study.methods:
-                by_rate = {rate: self._load(method, regime, rate) for rate in study.learning_rates}
-                rate = max(by_rate, key=lambda rate, runs=by_rate: (len(runs[rate]), _mean_auc(runs[rate])))
-                self._rows[method.name, regime] = rate, by_rate[rate]
+                loaded = {rate: self._load(method, regime, rate) for rate in study.learning_rates}
+                self._by_rate[method.name, regime] = loaded
 
     def _load(self, method: Method, regime: str, rate: float) -> dict[int, Arrays]:
         found = {}
@@ -41,24 +40,31 @@ class Results:
                 self.seconds[regime].append(about["seconds"])
         return found
 
-    def row(self, method: Method, regime: str) -> dict[int, Arrays]:
-        return self._rows[method.name, regime][1]
+    def row(self, method: Method, regime: str, rate: float | None = None) -> dict[int, Arrays]:
+        """The method's runs by seed, at ``rate`` or at its better learning rate."""
+        return self._by_rate[method.name, regime][rate or self.learning_rate(method, regime)]
 
     def learning_rate(self, method: Method, regime: str) -> float:
         """The better one: by mean AUC over the seeds, among those with the most seeds finished."""
-        return self._rows[method.name, regime][0]
+        runs = self._by_rate[method.name, regime]
+        return max(runs, key=lambda rate: (len(runs[rate]), _mean_auc(runs[rate])))
 
-    def estimate(self, method: Method, regime: str, measure: Callable[[Arrays], float]) -> Estimate | None:
+    def estimate(
+        self, method: Method, regime: str, measure: Callable[[Arrays], float], rate: float | None = None
+    ) -> Estimate | None:
         """Mean of ``measure(arrays)`` over seeds; None where nothing was run."""
-        row = self.row(method, regime)
+        row = self.row(method, regime, rate)
         return Estimate.of([measure(arrays) for arrays in row.values()]) if row else None
 
-    def difference(self, method: Method, other: Method, regime: str, equal_responses: bool = False) -> Estimate | None:
+    def difference(
+        self, method: Method, other: Method, regime: str, equal_responses: bool = False, rate: float | None = None
+    ) -> Estimate | None:
         """Mean over the seeds of both of ``AUC of method - AUC of other``; None where there is no such seed.
 
-        With ``equal_responses`` both areas are over generated responses, up to the smaller of the two totals.
+        With ``equal_responses`` both areas are over generated responses, up to the smaller of the two totals. With
+        ``rate`` both are at that learning rate.
         """
-        ours, theirs = self.row(method, regime), self.row(other, regime)
+        ours, theirs = self.row(method, regime, rate), self.row(other, regime, rate)
         seeds = sorted(ours.keys() & theirs.keys())
         area = _areas_at_equal_responses if equal_responses else _areas
         pairs = [area(ours[seed], theirs[seed]) for seed in seeds]

@@ -1,16 +1,16 @@
 """Markdown tables of a study. A cell without a finished run says so."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.convergence.measures import Estimate, share_not_positive
+from benchmarks.convergence.measures import share_not_positive
+from benchmarks.convergence.report.cells import NOT_RUN, show, show_reached, table
 from benchmarks.convergence.report.results import Arrays, Results, auc_of, final, of_steps
 from benchmarks.convergence.runs import Method
 from benchmarks.convergence.studies import BASELINES, DAPO, GRPO
 from benchmarks.convergence.task import LEVELS
 
-NOT_RUN = "not run"
 ALL, LAST_TWO = slice(None), slice(-2, None)
 
 
@@ -20,7 +20,7 @@ def study_tables(results: Results) -> str:
     parts = [f"## {study.name}: {study.question}", _setting(results)]
     for regime in study.regimes:
         parts += [f"### {regime}", start_of(results, regime), comparison(results, regime), inside(results, regime)]
-        parts.append(by_level(results, regime))
+        parts += [by_level(results, regime)] + ([by_rate(results, regime)] if len(study.learning_rates) > 1 else [])
     return "\n\n".join(parts) + "\n"
 
 
@@ -66,15 +66,15 @@ def comparison(results: Results, regime: str) -> str:
     rows = []
     for method in study.methods:
         row = [method.name, f"{results.learning_rate(method, regime):g}" if results.row(method, regime) else NOT_RUN]
-        row += [_show(results.estimate(method, regime, measure)) for measure in (auc_of, final)]
+        row += [show(results.estimate(method, regime, measure)) for measure in (auc_of, final)]
         for other in others:
             difference = results.difference(method, other, regime, equal_responses=other is DAPO)
-            row.append("" if other is method else _show(difference, signed=True))
+            row.append("" if other is method else show(difference, signed=True))
         if GRPO in study.methods:
-            row.append(_show_reached(results.reached(method, GRPO, regime, "round"), 1))
-            row.append(_show_reached(results.reached(method, GRPO, regime, "num_generated"), 1000))
+            row.append(show_reached(results.reached(method, GRPO, regime, "round"), 1))
+            row.append(show_reached(results.reached(method, GRPO, regime, "num_generated"), 1000))
         rows.append(row)
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def inside(results: Results, regime: str) -> str:
@@ -94,7 +94,7 @@ def inside(results: Results, regime: str) -> str:
         estimates = [results.estimate(method, regime, measure) for measure in measures.values()]
         row = [method.name, *(NOT_RUN if one is None else f"{one.mean:.3g}" for one in estimates)]
         rows.append([*row, _final_weights(results, method, regime)])
-    return _table(["method", *measures, "weights at the end, 1 .. G-1"], rows)
+    return table(["method", *measures, "weights at the end, 1 .. G-1"], rows)
 
 
 def by_level(results: Results, regime: str) -> str:
@@ -105,11 +105,26 @@ def by_level(results: Results, regime: str) -> str:
 
     measures = [mean_of(level, places) for places in (ALL, LAST_TWO) for level in range(len(LEVELS))]
     rows = [
-        [method.name, *(_show(results.estimate(method, regime, measure)) for measure in measures)]
+        [method.name, *(show(results.estimate(method, regime, measure)) for measure in measures)]
         for method in results.study.methods
     ]
     header = [f"AUC, {level} steps" for level in LEVELS] + [f"final, {level}" for level in LEVELS]
-    return _table(["method", *header], rows)
+    return table(["method", *header], rows)
+
+
+def by_rate(results: Results, regime: str) -> str:
+    """AUC at each learning rate, and its difference to the study's first method at the same one."""
+    first, header, rows = results.study.methods[0], ["method"], []
+    for rate in results.study.learning_rates:
+        header += [f"AUC, lr {rate:g}", f"- {first.name}, lr {rate:g}"]
+    for method in results.study.methods:
+        cells = [method.name]
+        for rate in results.study.learning_rates:
+            cells.append(show(results.estimate(method, regime, auc_of, rate)))
+            difference = results.difference(method, first, regime, rate=rate)
+            cells.append("" if method is first else show(difference, signed=True))
+        rows.append(cells)
+    return table(header, rows)
 
 
 def _half_way(values: np.ndarray) -> float:
@@ -127,22 +142,3 @@ def _final_weights(results: Results, method: Method, regime: str) -> str:
         return NOT_RUN
     weights = np.exp(np.mean([np.log(of_steps(run, "weight")[-1]) for run in runs], axis=0))
     return " ".join(f"{weight:.2g}" for weight in weights)
-
-
-def _show(estimate: Estimate | None, signed: bool = False) -> str:
-    return NOT_RUN if estimate is None else estimate.show(signed)
-
-
-def _show_reached(places: list[float], unit: float) -> str:
-    """Mean over the seeds that reached the target, and how many did."""
-    reached = [place / unit for place in places if np.isfinite(place)]
-    if not places:
-        return NOT_RUN
-    mean = f"{np.mean(reached):.0f}" if reached else "never"
-    return mean if len(reached) == len(places) else f"{mean} ({len(reached)} of {len(places)} seeds)"
-
-
-def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    header = list(header)
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
