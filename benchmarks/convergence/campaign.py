@@ -21,6 +21,7 @@ from benchmarks.convergence.runs import Run
 from benchmarks.convergence.training import train
 from benchmarks.convergence.update import check_options
 
+RUNS = "runs"
 Stage = tuple[str, Callable[[Run], None], Sequence[Run]]  # name, work, what to do it on
 
 
@@ -61,7 +62,7 @@ def campaign(runs: Sequence[Run], folder: Path, num_processes: int, console: Con
     console.print(f"{len(runs)} runs, {len(runs) - len(missing)} of them finished; {len(starts)} warm starts to make.")
     stages: list[Stage] = [
         ("warm starts", partial(make_warm_start, folder=folder), list(starts.values())),
-        ("runs", partial(execute, folder=folder, commit=commit()), missing),
+        (RUNS, partial(execute, folder=folder, commit=commit()), missing),
     ]
     if num_processes == 0:
         for _, work, jobs in stages:
@@ -96,7 +97,7 @@ def _work_off(
         except Exception as error:
             error.add_note(f"in the run: {futures[future].label}")
             raise
-        progress.update(task, advance=1, last=futures[future].label)
+        progress.update(task, advance=1, last=futures[future].label if name == RUNS else "")
 
 
 def commit() -> str:
