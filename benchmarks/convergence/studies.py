@@ -37,6 +37,11 @@ BASELINES = (GRPO, DR_GRPO, LIPO, DAPO)
 DARO = daro("DARO")
 DARO_INFORMED = daro("DARO, first loss, average", weight_start="first_loss", loss_signal="average")
 DARO_TOKENS = daro("DARO, token share", bin_scale="token_share")
+SHARED = {"bin_scale": "batch_share", "weight_scale": "mean_one"}
+"""The weights choose between bins and leave the scale of the loss alone, as GRPO's token mean has it."""
+INFORMED = {"weight_start": "first_loss", "loss_signal": "average"}
+NARROW = {"weight_min": 0.1, "weight_max": 10.0}
+DARO_BATCH = daro("DARO, batch share", **SHARED, **INFORMED, **NARROW)
 CLOSED_FORM = fixed("1 / EMA(L)", "closed_form")
 UNIFORM = fixed("uniform per bin", "uniform")
 INVERSE_VARIANCE = fixed("1 / mu(1 - mu)", "inverse_variance")
@@ -73,7 +78,7 @@ class Study:
 MAIN = Study(
     "main",
     "Which weighting learns fastest from the same models?",
-    (GRPO, DR_GRPO, LIPO, DAPO, UNIFORM, INVERSE_VARIANCE, CLOSED_FORM, DARO, DARO_INFORMED, DARO_TOKENS),
+    (GRPO, DR_GRPO, LIPO, DAPO, UNIFORM, INVERSE_VARIANCE, CLOSED_FORM, DARO, DARO_TOKENS, DARO_BATCH),
     learning_rates=(1e-3, 2e-3),
 )
 
@@ -99,7 +104,12 @@ STUDIES: dict[str, Study] = {
         Study(
             "bin_scale",
             "How should the bins share the loss before their weights?",
-            (DARO, daro("square root of token share", bin_scale=0.5), DARO_TOKENS),
+            (
+                DARO,
+                daro("square root of token share", bin_scale=0.5),
+                DARO_TOKENS,
+                daro("batch share", bin_scale="batch_share"),
+            ),
         ),
         Study(
             "weight_scale",
@@ -121,9 +131,22 @@ STUDIES: dict[str, Study] = {
             ),
         ),
         Study(
+            "together",
+            "Which of these go together?",
+            (
+                DARO,
+                daro("batch share, mean one", **SHARED),
+                daro("batch share, mean one, first loss, average", **SHARED, **INFORMED),
+                DARO_BATCH,
+                GRPO,
+            ),
+        ),
+        Study(
             "dynamic_sampling",
             "What does dynamic sampling bring, per round and at equal generated responses?",
-            tuple(form for method in (GRPO, DR_GRPO, DARO) for form in (method, with_dynamic_sampling(method))),
+            tuple(
+                form for method in (GRPO, DR_GRPO, DARO, DARO_BATCH) for form in (method, with_dynamic_sampling(method))
+            ),
         ),
     )
 }
