@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from daro_verl.advantage.bins import bin_label
 from daro_verl.errors import DaroCheckpointError, got_expected_fix
 
 STATE_FORMAT = 2
@@ -37,5 +38,6 @@ def check_state(state: Mapping[str, Any], make_state: Callable[[int], Mapping[st
 
 
 def shown(state: Mapping[str, Any]) -> str:
-    weights = state["log_weights"].exp().tolist()
-    return "{" + ", ".join(f"{k}of{len(weights) + 1}: {w:.4g}" for k, w in enumerate(weights, start=1)) + "}"
+    """The weights of a state by bin."""
+    weights = enumerate(state["log_weights"].exp().tolist(), start=1)
+    return "{" + ", ".join(f"{bin_label(k, state['num_rollouts'])}: {weight:.4g}" for k, weight in weights) + "}"

@@ -31,13 +31,18 @@ LAYOUTS = {
 }
 
 
+def torchrun(num_ranks: int, module: str, *arguments: str, **env: str) -> subprocess.CompletedProcess:
+    """``module`` on spawned ranks of the CPU platform, with its output captured."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={num_ranks}"]
+    env = {**os.environ, "VERL_PLATFORM": "cpu", "OMP_NUM_THREADS": "1", **env}
+    command += ["-m", module, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
+
+
 def train(model: str, out: Path, layout: str, *arguments: str) -> dict:
     """What ``train_ranks.py`` wrote for ``layout``; raises RuntimeError with its output if it failed."""
     num_ranks, parallel = LAYOUTS[layout]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={num_ranks}"]
-    command += ["-m", "tests.ranks.train_ranks", "--model", model, "--out", str(out), *parallel, *arguments]
-    env = {**os.environ, "VERL_PLATFORM": "cpu", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
+    done = torchrun(num_ranks, "tests.ranks.train_ranks", "--model", model, "--out", str(out), *parallel, *arguments)
     if done.returncode:
         raise RuntimeError(done.stdout[-3000:] + done.stderr[-6000:])
     return torch.load(out, weights_only=False) | {"log": done.stdout + done.stderr}

@@ -1,13 +1,9 @@
 """A job that does not ask for DARO trains the same, to the last bit, with and without the plugin."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 
-from tests.ranks.matrix import ROOT
+from tests.ranks.matrix import torchrun
 
 pytestmark = pytest.mark.slow
 
@@ -18,10 +14,7 @@ def test_grpo_is_the_same_to_the_last_bit_with_and_without_the_plugin(model, tmp
     without = {"VERL_USE_EXTERNAL_PLUGINS": "none", "VERL_USE_EXTERNAL_MODULES": "tests.ranks.platform_only"}
     runs = {}
     for name, env in {"with": {}, "without": without}.items():
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-        command += ["-m", "tests.ranks.train_grpo", "--model", model, "--out", str(tmp_path / name)]
-        env = {**os.environ, "VERL_PLATFORM": "cpu", "OMP_NUM_THREADS": "1", **env}
-        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+        done = torchrun(2, "tests.ranks.train_grpo", "--model", model, "--out", str(tmp_path / name), **env)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         runs[name] = torch.load(tmp_path / name, weights_only=False)
     assert (runs["with"]["plugin"], runs["without"]["plugin"]) == (True, False)

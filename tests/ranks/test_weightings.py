@@ -1,13 +1,9 @@
 """Each weighting has the loss and the model's gradient of verl's own method, on two data-parallel Megatron ranks."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 
-from tests.ranks.matrix import ROOT, distance
+from tests.ranks.matrix import distance, torchrun
 from tests.ranks.train_weightings import METHODS
 
 pytestmark = pytest.mark.slow
@@ -17,10 +13,7 @@ BOUND = 1e-6  # relative, in float32
 @pytest.fixture(scope="module")
 def trained(model, tmp_path_factory) -> dict:
     out = tmp_path_factory.mktemp("weightings") / "out.pt"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    command += ["-m", "tests.ranks.train_weightings", "--model", model, "--out", str(out)]
-    env = {**os.environ, "VERL_PLATFORM": "cpu", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+    done = torchrun(2, "tests.ranks.train_weightings", "--model", model, "--out", str(out))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     return torch.load(out, weights_only=False)
 
