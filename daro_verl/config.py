@@ -23,11 +23,16 @@ BIN_SCALES = {"equal": 0.0, "token_share": 1.0, "batch_share": None}
 
 @dataclass(frozen=True)
 class DaroConfig:
-    """Options of DARO. Weights are per difficulty bin; all of them are dimensionless."""
+    """Options of DARO. Weights are per difficulty bin; all of them are dimensionless.
+
+    The defaults here are the paper's where it states one. A weighting may have others (``Weighting.defaults``), which
+    :meth:`from_mapping` applies: that is what a job gets.
+    """
 
     weighting: str = "learned"
-    """The method: ``learned`` (DARO), ``closed_form``, ``grpo``, ``dapo``, ``dr_grpo``, ``lipo``, ``inverse_variance``,
-    ``uniform`` (``daro_verl.advantage.weightings`` has their formulas), or the import path of a user's own."""
+    """The method: ``learned`` (DARO), ``paper`` (its literal form), ``closed_form``, ``grpo``, ``dapo``, ``dr_grpo``,
+    ``lipo``, ``inverse_variance``, ``uniform`` (formulas in ``daro_verl.advantage.weightings``), or the import path of
+    a user's own."""
 
     weight_lr: float = 0.05
     """Adam's learning rate for ``ln w``, in (0, 1]; used by ``learned``. One update moves a weight by at most about
@@ -119,7 +124,7 @@ class DaroConfig:
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, Any] | None) -> "DaroConfig":
-        """Read ``algorithm.daro``; absent options take their defaults.
+        """Read ``algorithm.daro``; absent options take the defaults of the weighting, then those of this class.
 
         Raises:
             DaroConfigError: an option is unknown (with the nearest known name) or out of bounds.
@@ -129,7 +134,8 @@ class DaroConfig:
         unknown = [name for name in options if name not in known]
         if unknown:
             raise DaroConfigError("\n".join(_unknown_option(name, known) for name in unknown))
-        return cls(**options)
+        weighting = find_weighting(options.get("weighting", cls.weighting))
+        return cls(**{**weighting.defaults, **options})
 
     def to_dict(self) -> dict[str, Any]:
         """The options as plain values, ready for OmegaConf and JSON."""

@@ -31,6 +31,11 @@ def fixed(name: str, weighting: str) -> Method:
     return Method(name, {"weighting": weighting})
 
 
+def batch(name: str, **changes: object) -> Method:
+    """The combined form with changes to it."""
+    return daro(name, **{**COMBINED, **changes})
+
+
 GRPO, DR_GRPO, LIPO = fixed("GRPO", "grpo"), fixed("Dr.GRPO", "dr_grpo"), fixed("LIPO", "lipo")
 DAPO = Method("DAPO", {"weighting": "dapo"}, clip_high=0.28, dynamic_sampling=True)
 BASELINES = (GRPO, DR_GRPO, LIPO, DAPO)
@@ -41,10 +46,15 @@ SHARED = {"bin_scale": "batch_share", "weight_scale": "mean_one"}
 """The weights choose between bins and leave the scale of the loss alone, as GRPO's token mean has it."""
 INFORMED = {"weight_start": "first_loss", "loss_signal": "average"}
 NARROW = {"weight_min": 0.1, "weight_max": 10.0}
-DARO_BATCH = daro("DARO, batch share", **SHARED, **INFORMED, **NARROW)
+COMBINED = {**SHARED, **INFORMED, **NARROW}
+DARO_BATCH = daro("DARO, batch share", **COMBINED)
 CLOSED_FORM = fixed("1 / EMA(L)", "closed_form")
 UNIFORM = fixed("uniform per bin", "uniform")
 INVERSE_VARIANCE = fixed("1 / mu(1 - mu)", "inverse_variance")
+UNIFORM_BATCH = Method("uniform, batch share", {"weighting": "uniform", **SHARED})
+INVERSE_VARIANCE_BATCH = Method("1 / mu(1 - mu), batch share", {"weighting": "inverse_variance", **SHARED})
+CLOSED_FORM_BATCH = Method("1 / EMA(L), batch share", {"weighting": "closed_form", **SHARED, **NARROW})
+"""Controls of ``DARO_BATCH``: the same but for what the weights are. They tell what learning them adds."""
 
 
 def with_dynamic_sampling(method: Method) -> Method:
@@ -132,14 +142,30 @@ STUDIES: dict[str, Study] = {
         ),
         Study(
             "together",
-            "Which of these go together?",
+            "Which of these go together, and what does learning the weights add to fixed ones?",
             (
-                DARO,
+                DARO_BATCH,
                 daro("batch share, mean one", **SHARED),
                 daro("batch share, mean one, first loss, average", **SHARED, **INFORMED),
-                DARO_BATCH,
+                UNIFORM_BATCH,
+                INVERSE_VARIANCE_BATCH,
+                CLOSED_FORM_BATCH,
                 GRPO,
             ),
+            learning_rates=(1e-3, 2e-3),
+        ),
+        Study(
+            "refined",
+            "How much does the combined form depend on its settings?",
+            (
+                DARO_BATCH,
+                *(batch(f"weight_lr {rate:g}", weight_lr=rate) for rate in (0.01, 0.1)),
+                batch("average over 50", loss_ema_decay=0.98),
+                batch("clamp 0.3 .. 3", weight_min=0.3, weight_max=3.0),
+                batch("skip L <= 0", not_positive="skip"),
+                batch("token share", bin_scale="token_share"),
+            ),
+            learning_rates=(2e-3,),
         ),
         Study(
             "dynamic_sampling",

@@ -1,6 +1,7 @@
 """A method as a weight per difficulty: what every weighting defines, and how one is found by its name."""
 
 import importlib
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -23,6 +24,9 @@ class Weighting:
 
     normaliser: ClassVar[str] = "bin_tokens"
     """Which ``D_k``: a key of :data:`NORMALISERS`."""
+
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Options of ``algorithm.daro`` that differ from those of ``DaroConfig`` where the user sets none."""
 
     def advantage_factor(self, groups: PromptGroups) -> torch.Tensor:
         """``f_p``, [num_prompts] float64, from the rewards of the whole batch (driver)."""

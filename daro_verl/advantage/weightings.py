@@ -1,5 +1,7 @@
 """Every method of the paper as a :class:`Weighting`; ``f``, ``w`` and ``D`` as there. See docs/weightings.md."""
 
+from types import MappingProxyType
+
 import torch
 
 from daro_verl.advantage.groups import PromptGroups
@@ -11,9 +13,31 @@ EPSILON = 1e-6
 
 @named("learned")
 class Learned(Weighting):
-    """DARO (arXiv 2510.09001): ``w_k`` minimises ``w_k L_k - ln w_k`` along with the model; ``D_k = T_k``."""
+    """DARO (arXiv 2510.09001): ``w_k`` minimises ``w_k L_k - ln w_k`` along with the model.
+
+    Its defaults are ours and follow from ``benchmarks/convergence``: a weight starts at the minimiser of its first
+    loss, follows the loss's moving average within a factor of 10, and weighs the bin's share of the batch, while the
+    weights' mean stays one, so that ``D_k = T_k mean(w) / (share of the bin in all response tokens)``.
+    """
 
     learns = "adam"
+    defaults = MappingProxyType(
+        {
+            "weight_start": "first_loss",
+            "loss_signal": "average",
+            "bin_scale": "batch_share",
+            "weight_scale": "mean_one",
+            "weight_min": 0.1,
+            "weight_max": 10.0,
+        }
+    )
+
+
+@named("paper")
+class Paper(Learned):
+    """DARO as the paper writes it: the mini-batch's own ``L_k``, the weights themselves, ``D_k = T_k``."""
+
+    defaults = MappingProxyType({})
 
 
 @named("closed_form")

@@ -37,6 +37,7 @@ def write_task(folder: Path) -> list[str]:
     actor, rollout = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
     return [
         "algorithm.adv_estimator=daro",
+        "+algorithm.daro.weighting=paper",  # whose weights move by a known step from 1
         f"data.train_files={folder / 'additions.parquet'}",
         f"data.val_files={folder / 'additions.parquet'}",
         "data.max_prompt_length=64",

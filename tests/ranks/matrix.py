@@ -59,7 +59,8 @@ def expected(model: str, variant: str, data_parallel_size: int) -> list:
     batches = VARIANTS[variant].mini_batches(data_parallel_size)
     if not VARIANTS[variant].daro:
         return reference.grpo_gradients(reference.load_model(model), batches)
-    return reference.train(reference.load_model(model), batches, getattr(reference, VARIANTS[variant].loss))
+    token_loss, weighting = getattr(reference, VARIANTS[variant].loss), VARIANTS[variant].weighting
+    return reference.train(reference.load_model(model), batches, token_loss, weighting)
 
 
 @dataclass

@@ -1,8 +1,12 @@
 """DARO on one process, straight from the formula, on the Hugging Face model: nothing of verl, Megatron or daro-verl.
 
 L_k = (1 / T_k) sum of token losses of bin k,    loss = sum_k w_k L_k,    s_k = ln w_k by Adam on w_k L_k - ln w_k
+
+That is ``weighting=paper``. By default ``weighting=learned``: loss = sum_k (T_k / all tokens) (w_k / mean w) L_k, and
+``w_k`` starts at ``1 / L_k``, follows the bias-corrected moving average of ``L_k`` and stays in [0.1, 10].
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,7 +22,7 @@ LEARNING_RATE, ADAM_EPS = 1e-3, 1e-2
 
 @dataclass
 class Step:
-    """One mini-batch: tensors over bins have G - 1 entries; ``losses`` is NaN where a bin is absent."""
+    """One mini-batch: tensors over bins have G - 1 entries."""
 
     loss: float
     losses: torch.Tensor
@@ -65,30 +69,66 @@ def load_model(model_path: str) -> torch.nn.Module:
     return AutoModelForCausalLM.from_pretrained(model_path, dtype=torch.float32)
 
 
+class Weights:
+    """``w_k`` of bins 1 .. G-1, all present in every mini-batch here."""
+
+    def __init__(self, weighting: str, weight_lr: float) -> None:
+        self.is_literal = weighting == "paper"
+        self.log_w = [torch.zeros((), dtype=torch.float64, requires_grad=True) for _ in range(NUM_ROLLOUTS - 1)]
+        self.adam = torch.optim.Adam(self.log_w, lr=weight_lr)
+        self.average, self.num_steps = torch.zeros(NUM_ROLLOUTS - 1, dtype=torch.float64), 0
+
+    def now(self) -> torch.Tensor:
+        return torch.stack(self.log_w).detach().exp()
+
+    def factors(self, tokens: list[int], all_tokens: int) -> torch.Tensor:
+        """What ``L_k`` is multiplied by."""
+        w = self.now()
+        return w if self.is_literal else w / w.mean() * torch.tensor(tokens) / all_tokens
+
+    def step(self, losses: torch.Tensor) -> None:
+        self.num_steps += 1
+        if not self.is_literal:
+            self.average = 0.9 * self.average + 0.1 * losses
+            losses = self.average / (1 - 0.9**self.num_steps)
+        if self.num_steps == 1 and not self.is_literal:
+            start = torch.where(losses > 0.1, 1 / losses, 10.0)
+            for parameter, value in zip(self.log_w, start, strict=True):
+                parameter.data.fill_(math.log(value))
+        else:
+            self.adam.zero_grad()
+            sum(s.exp() * loss - s for s, loss in zip(self.log_w, losses, strict=True)).backward()
+            self.adam.step()
+        low, high = (0.01, 100.0) if self.is_literal else (0.1, 10.0)
+        for parameter in self.log_w:
+            parameter.data.clamp_(math.log(low), math.log(high))
+
+
 def train(
-    model: torch.nn.Module, batches: list[dict], token_loss: Callable = vanilla, weight_lr: float = 0.5
+    model: torch.nn.Module,
+    batches: list[dict],
+    token_loss: Callable = vanilla,
+    weighting: str = "paper",
+    weight_lr: float = 0.5,
 ) -> list[Step]:
-    """Train model and weights, one step for each mini-batch."""
-    log_w = [torch.zeros((), dtype=torch.float64, requires_grad=True) for _ in range(NUM_ROLLOUTS - 1)]
-    adam = torch.optim.Adam(log_w, lr=weight_lr)
+    """Train model and weights, one step for each mini-batch; every bin must be present."""
+    weights = Weights(weighting, weight_lr)
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(trained.values(), lr=LEARNING_RATE, eps=ADAM_EPS, weight_decay=0.0)
     steps = []
     for rows in batches:
         model.zero_grad()
         losses, tokens = bin_losses(model, rows, token_loss)
-        present = [k for k, loss in enumerate(losses) if loss is not None]
-        total = sum(log_w[k].detach().exp().float() * losses[k] for k in present)
+        factors = weights.factors(tokens, int(rows["response_mask"].sum()))
+        total = sum(factor.float() * loss for factor, loss in zip(factors, losses, strict=True))
         total.backward()
-        adam.zero_grad()
-        sum(log_w[k].exp() * losses[k].detach() - log_w[k] for k in present).backward()
-        adam.step()
+        weights.step(torch.stack(losses).detach().double())
         steps.append(
             Step(
                 loss=total.item(),
-                losses=torch.tensor([float("nan") if loss is None else loss.item() for loss in losses]),
+                losses=torch.stack(losses).detach(),
                 tokens=torch.tensor(tokens),
-                weights_after=torch.stack(log_w).detach().exp(),
+                weights_after=weights.now(),
                 gradient={name: p.grad.clone() for name, p in trained.items()},
             )
         )

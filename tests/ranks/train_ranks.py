@@ -39,7 +39,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--lr", type=float, default=LEARNING_RATE)
     parser.add_argument("--lora-rank", type=int, default=0)
-    parser.add_argument("--options", type=json.loads, default={"weight_lr": 0.5})
+    parser.add_argument("--options", type=json.loads, default={"weighting": "paper", "weight_lr": 0.5})
     parser.add_argument("--variants", type=json.loads, default=["static 2"])
     parser.add_argument("--save", help="folder of a checkpoint written after the last step")
     parser.add_argument("--load", help="folder of a checkpoint read before the first step")
@@ -52,7 +52,7 @@ def parse() -> argparse.Namespace:
 
 
 def policy_loss(args: argparse.Namespace) -> DaroPolicyLossConfig:
-    options = DaroConfig(**args.options).to_dict()
+    options = DaroConfig.from_mapping(args.options).to_dict()
     daro = {"options": options, "num_rollouts": NUM_ROLLOUTS, "token_budget": 1, "base_loss_mode": args.loss}
     return DaroPolicyLossConfig(loss_mode="daro", daro=daro)
 
@@ -64,7 +64,8 @@ def build_worker(args: argparse.Namespace) -> DaroActorWorker:
 def start_over(worker: DaroActorWorker, args: argparse.Namespace, variant: Variant, start: str) -> None:
     """The model and optimizer of the start, and new difficulty weights for the variant's loss."""
     worker.engine.load_checkpoint(start)
-    actor = engine_configs(args, policy_loss(argparse.Namespace(**{**vars(args), "loss": variant.loss})))[2]
+    own = {"loss": variant.loss, "options": {**args.options, "weighting": variant.weighting}}
+    actor = engine_configs(args, policy_loss(argparse.Namespace(**{**vars(args), **own})))[2]
     worker.set_loss_fn(partial(ppo_loss, config=actor))
     if not variant.daro:
         object.__setattr__(actor.policy_loss, "loss_mode", "vanilla")

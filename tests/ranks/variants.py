@@ -19,6 +19,7 @@ class Variant:
         rejection: with rejected tokens and importance weights of verl's rollout correction.
         updates: ``epochs x mini-batches`` over the first batch, instead of one update for each batch.
         not_finite: column of the second batch that has a NaN, in a response of bin 2.
+        weighting: of DARO.
         daro: False trains verl's plain loss (GRPO's aggregation) in verl's own worker: the engine's own bound.
     """
 
@@ -29,6 +30,7 @@ class Variant:
     rejection: bool = False
     updates: tuple[int, int] | None = None
     not_finite: str | None = None
+    weighting: str = "paper"
     daro: bool = True
 
     def batches(self) -> list[dict[str, torch.Tensor]]:
@@ -74,6 +76,7 @@ VARIANTS = {
     "gspo": Variant(2, dynamic=True, loss="gspo"),
     "rejection": Variant(2, dynamic=True, rejection=True),
     "2 epochs x 2 mini-batches": Variant(updates=(2, 2)),
+    "learned by default": Variant(5, dynamic=True, weighting="learned"),
     "DARO off": Variant(2, dynamic=True, daro=False),
 }
 NOT_FINITE = {

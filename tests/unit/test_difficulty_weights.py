@@ -9,16 +9,22 @@ from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroCheckpointError
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 
+RECOMMENDED = {"weighting": "learned", "weight_max": 100.0, "loss_ema_decay": 0.99}
 ALL = torch.ones(3, dtype=torch.bool)
 
 
+def paper(num_rollouts: int, **options) -> DifficultyWeights:
+    """The paper's literal form, but for ``options``."""
+    return DifficultyWeights(num_rollouts, {"weighting": "paper", **options})
+
+
 def test_weights_start_at_weight_init():
-    assert DifficultyWeights(4).weights().tolist() == [1, 1, 1]
-    assert DifficultyWeights(4, {"weight_init": 2.0}).weights().tolist() == pytest.approx([2, 2, 2])
+    assert paper(4).weights().tolist() == [1, 1, 1]
+    assert paper(4, weight_init=2.0).weights().tolist() == pytest.approx([2, 2, 2])
 
 
 def test_the_first_update_is_one_adam_step_on_the_objective():
-    weights = DifficultyWeights(4, {"weight_lr": 0.1})
+    weights = paper(4, weight_lr=0.1)
     weights.step(torch.tensor([3.0, 0.5, 1.0]), ALL)
     # gradient of w L - ln w for s = ln w at w = 1: L - 1 = 2, -1/2, 0; Adam's first step is -lr * sign(gradient)
     # (m / sqrt(v) = g / |g|), so w = e^-0.1, e^0.1, e^0
@@ -28,7 +34,7 @@ def test_the_first_update_is_one_adam_step_on_the_objective():
 
 def test_updates_follow_torch_adam_on_the_written_objective():
     """Five noisy updates against autograd on sum_k [w_k L_k - ln w_k] and one Adam over all bins."""
-    weights = DifficultyWeights(4, {"weight_lr": 0.07})
+    weights = paper(4, weight_lr=0.07)
     log_w = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     adam = torch.optim.Adam([log_w], lr=0.07)
     generator = torch.Generator().manual_seed(0)
@@ -42,7 +48,7 @@ def test_updates_follow_torch_adam_on_the_written_objective():
 
 
 def test_an_absent_bin_keeps_its_weight_and_its_adam_state():
-    weights, losses = DifficultyWeights(4), torch.tensor([2.0, 2.0, 2.0])
+    weights, losses = paper(4), torch.tensor([2.0, 2.0, 2.0])
     weights.step(losses, ALL)
     before = weights.state_dict()
     weights.step(losses, torch.tensor([True, False, True]))
@@ -54,12 +60,12 @@ def test_an_absent_bin_keeps_its_weight_and_its_adam_state():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"weight_lr": 0.02}, {"weighting": "closed_form", "loss_ema_decay": 0.99}], ids=str
+    "options", [{}, {"weight_lr": 0.02}, {"weighting": "closed_form", "loss_ema_decay": 0.99}, RECOMMENDED], ids=str
 )
 def test_stationary_noisy_losses_end_at_w_times_l_equal_one(options):
     """L_k from 0.02 to 0.5 with 50 % noise, bins present 4 times in 5: the averaged w_k L_k is 1 within 5 %."""
     mean_loss = torch.tensor([0.02, 0.05, 0.1, 0.3, 0.5], dtype=torch.float64)
-    weights, generator = DifficultyWeights(6, options), torch.Generator().manual_seed(1)
+    weights, generator = paper(6, **options), torch.Generator().manual_seed(1)
     products = []
     for update in range(6000):
         noise = 1 + 0.5 * torch.randn(5, generator=generator, dtype=torch.float64)
@@ -69,7 +75,7 @@ def test_stationary_noisy_losses_end_at_w_times_l_equal_one(options):
     assert torch.stack(products).mean(dim=0).tolist() == pytest.approx([1] * 5, rel=0.05)
 
 
-@pytest.mark.parametrize("weighting", ["learned", "closed_form"])
+@pytest.mark.parametrize("weighting", ["paper", "closed_form"])
 def test_losses_that_are_never_positive_end_at_the_clamp_and_are_counted(weighting):
     weights = DifficultyWeights(4, {"weighting": weighting})
     for _ in range(300):
@@ -80,7 +86,7 @@ def test_losses_that_are_never_positive_end_at_the_clamp_and_are_counted(weighti
 
 
 def test_huge_losses_end_at_the_lower_clamp():
-    weights = DifficultyWeights(2, {"weight_lr": 1.0})
+    weights = paper(2, weight_lr=1.0)
     for _ in range(50):
         weights.step(torch.tensor([1e6]), torch.tensor([True]))
     assert weights.weights().tolist() == pytest.approx([0.01])
@@ -88,7 +94,7 @@ def test_huge_losses_end_at_the_lower_clamp():
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_moves_nothing_and_is_logged(bad, caplog):
-    weights = DifficultyWeights(4)
+    weights = paper(4)
     weights.step(torch.tensor([bad, 2.0, 2.0]), ALL)
     assert weights.weights()[0] == 1 and weights.weights()[1] < 1
     assert weights.weights().isfinite().all()
@@ -96,7 +102,7 @@ def test_a_loss_that_is_not_finite_moves_nothing_and_is_logged(bad, caplog):
 
 
 def test_a_weight_can_start_at_the_minimiser_of_its_first_loss():
-    weights = DifficultyWeights(4, {"weight_start": "first_loss"})
+    weights = paper(4, weight_start="first_loss")
     weights.step(torch.tensor([0.25, -0.1, 0.0]), torch.tensor([True, True, False]))
     assert weights.weights().tolist() == pytest.approx([4, 100, 1])  # 1/0.25; the clamp; not seen yet
     weights.step(torch.tensor([0.5, -0.1, 0.001]), ALL)
@@ -105,8 +111,8 @@ def test_a_weight_can_start_at_the_minimiser_of_its_first_loss():
 
 
 def test_the_signal_can_be_the_average_of_the_losses():
-    weights = DifficultyWeights(2, {"loss_signal": "average", "weight_lr": 0.1, "loss_ema_decay": 0.5})
-    plain = DifficultyWeights(2, {"weight_lr": 0.1})
+    weights = paper(2, loss_signal="average", weight_lr=0.1, loss_ema_decay=0.5)
+    plain = paper(2, weight_lr=0.1)
     for loss in (0.2, 0.4):
         weights.step(torch.tensor([loss], dtype=torch.float64), torch.tensor([True]))
     for average in (0.2, 1 / 3):  # bias-corrected, see the closed form below
@@ -119,7 +125,7 @@ def test_the_signal_can_be_the_average_of_the_losses():
 )
 def test_what_moves_a_weight_where_the_loss_is_not_positive(rule, same_as):
     options = {"weight_lr": 0.1, "weight_init": 10.0}
-    weights, plain = DifficultyWeights(2, {**options, "not_positive": rule}), DifficultyWeights(2, options)
+    weights, plain = paper(2, **options, not_positive=rule), paper(2, **options)
     for _ in range(3):
         weights.step(torch.tensor([-0.5], dtype=torch.float64), torch.tensor([True]))
         plain.step(torch.tensor([same_as or 0.0], dtype=torch.float64), torch.tensor([same_as is not None]))
@@ -141,7 +147,7 @@ def test_signal_to_noise_of_a_loss():
 
 
 def test_weights_that_do_not_learn_are_not_taken_from_a_checkpoint():
-    learned = DifficultyWeights(4)
+    learned = paper(4)
     learned.step(torch.tensor([0.1, 0.2, 0.3]), ALL)
     fixed = DifficultyWeights(4, {"weighting": "inverse_variance"})
     fixed.load_state_dict(learned.state_dict())
@@ -163,9 +169,7 @@ def test_closed_form_is_one_over_the_averaged_loss():
     assert weights.weights().item() == pytest.approx(3.0)
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"weighting": "closed_form"}, {"weight_start": "first_loss", "loss_signal": "average"}], ids=str
-)
+@pytest.mark.parametrize("options", [{}, {"weighting": "paper"}, {"weighting": "closed_form"}], ids=str)
 def test_resuming_continues_bit_for_bit(options):
     generator = torch.Generator().manual_seed(2)
     steps = [(torch.randn(7, generator=generator), torch.rand(7, generator=generator) < 0.6) for _ in range(40)]
@@ -189,37 +193,37 @@ def test_resuming_continues_bit_for_bit(options):
     [("log_weights", float("nan")), ("adam_exp_avg_sq", float("inf"))],
 )
 def test_a_state_that_is_not_finite_is_refused(name, bad):
-    state = DifficultyWeights(4).state_dict()
+    state = paper(4).state_dict()
     state[name][1] = bad
     with pytest.raises(DaroCheckpointError, match=f"{name}: got .*expected 3 finite numbers"):
-        DifficultyWeights(4).load_state_dict(state)
+        paper(4).load_state_dict(state)
 
 
 @pytest.mark.parametrize("change", [{"format": 1}, {"num_rollouts": "8"}, {"version": None}, {"weighting": 3}])
 def test_a_foreign_state_is_refused(change):
     name = next(iter(change))
     with pytest.raises(DaroCheckpointError, match=f"{name}: got .*expected .*Fix: resume from an earlier"):
-        DifficultyWeights(4).load_state_dict({**DifficultyWeights(4).state_dict(), **change})
+        paper(4).load_state_dict({**paper(4).state_dict(), **change})
 
 
 def test_another_weighting_goes_on_from_the_saved_weights_and_says_so(caplog):
-    first = DifficultyWeights(2, {"weight_init": 3.0})
+    first = paper(2, weight_init=3.0)
     second = DifficultyWeights(2, {"weighting": "closed_form"})
     second.load_state_dict(first.state_dict())
     assert second.weights().item() == pytest.approx(3)
-    assert "saved with weighting=learned go on with weighting=closed_form" in caplog.text
+    assert "saved with weighting=paper go on with weighting=closed_form" in caplog.text
 
 
 def test_an_incomplete_state_is_refused():
-    state = DifficultyWeights(4).state_dict()
+    state = paper(4).state_dict()
     del state["adam_exp_avg"]
     with pytest.raises(DaroCheckpointError, match="adam_exp_avg"):
-        DifficultyWeights(4).load_state_dict(state)
+        paper(4).load_state_dict(state)
 
 
 def test_one_rollout_is_refused():
     with pytest.raises(ValueError, match="got 1, expected at least 2"):
-        DifficultyWeights(1)
+        paper(1)
 
 
 def test_options_may_be_given_as_a_config():

@@ -7,15 +7,17 @@ import torch
 
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 
+PAPER = {"weighting": "paper"}
+
 
 def resumed(first: DifficultyWeights, num_rollouts: int, options=None) -> DifficultyWeights:
-    second = DifficultyWeights(num_rollouts, options)
+    second = DifficultyWeights(num_rollouts, options or PAPER)
     second.load_state_dict(first.state_dict())
     return second
 
 
 def with_weights(values: list[float]) -> DifficultyWeights:
-    weights = DifficultyWeights(len(values) + 1)
+    weights = DifficultyWeights(len(values) + 1, PAPER)
     state = weights.state_dict()
     state["log_weights"] = torch.tensor(values, dtype=torch.float64).log()
     weights.load_state_dict(state)
@@ -51,7 +53,7 @@ def test_the_same_rollout_n_is_untouched_and_says_nothing(caplog):
 @pytest.mark.parametrize("num_rollouts", [2, 4, 16])
 def test_a_state_that_is_the_same_everywhere_stays_the_same(num_rollouts):
     """Ten updates with L = 0.2 in every bin: every new bin continues exactly as the old ones would."""
-    loss, first = torch.full((7,), 0.2), DifficultyWeights(8)
+    loss, first = torch.full((7,), 0.2), DifficultyWeights(8, PAPER)
     for _ in range(10):
         first.step(loss, torch.ones(7, dtype=torch.bool))
     second = resumed(first, num_rollouts)
@@ -63,7 +65,7 @@ def test_a_state_that_is_the_same_everywhere_stays_the_same(num_rollouts):
 
 def test_bins_that_were_never_present_lend_no_moments():
     """Bin 1 of 3 saw L = 0.2 ten times, bin 2 never: at pass rate 1/2 the moments are bin 1's, the counts half."""
-    first = DifficultyWeights(3)
+    first = DifficultyWeights(3, PAPER)
     for _ in range(10):
         first.step(torch.tensor([0.2, 9.0]), torch.tensor([True, False]))
     second = resumed(first, 2)

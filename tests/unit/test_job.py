@@ -27,7 +27,7 @@ def test_one_override_prepares_estimator_loss_and_weights():
     assert policy_loss.loss_mode == "daro"
     assert policy_loss.daro["base_loss_mode"] == "vanilla"
     assert policy_loss.daro["num_rollouts"] == config.algorithm.daro.num_rollouts == 8
-    assert dict(policy_loss.daro["options"]) == DaroConfig().to_dict()
+    assert dict(policy_loss.daro["options"]) == DaroConfig.from_mapping({}).to_dict()
 
 
 def test_the_jobs_own_loss_becomes_the_base():
@@ -126,7 +126,7 @@ REFUSED = [
     pytest.param(
         ["+algorithm.daro.weight_max=0.001"], "weight_max: got 0.001, expected a number >= weight_min", id="max"
     ),
-    pytest.param(["+algorithm.daro.weight_init=1000"], r"weight_init: got 1000, expected .*\[0.01, 100.0\]", id="init"),
+    pytest.param(["+algorithm.daro.weight_init=1000"], r"weight_init: got 1000, expected .*\[0.1, 10.0\]", id="init"),
     pytest.param(["+algorithm.daro.loss_ema_decay=1"], "loss_ema_decay: got 1", id="decay"),
     pytest.param(["+algorithm.daro.success_threshold=inf"], "success_threshold: got inf", id="threshold"),
     pytest.param(

@@ -39,7 +39,7 @@ def token_loss(log_prob: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
 
 def formula() -> list[dict[str, torch.Tensor]]:
     """Float64, one process, no split: ``sum_k w_k L_k`` written out bin by bin."""
-    weights, steps = DifficultyWeights(G, {"weight_lr": 0.5}), []
+    weights, steps = DifficultyWeights(G, {"weighting": "paper", "weight_lr": 0.5}), []
     for rows in batches():
         log_prob = rows["log_prob"].double().requires_grad_()
         losses = token_loss(log_prob, rows["advantage"].double())
@@ -61,7 +61,7 @@ def split_rows(num_parts: int, order: torch.Tensor) -> list[torch.Tensor]:
 
 
 def on_ranks(num_ranks: int, num_micro_batches: int, regime: str, order: torch.Tensor) -> list[dict[str, torch.Tensor]]:
-    weights, steps = DifficultyWeights(G, {"weight_lr": 0.5}), []
+    weights, steps = DifficultyWeights(G, {"weighting": "paper", "weight_lr": 0.5}), []
     for rows in batches():
         log_prob = rows["log_prob"].clone().requires_grad_()
         parts = order.chunk(num_ranks)

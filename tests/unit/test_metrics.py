@@ -19,7 +19,7 @@ def metrics_of(rewards, lengths, losses, options=None, num_rollouts=G):
     scores = torch.zeros(mask.shape)
     scores[torch.arange(len(lengths)), lengths - 1] = torch.tensor(rewards, dtype=torch.float32)
     index = np.array([f"p{i // num_rollouts}" for i in range(len(rewards))], dtype=object)
-    options = options or {}
+    options = options or {"weighting": "paper"}
     advantages, returns = compute_daro_advantage(scores, mask, index, config={"daro": options})
     weights = DifficultyWeights(num_rollouts, options, token_budget=len(rewards) * mask.shape[1])
     data = {"advantages": advantages, "returns": returns, "response_mask": mask}

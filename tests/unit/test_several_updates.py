@@ -31,7 +31,7 @@ def update(weights: DifficultyWeights, ratios: list[float]) -> tuple[float, torc
 
 
 def test_two_steps_on_one_batch():
-    weights = DifficultyWeights(G, {"weight_lr": 0.1})
+    weights = DifficultyWeights(G, {"weighting": "paper", "weight_lr": 0.1})
 
     # Step 1, on policy (both ratios 1): token losses -0.5 and 0.5, L = 0. d/ds = w L - 1 = -1, and Adam's first step is
     # its rate: s = 0.1, w = e^0.1 = 1.105171.

@@ -1,5 +1,7 @@
 """Every weighting against its method: verl's own estimator and loss where verl has them, else the method's paper."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,8 @@ from verl.workers.config import McoreActorConfig, PolicyLossConfig
 
 from daro_verl.advantage import Weighting, compute_daro_advantage, find_weighting, weighting_names
 from daro_verl.advantage.weighting import all_tokens, bin_tokens, token_budget
+from daro_verl.advantage.weightings import Learned
+from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroConfigError
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from daro_verl.workers.mini_batch import BINS_KEY, MiniBatch, Ranks
@@ -200,7 +204,33 @@ def test_a_weighting_with_an_unknown_part_is_refused():
 
 
 def test_the_methods_of_the_paper_are_there():
-    names = {"learned", "closed_form", "grpo", "dapo", "dr_grpo", "lipo", "inverse_variance", "uniform"}
+    names = {"learned", "paper", "closed_form", "grpo", "dapo", "dr_grpo", "lipo", "inverse_variance", "uniform"}
     assert names <= set(weighting_names())
     for name in weighting_names():
         assert find_weighting(name).__doc__ != Weighting.__doc__
+
+
+def test_learned_has_defaults_of_its_own_and_paper_is_literal():
+    learned, paper = DaroConfig.from_mapping({}), DaroConfig.from_mapping({"weighting": "paper"})
+    assert learned.to_dict() == {**paper.to_dict(), "weighting": "learned", **Learned.defaults}
+    assert (paper.bin_scale, paper.weight_scale, paper.weight_start, paper.loss_signal) == (
+        "equal",
+        "raw",
+        "constant",
+        "batch",
+    )
+    assert DaroConfig.from_mapping({"weight_max": 50.0}).weight_max == 50.0  # the user's own goes first
+    assert DaroConfig.from_mapping({"weighting": "uniform"}).bin_scale == "equal"
+
+
+def test_learned_by_default_by_hand():
+    weights = DifficultyWeights(4)
+    weights.step(torch.tensor([0.25, 0.5, -0.1]), torch.tensor([True, True, True]))
+    assert weights.weights().tolist() == pytest.approx([4, 2, 10])  # 1/0.25, 1/0.5, the clamp
+    # tokens 1, 2, 3, 0, 2: bins 1 and 2 are present with mean weight 3, and every D is 8 tokens
+    scale = weights.response_scale(torch.tensor([1.0, 2, 3, 0, 2]))
+    assert scale.tolist() == pytest.approx([0, 4 / 3 / 8, 2 / 3 / 8, 0, 0])
+    weights.step(torch.tensor([0.5, 0.5, 0.0]), torch.tensor([True, True, False]))
+    # averages of 0.25 and 0.5 (weights 0.9 and 1): (0.225 + 0.5) / 1.9 = 0.3816, w L = 1.53 > 1: Adam goes down by
+    # 0.05; of 0.5 and 0.5: w L = 1, the gradient is 0; bin 3 is absent
+    assert weights.weights().tolist() == pytest.approx([4 * math.exp(-0.05), 2, 10])

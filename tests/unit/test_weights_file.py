@@ -11,7 +11,7 @@ from daro_verl.workers.weights_file import FILE_NAME, PART_NAME, begin, finish, 
 
 
 def trained() -> DifficultyWeights:
-    weights, generator = DifficultyWeights(8), torch.Generator().manual_seed(0)
+    weights, generator = DifficultyWeights(8, {"weighting": "paper"}), torch.Generator().manual_seed(0)
     for _ in range(9):
         weights.step(torch.randn(7, generator=generator), torch.rand(7, generator=generator) < 0.5)
     return weights
@@ -23,7 +23,7 @@ def write_weights(folder: Path, state: dict) -> Path:
 
 
 def test_reads_back_to_the_last_bit(tmp_path):
-    weights, again = trained(), DifficultyWeights(8)
+    weights, again = trained(), DifficultyWeights(8, {"weighting": "paper"})
     write_weights(tmp_path / "actor", weights.state_dict())
     again.load_state_dict(read_weights(tmp_path / "actor"))
     for name, value in weights.state_dict().items():
@@ -57,7 +57,7 @@ def test_an_unfinished_checkpoint_is_refused(tmp_path):
 
 
 def test_writing_over_a_checkpoint_marks_it_unfinished_until_the_end(tmp_path):
-    old, new = DifficultyWeights(8).state_dict(), trained().state_dict()
+    old, new = DifficultyWeights(8, {"weighting": "paper"}).state_dict(), trained().state_dict()
     write_weights(tmp_path, old)
     begin(tmp_path, new)  # from here on verl writes the model over the old one
     assert sorted(path.name for path in tmp_path.iterdir()) == [PART_NAME]
