@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Six benchmarks from one checkpoint: bash recipes/eval.sh CHECKPOINT [options of `python -m daro_verl.evaluation run`].
+# CHECKPOINT: trainer.default_local_dir (its latest), a global_step_N, an actor directory, a model directory or a hub id.
+# Every variable can be set in the environment. The same command goes on after an interruption. docs/evaluation.md.
+set -euo pipefail
+
+CHECKPOINT=${1:?usage: bash recipes/eval.sh CHECKPOINT [OPTION ...]}
+shift
+
+# what is asked
+DATA=${DATA:-data/test.parquet}           # python -m daro_verl.data test; 32 responses on AIME and AMC, 1 elsewhere (family of the paper)
+OUT=${OUT:-outputs/evaluation/$(basename "$(dirname "$CHECKPOINT")")-$(basename "$CHECKPOINT")}
+LIMIT=${LIMIT:-0}                         # problems of each benchmark, 0 for all; a limit gives no published figure
+
+# how responses are drawn
+TEMPERATURE=${TEMPERATURE:-0.6}           # family of the paper
+TOP_P=${TOP_P:-1.0}                       # family of the paper
+TOP_K=${TOP_K:--1}                        # judgement: none, as in verl's validation
+RESPONSE_TOKENS=${RESPONSE_TOKENS:-8192}  # family of the paper; 3072 for Llama-3.1-8B (judgement)
+SEED=${SEED:-0}                           # judgement
+
+# with what
+INFER_BACKEND=${INFER_BACKEND:-vllm}      # vllm or sglang
+DTYPE=${DTYPE:-bfloat16}                  # judgement: what rollouts use
+TP=${TP:-1}                               # judgement: 1.5B to 8B fit one GPU of 80 GB
+DP=${DP:-0}                               # judgement: 0, the node's GPUs divided by TP
+GPU_MEMORY=${GPU_MEMORY:-0.9}             # judgement: nothing else runs on the GPU
+
+exec "${PYTHON:-python}" -m daro_verl.evaluation run "$CHECKPOINT" --data "$DATA" --out "$OUT" --limit "$LIMIT" \
+    --temperature "$TEMPERATURE" --top-p "$TOP_P" --top-k "$TOP_K" --response-tokens "$RESPONSE_TOKENS" --seed "$SEED" \
+    --backend "$INFER_BACKEND" --dtype "$DTYPE" --tp "$TP" --dp "$DP" --memory "$GPU_MEMORY" "$@"
