@@ -27,7 +27,9 @@ def write(path: Path, questions: list[Question]) -> Path:
     rows = []
     for index, question in enumerate(questions):
         problem = Problem(question.text, question.gold, scorer=question.scorer, entry=question.entry)
-        source = Source(question.benchmark, lambda raw: raw, rollouts=question.num_responses, ability=question.ability)
+        source = Source(
+            question.benchmark, lambda raw: raw, rollouts=question.num_responses, ability=question.ability, suffix=""
+        )
         rows.append(row(problem, source, Asking(), "test", index, key(question.text)))
     pq.write_table(table(rows, "test"), path)
     return path
