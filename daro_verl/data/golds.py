@@ -1,20 +1,26 @@
 r"""Whether an answer can be scored at all. A gold that cannot makes its problem always wrong: it would teach nothing.
 
-:func:`check_gold` is the one door. math-verify parses in a process of its own, because no signal or thread stops it on
-every input, and because a process can be killed.
+:func:`check_gold` is the one door. math-verify parses in a worker of the math reward, which is killed at a deadline.
 """
 
-import atexit
-import functools
-import importlib.util
 import re
 
 from daro_verl.data.errors import DaroDataError
-from daro_verl.data.gold_process import GoldProcess
-from daro_verl.errors import got_expected_fix
+from daro_verl.reward.normalise import normalise
+from daro_verl.reward.options import MathRewardOptions
+from daro_verl.reward.pool import shared_pool
+from daro_verl.reward.process import Outcome, RewardWorkerError
 
 DEADLINE = 10.0  # seconds for one answer; an easy one takes 2 ms
 LONGEST = 400  # characters; longer texts are explanations
+_MEMORY_MB = 4096  # an answer such as 10^(10^10) would take all there is
+_REASONS = {
+    Outcome.RIGHT: None,
+    Outcome.WRONG: "math-verify reads nothing in it that equals itself",
+    Outcome.DEADLINE: f"takes more than {DEADLINE:g} s",
+    Outcome.MEMORY: f"takes more than {_MEMORY_MB} MiB",
+    Outcome.LOST: "ends the process that parses it",
+}
 _PLAIN = re.compile(r"[-+]?\d+(?:\.\d+)?")
 _WORD = re.compile(r"\\text\{[A-Za-z ]+\}|[A-Z]")
 _NO_ANSWER = frozenset({"proof", "not found", "notfound", "n/a", "nan", "null", "unknown", "see solution"})
@@ -25,7 +31,7 @@ def check_gold(text: str) -> str | None:
     reason = obvious_reason(text)
     if reason is not None or _PLAIN.fullmatch(text) or _WORD.fullmatch(text):
         return reason
-    return _process().reason(text)
+    return _REASONS[_outcome(normalise(text).text)]
 
 
 def obvious_reason(text: str) -> str | None:
@@ -51,13 +57,8 @@ def balanced(text: str) -> bool:
     return depth == 0
 
 
-@functools.cache
-def _process() -> GoldProcess:
-    """One process for all answers, ended with this one."""
-    if importlib.util.find_spec("math_verify") is None:
-        raise DaroDataError(
-            got_expected_fix("math-verify", "no such package", "math-verify 0.9", 'pip install "daro-verl[data]"')
-        )
-    process = GoldProcess(DEADLINE)
-    atexit.register(process.stop)
-    return process
+def _outcome(text: str) -> Outcome:
+    try:
+        return shared_pool(MathRewardOptions.workers, _MEMORY_MB).judge(text, None, DEADLINE)
+    except RewardWorkerError as error:
+        raise DaroDataError(str(error)) from error

@@ -7,6 +7,8 @@ THINKING, END_OF_THINKING = "<think>", "</think>"
 LONGEST_SEARCHED = 200_000
 
 _BRACE = re.compile(r"\\boxed\s{0,8}\{|\\.|[{}]", re.DOTALL)
+_BOX = r"\\(?:boxed|fbox)\s{0,8}"
+_SOLUTION_BRACE = re.compile(rf"{_BOX}\{{|{_BOX}([^\s$}}\\{{]*[^\s$}}\\{{.,])|\\.|[{{}}]", re.DOTALL)
 
 
 def final_answer(response: object) -> str | None:
@@ -27,23 +29,27 @@ def final_answer(response: object) -> str | None:
     return last_box(answer[-LONGEST_SEARCHED:])
 
 
-def last_box(text: str) -> str | None:
+def last_box(text: str, in_solution: bool = False) -> str | None:
     r"""Content of the balanced ``\boxed{}`` that begins last, in one pass over the text; None without one.
 
-    ``\{`` and ``\}`` are set braces and balance nothing.
+    ``\{`` and ``\}`` are set braces and balance nothing. In the worked solutions of data sets (``in_solution``),
+    ``\fbox{5}`` and ``\boxed 5`` are boxes too, and an empty box is none; a model is given no such freedom.
     """
-    if "\\boxed" not in text:
+    if not in_solution and "\\boxed" not in text:
         return None
     open_braces: list[tuple[int, bool]] = []  # where its content begins, whether it is a box's
     last: tuple[int, int] | None = None
-    for found in _BRACE.finditer(text):
-        token = found.group()
-        if token.startswith("\\boxed"):
-            open_braces.append((found.end(), True))
-        elif token == "{":
-            open_braces.append((found.end(), False))
+    for found in (_SOLUTION_BRACE if in_solution else _BRACE).finditer(text):
+        token, end = found.group(), found.start()
+        if in_solution and found[1]:  # \boxed 5, to the end of the word
+            begin, end, is_box = found.start(1), found.end(1), True
+        elif token.endswith("{") and token != "\\{":
+            open_braces.append((found.end(), token != "{"))
+            continue
         elif token == "}" and open_braces:
             begin, is_box = open_braces.pop()
-            if is_box and (last is None or begin > last[0]):
-                last = (begin, found.start())
+        else:
+            continue
+        if is_box and (last is None or begin > last[0]) and not (in_solution and not text[begin:end].strip()):
+            last = (begin, end)
     return None if last is None else text[slice(*last)].strip()

@@ -31,6 +31,18 @@ def judge(gold: str, predicted: str) -> bool:
     return bool(verify(*parsed, allow_set_relation_comp=True, timeout_seconds=None))
 
 
+def is_readable(gold: str) -> bool:
+    """Whether math-verify reads a gold answer, or what follows its last equals sign, as something that equals itself.
+
+    :func:`judge` cannot tell: it compares what nobody can read as text.
+    """
+    for text in (gold, gold.rpartition("=")[2].strip()):
+        parsed = parse(rf"\boxed{{{text}}}", _CONFIG, fallback_mode="no_fallback", parsing_timeout=None)
+        if parsed:
+            return bool(verify(parsed, parsed, allow_set_relation_comp=True, timeout_seconds=None))
+    return False
+
+
 def warm_up() -> None:
     """Judge one pair of every kind."""
     for pair in _KINDS.split("|"):

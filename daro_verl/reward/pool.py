@@ -25,8 +25,9 @@ class Pool:
         self._all: set[WorkerProcess] = set()
         self._closed = False
 
-    def judge(self, gold: str, predicted: str, deadline_s: float) -> Outcome:
-        """What :func:`daro_verl.reward.judge.judge` says of two normalised answers, or why it could not.
+    def judge(self, gold: str, predicted: str | None, deadline_s: float) -> Outcome:
+        """What :func:`daro_verl.reward.judge.judge` says of two normalised answers, or why it could not; with None,
+        :func:`daro_verl.reward.judge.is_readable` of the gold answer.
 
         Raises:
             RewardWorkerError: no worker can be started, or the pool is closed.

@@ -73,8 +73,8 @@ class WorkerProcess:
         """Whether the worker can be asked; one that cannot is collected by this call."""
         return self._process.poll() is None
 
-    def judge(self, gold: str, predicted: str, deadline_s: float) -> Outcome:
-        """The outcome of one pair; the deadline counts from when the worker has read it.
+    def judge(self, gold: str, predicted: str | None, deadline_s: float) -> Outcome:
+        """The outcome of one pair, or of one gold answer; the deadline counts from when the worker has read it.
 
         After LOST the worker may be gone for good: see :meth:`alive`.
         """

@@ -2,8 +2,9 @@
 
 Started by :class:`~daro_verl.reward.process.WorkerProcess`: ``python -m daro_verl.reward.worker PARENT_PID MEMORY_MB``.
 Two processes: a keeper, which imports everything once, and a fork of it that judges. When that one dies, the keeper
-says of what and forks the next within milliseconds. A line in is ``[id, gold, predicted, deadline_s]`` as JSON. A line
-out is ``{"ready": true}`` (once), ``{"id": id, "verdict": bool or null}``, null for no memory, or ``{"died": reason}``.
+says of what and forks the next within milliseconds. A line in is ``[id, gold, predicted, deadline_s]`` as JSON, with
+null for ``predicted`` where the question is whether the gold answer can be read. A line out is ``{"ready": true}``
+(once), ``{"id": id, "verdict": bool or null}``, null for no memory, or ``{"died": reason}``.
 """
 
 import ctypes
@@ -65,7 +66,7 @@ def _judge_until_the_end(answers: TextIO, parent: int, keeper: int, memory_mb: i
 
 
 def _serve(answers: TextIO, parent: int, keeper: int, memory_mb: int) -> None:
-    from daro_verl.reward.judge import judge
+    from daro_verl.reward import judge
 
     started_with = _status_kb("self", "VmHWM")
     limit = _status_kb("self", "VmSize") * 1024 + (memory_mb << 20)
@@ -82,10 +83,10 @@ def _serve(answers: TextIO, parent: int, keeper: int, memory_mb: int) -> None:
             raise SystemExit
 
 
-def _verdict(judge: Any, gold: str, predicted: str) -> bool | None:
+def _verdict(judge: Any, gold: str, predicted: str | None) -> bool | None:
     """None if memory ran out. An answer that makes the parser raise is not the gold answer."""
     try:
-        return bool(judge(gold, predicted))
+        return bool(judge.is_readable(gold) if predicted is None else judge.judge(gold, predicted))
     except MemoryError:
         return None
     except Exception:

@@ -4,8 +4,8 @@ import pytest
 
 from daro_verl.data import fields
 from daro_verl.data.answers import canonical, competition_integer
-from daro_verl.data.boxed import last_boxed
 from daro_verl.data.problem import MISSING, NOT_AN_INTEGER, WRONG_TYPE, Dropped
+from daro_verl.reward.extract import last_box
 
 CANONICAL = {
     "dollar delimiters": ("$2^{1009}$", "2^{1009}"),
@@ -63,12 +63,14 @@ BOXES = {
     "a later one is cut off": (r"\boxed{1} and \boxed{2", "1"),
     "none": ("the answer is 2", None),
     "empty": (r"\boxed{}", None),
+    "an empty one at the end": (r"\boxed{1} \boxed{ }", "1"),
+    "a word, then a full stop": (r"\boxed 2. And so on", "2"),
 }
 
 
 @pytest.mark.parametrize(("text", "expected"), BOXES.values(), ids=BOXES)
-def test_last_boxed(text, expected):
-    assert last_boxed(text) == expected
+def test_the_box_of_a_worked_solution(text, expected):
+    assert last_box(text, in_solution=True) == expected
 
 
 ONE_TEXT = {

@@ -1,10 +1,7 @@
 r"""Which answers can be scored, and that none of them stops the preparation."""
 
-import sys
-
 import pytest
 
-from daro_verl.data.gold_process import GoldProcess
 from daro_verl.data.golds import balanced, check_gold, obvious_reason
 
 GOOD = [
@@ -40,25 +37,9 @@ def test_escaped_braces_are_no_braces():
     assert obvious_reason(r"\left\{1\right.") is None
 
 
-ECHO = """
-import sys, time
-print("null", flush=True)
-for line in sys.stdin:
-    if "hang" in line:
-        time.sleep(60)
-    if "die" in line:
-        sys.exit(1)
-    print('"seen"', flush=True)
-"""
-
-
-@pytest.mark.parametrize(("text", "reason"), [("hang", "takes more than 0.3 s"), ("die", "ends the process")])
-def test_an_answer_that_hangs_or_kills_costs_only_itself(text, reason):
-    process = GoldProcess(0.3, (sys.executable, "-c", ECHO))
-    try:
-        assert process.reason("first") == "seen"
-        assert reason in process.reason(text)
-        assert process.reason("next") == "seen"  # in another process
-    finally:
-        process.stop()
-    assert process._process is None
+def test_an_answer_that_hangs_costs_only_itself(monkeypatch):
+    """No answer is known that hangs in the parser; with a tenth of a millisecond any does."""
+    monkeypatch.setattr("daro_verl.data.golds.DEADLINE", 1e-4)
+    assert "takes more than" in check_gold(r"\frac{x^2+1}{\sqrt{y}}")
+    monkeypatch.setattr("daro_verl.data.golds.DEADLINE", 60.0)
+    assert check_gold("x+1") is None

@@ -11,8 +11,8 @@ from typing import Any
 
 from daro_verl.data import fields
 from daro_verl.data.answers import canonical
-from daro_verl.data.boxed import last_boxed
 from daro_verl.data.problem import Problem, Source
+from daro_verl.reward.extract import last_box
 
 _BEFORE = re.compile(r"^Solve the following math problem step by step\.[^\n]*\n+")
 _AFTER = re.compile(r"\n+Remember to put your answer on its own line[^\n]*$")
@@ -25,7 +25,7 @@ def read(row: Mapping[str, Any]) -> Problem:
         _, text = fields.system_and_user(row)
     if row.get("solution") not in (None, ""):
         answer = row["solution"]
-        answer = (last_boxed(answer) or answer) if isinstance(answer, str) else answer
+        answer = (last_box(answer, in_solution=True) or answer) if isinstance(answer, str) else answer
     else:
         answer = fields.inner(row, "reward_model", "ground_truth")
     extra = fields.structure(row.get("extra_info"))

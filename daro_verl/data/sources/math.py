@@ -6,8 +6,8 @@ from typing import Any
 
 from daro_verl.data import fields
 from daro_verl.data.answers import canonical
-from daro_verl.data.boxed import last_boxed
 from daro_verl.data.problem import LEVEL, NO_BOX, Dropped, Problem, Source
+from daro_verl.reward.extract import last_box
 
 LEVELS = ("3", "4", "5")
 
@@ -18,7 +18,7 @@ def read(row: Mapping[str, Any]) -> Problem:
     if number is None or number.group() not in LEVELS:
         raise Dropped(LEVEL, level)
     text = fields.text(row, "problem")
-    answer = last_boxed(fields.text(row, "solution"))
+    answer = last_box(fields.text(row, "solution"), in_solution=True)
     if answer is None:
         raise Dropped(NO_BOX, text[:80])
     return Problem(text, canonical(answer), answer, level=number.group(), subject=fields.label(row, "type"))

@@ -8,15 +8,19 @@ from typing import Any
 
 from daro_verl.data import fields
 from daro_verl.data.answers import canonical
-from daro_verl.data.boxed import last_boxed
 from daro_verl.data.problem import NO_BOX, Dropped, Problem, Source
+from daro_verl.reward.extract import last_box
 
 
 def read(row: Mapping[str, Any]) -> Problem:
     text = fields.text(row, "question", "problem")
     answer = row.get("answer")
     if answer is None or answer == "":
-        answer = last_boxed(fields.text(row, "solution")) if row.get("solution") else fields.get(row, "answer")
+        answer = (
+            last_box(fields.text(row, "solution"), in_solution=True)
+            if row.get("solution")
+            else fields.get(row, "answer")
+        )
     if answer is None:
         raise Dropped(NO_BOX, text[:80])
     return Problem(text, canonical(answer), str(answer), id=fields.label(row, "idx"), subject=fields.label(row, "type"))
