@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from daro_verl.evaluation.checkpoint import find_weights
+from daro_verl.evaluation.convert import as_model
 from tests.ranks import matrix
 
 pytestmark = pytest.mark.slow
@@ -52,3 +55,19 @@ def test_another_layout_resumes_a_checkpoint_of_tp2(model, train, saved, layout)
     for rank in result["ranks"]:
         assert matrix.distance_of(rank["steps"][0]["weights"], third.weights_after) <= 1e-6
         assert rank["state"]["version"] == 3
+
+
+def test_both_engines_checkpoints_are_evaluated_as_the_same_model(model, saved):
+    """Megatron's holds Hugging Face weights; FSDP2's two shards are merged into bfloat16 (8 bits: relative 2^-9).
+
+    Two optimizer steps took them away from the model of the start by more than that.
+    """
+    start = load_file(Path(model) / "model.safetensors")
+    megatron, fsdp = (
+        load_file(as_model(find_weights(str(Path(saved(layout)).parent))) / "model.safetensors")
+        for layout in ("Megatron TP2", "FSDP2 x 2")
+    )
+    assert set(megatron) == set(fsdp) == set(start)
+    for name, weight in megatron.items():
+        torch.testing.assert_close(fsdp[name].float(), weight.float(), rtol=2**-8, atol=1e-5)
+    assert any((start[name].float() - weight.float()).abs().max() > 1e-4 for name, weight in megatron.items())
