@@ -11,6 +11,7 @@ VAL_FILES=${VAL_FILES:-$OUTPUT/data/test.parquet}
 GPUS=${GPUS:-2}
 OFFLOAD=${OFFLOAD:-0}
 BRIDGE=${BRIDGE:-mbridge}
+RECOMPUTE=${RECOMPUTE:-none} # the stand-in for a GPU is not there in the thread of the backward pass
 MAX_PROMPT=${MAX_PROMPT:-320}
 MAX_RESPONSE=${MAX_RESPONSE:-24}
 OVERLONG_LEN=${OVERLONG_LEN:-8}

@@ -13,6 +13,7 @@ from daro_verl.recipes.knobs import ACTOR, KNOBS, MEGATRON, ROLLOUT, Values
 FIXED = {
     "algorithm.adv_estimator": "daro",
     "algorithm.use_kl_in_reward": False,
+    "critic.enable": False,
     "data.filter_overlong_prompts": True,
     "data.truncation": "error",
     "reward.custom_reward_function.path": "pkg://daro_verl.reward.math",

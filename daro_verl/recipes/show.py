@@ -22,7 +22,7 @@ def knob_table(values: Values) -> Table:
 
 def memory_table(found: Estimate, gpu: float) -> Table:
     """The estimate by part, in GB."""
-    table = Table("part", "training", "generation", title="Memory per GPU in GB: an estimate, not measured")
+    table = Table("part", "training", "generation", title="GB per GPU (an estimate)")
     for part in dict.fromkeys([*found.training, *found.generation]):
         table.add_row(part, *(_gb(phase.get(part)) for phase in (found.training, found.generation)))
     table.add_section()
