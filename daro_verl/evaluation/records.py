@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -77,14 +76,11 @@ class RowFile:
         self._file.close()
 
 
-def read_rows(path: Path, wanted: Collection[str] | None = None) -> dict[str, Row]:
+def read_rows(path: Path) -> dict[str, Row]:
     """The whole rows of a file, by key.
 
-    Args:
-        wanted: the keys of a finished run.
-
     Raises:
-        DaroEvaluationError: a line is broken, or a wanted row is missing.
+        DaroEvaluationError: a line is broken.
     """
     rows = {}
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
@@ -93,10 +89,6 @@ def read_rows(path: Path, wanted: Collection[str] | None = None) -> dict[str, Ro
             break  # of a run that was killed or still writes
         row = _parse(line, path, number)
         rows[row.key] = row
-    if wanted is not None and (missing := set(wanted) - set(rows)):
-        fix = "run the same evaluation again: it goes on where it was"
-        got = f"{len(wanted) - len(missing)} of {len(wanted)} rows"
-        raise DaroEvaluationError(got_expected_fix(str(path), got, "a finished run", fix))
     return rows
 
 

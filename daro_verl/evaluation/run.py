@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from daro_verl.data.schema import ROLLOUTS
+from daro_verl.errors import got_expected_fix
 from daro_verl.evaluation.checkpoint import find_weights
 from daro_verl.evaluation.convert import as_model
 from daro_verl.evaluation.engines import Engine, Resources, start
@@ -67,6 +69,9 @@ def evaluate(job: Job, progress: Progress, start_engine: StartEngine = start) ->
         DaroEvaluationError: before any engine starts, if the model, the file or the folder does not fit.
     """
     problems = read_problems(job.data, job.limit)
+    if job.temperature == 0 and (most := max(problem.num_responses for problem in problems)) > 1:
+        fix = f"a temperature above 0, or a file whose {ROLLOUTS} is 1"
+        raise DaroEvaluationError(got_expected_fix("--temperature 0", f"{most} equal responses", "1 each", fix))
     model = as_model(find_weights(job.checkpoint))
     renderer = Renderer(model)
     if errors := check_layout(renderer.shape, Layout(rollout_tp=job.resources.tp)).errors:

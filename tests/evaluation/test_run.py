@@ -133,6 +133,8 @@ def test_prompts_without_room_are_counted_and_wrong(job, tmp_path):
 def test_what_does_not_fit_the_model_is_refused(job, tmp_path):
     with pytest.raises(DaroEvaluationError, match="--response-tokens: got 8193, expected at most 512"):
         run(replace(job, response_tokens=8192))
+    with pytest.raises(DaroEvaluationError, match="--temperature 0: got '4 equal responses'"):
+        run(replace(job, temperature=0))
     with pytest.raises(DaroEvaluationError, match="--max-model-tokens: got 1024"):
         run(replace(job, max_model_tokens=1024))
     with pytest.raises(DaroEvaluationError, match="--tp .*: got 3, expected a divisor of 4 attention heads"):
