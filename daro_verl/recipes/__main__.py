@@ -18,7 +18,7 @@ from daro_verl.recipes.files import look
 from daro_verl.recipes.job import Job, read_job
 from daro_verl.recipes.knobs import KNOBS, RECIPE, Values, read_knobs
 from daro_verl.recipes.memory import GB, Estimate, estimate, memory_problems
-from daro_verl.recipes.overrides import overrides
+from daro_verl.recipes.overrides import overrides, without
 
 MAIN = ("-m", "verl.trainer.main_ppo")
 
@@ -76,6 +76,7 @@ def plan(values: Values, extra: Sequence[str]) -> Plan:
     refused, warnings = problems_of(config)
     problems = number_problems(job) + layout + memory_problems(job, memory, gpu) + found.problems
     problems += refused + output.problems_of(values) + _cluster_problems(values)
+    problems += smoke.problems_of(values, config, without(platform, extra))
     problems += [] if values["DRY_RUN"] else found.missing
     if problems:
         raise DaroRecipeError.of(problems)

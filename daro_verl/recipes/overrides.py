@@ -56,8 +56,7 @@ def overrides(values: Values, more: dict[str, Any], platform: Sequence[str], ext
     """
     check_extra(extra)
     recipe = [_render(key, value) for key, value in {**settings(values), **more}.items()]
-    of_platform = _without(platform, extra)
-    return ["model_engine=megatron", *_without(recipe, [*platform, *extra]), *of_platform, *extra]
+    return ["model_engine=megatron", *without(recipe, [*platform, *extra]), *without(platform, extra), *extra]
 
 
 def check_extra(extra: Sequence[str]) -> None:
@@ -76,7 +75,8 @@ def key_of(override: str) -> str:
     return override.partition("=")[0].lstrip("+~")
 
 
-def _without(overrides: Sequence[str], later: Sequence[str]) -> list[str]:
+def without(overrides: Sequence[str], later: Sequence[str]) -> list[str]:
+    """``overrides`` whose keys ``later`` ones do not set."""
     keys = {key_of(override) for override in later}
     return [override for override in overrides if key_of(override) not in keys]
 

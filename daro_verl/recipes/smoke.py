@@ -5,15 +5,18 @@ and is prepared by the same command. The task: greatest common divisors of small
 that a model that answers one of these is right in every mixture.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
 
 from daro_verl.data.__main__ import main as data
 from daro_verl.errors import got_expected_fix
 from daro_verl.models.__main__ import main as models
 from daro_verl.recipes import tiny_model
 from daro_verl.recipes.errors import DaroRecipeError
-from daro_verl.recipes.knobs import RECIPE, Values
+from daro_verl.recipes.knobs import KNOBS, RECIPE, Values
+from daro_verl.recipes.overrides import key_of
 
 TASK = 'gcd:{"min_value": 2, "max_value": 12}'
 NUM_TRAIN, NUM_TEST, TEST_ROLLOUTS = 96, 8, 2
@@ -48,6 +51,17 @@ def build(values: Values) -> None:
     if not model.exists():
         tiny_model.build(raw, values[RECIPE], _questions(train))
         _run(models, ["prepare", str(raw), str(model)])
+
+
+def problems_of(values: Values, config: DictConfig, platform: Sequence[str]) -> list[str]:
+    """Knobs that the platform without a GPU decides, and that ask for something else."""
+    keys, problems = {key_of(override) for override in platform}, []
+    for name, knob in KNOBS.items():
+        for key, value in knob.settings(values[name]).items():
+            if key in keys and (has := OmegaConf.select(config, key)) != value:
+                fix = f"unset {name}, or set it without SMOKE=1"
+                problems.append(got_expected_fix(name, value, f"{has} with SMOKE=1, which has nothing else", fix))
+    return problems
 
 
 def _run(command: Callable[[list[str]], int], arguments: list[str]) -> None:

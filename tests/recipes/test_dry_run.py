@@ -109,16 +109,11 @@ def test_arguments_win_over_knobs_also_where_they_come_with_a_plus(dry_run):
     ("knobs", "extra", "named"),
     [
         ({"MINI_BATCH": "48"}, [], "BATCH: got 128, expected a multiple of MINI_BATCH (48)"),
-        ({"MAX_TOKENS": "9215"}, [], "MAX_TOKENS: got '9215 x CP 1 = 9215', expected at least the longest sample"),
-        ({"TP": "3"}, [], "TP, PP, CP: got '3 x 1 x 1 = 3 ranks', expected a divisor of NNODES x GPUS"),
         ({"TP": "8"}, [], "TP (Megatron): got 8, expected a divisor of 12 attention heads"),
         ({"PP": "8"}, [], "PP (Megatron): got 8, expected a divisor of 28 layers"),
-        ({"ROLLOUT_TP": "3"}, [], "ROLLOUT_TP: got 3, expected a divisor of GPUS (8)"),
         ({"MAX_RESPONSE": "16384", "MAX_TOKENS": "20000"}, [], "MAX_PROMPT, MAX_RESPONSE: prompt + response: got"),
         ({"MAX_TOKENS": "80000"}, [], "TP, PP, MAX_TOKENS, RECOMPUTE: memory in training"),
-        ({"GPU_MEMORY_GB": "24"}, [], "TP, PP, MAX_TOKENS, RECOMPUTE: memory in training"),
         ({"ROLLOUT_MEMORY": "0.95"}, [], "OFFLOAD, ROLLOUT_MEMORY: memory in generation"),
-        ({"ROLLOUT_MEMORY": "0.04"}, [], "ROLLOUT_MEMORY, ROLLOUT_TP: a server's KV cache"),
         ({"METHOD": "dapo", "CLIP_HIGH": "0.2"}, [], "CLIP_HIGH sets actor_rollout_ref.actor.clip_ratio_high"),
         ({"METHOD": "dapo", "OVERLONG_LEN": "8192"}, [], "OVERLONG_LEN: got 8192, expected less than MAX_RESPONSE"),
         ({}, ["+algorithm.daro.weight_lr=-1"], "algorithm.daro.weight_lr: got -1"),
@@ -179,6 +174,12 @@ def test_a_smoke_run_is_the_same_recipe_with_small_numbers(knobs_of):
     assert found.config.trainer.device == "cpu" and found.job.tp == 2  # the recipe's own
     assert found.config.algorithm.filter_groups.metric == "acc"
     assert found.job.batch == 8 and found.job.overlong == (8, 24)
+
+
+def test_a_smoke_run_refuses_a_knob_that_it_would_ignore(knobs_of):
+    environment = knobs_of(SCRIPTS[1], SMOKE="1", INFER_BACKEND="sglang")
+    with pytest.raises(DaroRecipeError, match="INFER_BACKEND: got 'sglang', expected vllm with SMOKE=1"):
+        plan(read_knobs(environment), [])
 
 
 def test_the_script_prints_the_whole_configuration(tmp_path):

@@ -59,5 +59,5 @@ def test_the_recipe_trains_validates_saves_and_resumes(tmp_path, script):
     assert 0 <= first[2][VALIDATION] <= 1 and 0 <= second[3][VALIDATION] <= 1
     actor = output / "checkpoints" / "global_step_3" / "actor"
     assert json.loads((actor / "daro_weights.json").read_text())["version"] == 6
-    assert {"config.json", "tokenizer_config.json"} <= set(os.listdir(actor / "huggingface"))
+    assert {"config.json", "tokenizer_config.json"} <= set(os.listdir(actor / "model" / "huggingface"))
     assert "recipe" in json.loads((output / "model" / "daro_model.json").read_text())  # prepared as the real one is
