@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from daro_verl.errors import DaroError, got_expected_fix
 from daro_verl.platform.overrides import cpu_overrides
-from daro_verl.recipes import output, show, smoke, tiny_model
+from daro_verl.recipes import output, show, smoke, software, tiny_model
 from daro_verl.recipes.arithmetic import layout_problems, number_problems
 from daro_verl.recipes.compose import as_yaml, compose_job, problems_of
 from daro_verl.recipes.errors import DaroRecipeError
@@ -77,7 +77,7 @@ def plan(values: Values, extra: Sequence[str]) -> Plan:
     problems = number_problems(job) + layout + memory_problems(job, memory, gpu) + found.problems
     problems += refused + output.problems_of(values) + _cluster_problems(values)
     problems += smoke.problems_of(values, config, without(platform, extra))
-    problems += [] if values["DRY_RUN"] else found.missing
+    problems += [] if values["DRY_RUN"] else found.missing + software.missing(values)
     if problems:
         raise DaroRecipeError.of(problems)
     return Plan(values, whole, config, job, memory, found.notes + remarks + warnings)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
+from daro_verl.recipes import software
 from daro_verl.recipes.__main__ import Plan, child_environment, main, plan
 from daro_verl.recipes.compose import as_yaml
 from daro_verl.recipes.errors import DaroRecipeError
@@ -140,6 +141,14 @@ def test_a_real_run_also_wants_model_data_and_a_cluster(dry_run, tmp_path):
     assert "python -m daro_verl.models prepare Qwen/Qwen2.5-Math-7B" in message
     for name in ("MODEL", "TRAIN_FILES", "VAL_FILES", "NNODES"):
         assert f"{name}: got" in message
+
+
+def test_packages_that_are_not_installed_are_named():
+    values = {"INFER_BACKEND": "no_such_engine", "BRIDGE": "mbridge", "LOGGER": ["file", "no.such_logger"]}
+    engine, logger = software.missing(values)
+    assert engine.startswith("INFER_BACKEND: got 'no_such_engine'") and logger.startswith(
+        "LOGGER: got 'no.such_logger'"
+    )
 
 
 def test_an_output_of_another_run_is_refused(dry_run, tmp_path):
