@@ -39,15 +39,16 @@ def batch(name: str, **changes: object) -> Method:
 GRPO, DR_GRPO, LIPO = fixed("GRPO", "grpo"), fixed("Dr.GRPO", "dr_grpo"), fixed("LIPO", "lipo")
 DAPO = Method("DAPO", {"weighting": "dapo"}, clip_high=0.28, dynamic_sampling=True)
 BASELINES = (GRPO, DR_GRPO, LIPO, DAPO)
-DARO = daro("DARO")
-DARO_INFORMED = daro("DARO, first loss, average", weight_start="first_loss", loss_signal="average")
-DARO_TOKENS = daro("DARO, token share", bin_scale="token_share")
+DARO = daro("DARO, paper's form")
+DARO_INFORMED = daro("paper's form, first loss, average", weight_start="first_loss", loss_signal="average")
+DARO_TOKENS = daro("paper's form, token share", bin_scale="token_share")
 SHARED = {"bin_scale": "batch_share", "weight_scale": "mean_one"}
 """The weights choose between bins and leave the scale of the loss alone, as GRPO's token mean has it."""
 INFORMED = {"weight_start": "first_loss", "loss_signal": "average"}
 NARROW = {"weight_min": 0.1, "weight_max": 10.0}
 COMBINED = {**SHARED, **INFORMED, **NARROW}
-DARO_BATCH = daro("DARO, batch share", **COMBINED)
+DARO_BATCH = daro("DARO, default", **COMBINED)
+"""What ``weighting=learned`` is by default."""
 CLOSED_FORM = fixed("1 / EMA(L)", "closed_form")
 UNIFORM = fixed("uniform per bin", "uniform")
 INVERSE_VARIANCE = fixed("1 / mu(1 - mu)", "inverse_variance")
@@ -85,6 +86,10 @@ class Study:
             yield Run(method, REGIMES[regime], seed, rate, self.schedule)
 
 
+SIGNAL = ("long_failures",)
+"""For one change at a time: where failures are longer, the losses say something and a change can show."""
+LONG = ("long_failures", "paper_proportions")
+
 MAIN = Study(
     "main",
     "Which weighting learns fastest from the same models?",
@@ -100,16 +105,19 @@ STUDIES: dict[str, Study] = {
             "weight_lr",
             "How fast should the weights learn?",
             (DARO, *(daro(f"weight_lr {rate:g}", weight_lr=rate) for rate in (1e-3, 1e-2, 1e-1))),
+            regimes=SIGNAL,
         ),
         Study(
             "weight_start",
             "Where should a weight begin: at 1, or at 1 / L of the first loss of its bin?",
             (DARO, daro("first loss", weight_start="first_loss")),
+            regimes=SIGNAL,
         ),
         Study(
             "loss_signal",
             "What should move a weight: the mini-batch's loss, or its moving average?",
             (DARO, daro("average", loss_signal="average"), DARO_INFORMED),
+            regimes=SIGNAL,
         ),
         Study(
             "bin_scale",
@@ -120,16 +128,19 @@ STUDIES: dict[str, Study] = {
                 DARO_TOKENS,
                 daro("batch share", bin_scale="batch_share"),
             ),
+            regimes=SIGNAL,
         ),
         Study(
             "weight_scale",
             "May the weights change the scale of the loss, or only choose between bins?",
             (DARO, daro("mean one", weight_scale="mean_one")),
+            regimes=SIGNAL,
         ),
         Study(
             "not_positive",
             "What should a weight do where its bin's loss is not positive?",
             (DARO, *(daro(name, not_positive=name) for name in ("skip", "floor", "absolute"))),
+            regimes=SIGNAL,
         ),
         Study(
             "clamp",
@@ -139,6 +150,7 @@ STUDIES: dict[str, Study] = {
                 daro("0.1 .. 10", weight_min=0.1, weight_max=10.0),
                 daro("0.001 .. 1000", weight_min=0.001, weight_max=1000.0),
             ),
+            regimes=SIGNAL,
         ),
         Study(
             "together",
@@ -152,6 +164,7 @@ STUDIES: dict[str, Study] = {
                 CLOSED_FORM_BATCH,
                 GRPO,
             ),
+            regimes=LONG,
             learning_rates=(1e-3, 2e-3),
         ),
         Study(
@@ -165,6 +178,7 @@ STUDIES: dict[str, Study] = {
                 batch("skip L <= 0", not_positive="skip"),
                 batch("token share", bin_scale="token_share"),
             ),
+            regimes=LONG,
             learning_rates=(2e-3,),
         ),
         Study(
@@ -173,6 +187,7 @@ STUDIES: dict[str, Study] = {
             tuple(
                 form for method in (GRPO, DR_GRPO, DARO, DARO_BATCH) for form in (method, with_dynamic_sampling(method))
             ),
+            regimes=SIGNAL,
         ),
     )
 }

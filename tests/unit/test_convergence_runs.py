@@ -17,7 +17,8 @@ from benchmarks.convergence.regimes import REGIMES
 from benchmarks.convergence.report.summary import write_report
 from benchmarks.convergence.rollout import roll_out
 from benchmarks.convergence.runs import Run, Schedule
-from benchmarks.convergence.studies import DAPO, DARO, GRPO, STUDIES, UNIFORM, Study, quick, unique_runs
+from benchmarks.convergence.studies import DAPO, DARO, DARO_BATCH, GRPO, STUDIES, UNIFORM, Study, quick, unique_runs
+from daro_verl.advantage.weightings import Learned
 from daro_verl.errors import DaroConfigError
 
 SHORT = Schedule(num_rounds=2, evaluate_every=1, warm_start_steps=2)
@@ -167,3 +168,8 @@ def test_arguments():
     assert parse(["--study", "main", "clamp", "--quick"]).study == ["main", "clamp"]
     with pytest.raises(SystemExit):
         parse(["--study", "unheard-of"])
+
+
+def test_the_combined_form_is_the_packages_default():
+    default = {"weighting": "learned", **Learned.defaults}
+    assert {name: DARO_BATCH.options[name] for name in default} == default
