@@ -1,6 +1,7 @@
 """Every recipe, method and backend composes with verl's configuration and passes its checks and ours."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -193,7 +194,7 @@ def test_a_smoke_run_refuses_a_knob_that_it_would_ignore(knobs_of):
 
 def test_the_script_prints_the_whole_configuration(tmp_path):
     """Through bash: YAML on standard output, tables and the command on standard error, nothing else written."""
-    env = clean_environment(DRY_RUN="1", OUTPUT=str(tmp_path / "run"))
+    env = clean_environment(DRY_RUN="1", OUTPUT=str(tmp_path / "run"), PYTHON=sys.executable)
     command = ["bash", str(RECIPES / f"{SCRIPTS[2]}.sh"), "trainer.save_freq=5"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -134,7 +134,7 @@ def test_a_campaign_end_to_end_and_again(tmp_path, monkeypatch):
 
     written = write_report([study], tmp_path, tmp_path / "results")
     text = (tmp_path / "results" / "main.md").read_text()
-    assert "| DARO | 0.001 |" in text and "not run" not in text
+    assert f"| {DARO.name} | 0.001 |" in text and "not run" not in text
     assert all(path.exists() and path.stat().st_size < 200_000 for path in written)
 
     executed = []
@@ -143,7 +143,7 @@ def test_a_campaign_end_to_end_and_again(tmp_path, monkeypatch):
     campaign(unique_runs([study, longer]), tmp_path, 0, console)
     assert {run.schedule.num_rounds for run in executed} == {3} and len(executed) == 6
     write_report([longer], tmp_path, tmp_path / "results")
-    assert "| DARO | not run |" in (tmp_path / "results" / "main.md").read_text()
+    assert f"| {DARO.name} | not run |" in (tmp_path / "results" / "main.md").read_text()
 
 
 def test_an_unknown_option_stops_a_campaign_before_it_begins(tmp_path):
