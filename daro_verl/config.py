@@ -80,6 +80,11 @@ class DaroConfig:
     """Decay of the loss average of ``closed_form`` and of ``loss_signal=average``, in [0, 1): 0.9 averages over about
     10 mini-batches (ours)."""
 
+    balanced_sampling: bool = False
+    """Whether the replay buffer keeps, of the groups that it has too many of, those that balance the bins, instead of
+    the oldest; the larger weight decides between bins. For ``algorithm.filter_groups`` and for asynchronous trainers
+    of V1, which sample more than they train on (ours)."""
+
     def __post_init__(self) -> None:
         problems = self._problems()
         if problems:
@@ -101,6 +106,8 @@ class DaroConfig:
             for name, known in CHOICES.items()
             if getattr(self, name) not in known
         ]
+        if not isinstance(self.balanced_sampling, bool):
+            wrong.append(_problem("balanced_sampling", self.balanced_sampling, "True or False"))
         if str(self.bin_scale) not in BIN_SCALES and not (
             _is_number(self.bin_scale) and 0 <= float(self.bin_scale) <= 1
         ):

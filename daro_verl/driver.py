@@ -13,6 +13,7 @@ import torch
 
 from daro_verl.advantage.bins import bin_counts, bin_label, bin_of_pass_rate
 from daro_verl.advantage.estimator import advantage_factor, advantage_of_groups, prompt_groups
+from daro_verl.advantage.groups import PromptGroups
 from daro_verl.advantage.sessions import final_rows
 from daro_verl.errors import DaroSeamError, got_expected_fix
 
@@ -30,6 +31,7 @@ class _Seen:
 
 
 _seen: _Seen | None = None
+_last: tuple[Sequence[Any], PromptGroups] | None = None
 
 
 def estimate_advantage(
@@ -60,6 +62,8 @@ def estimate_advantage(
             )
         )
     groups = prompt_groups(token_level_rewards, response_mask, index, config, final_row)
+    global _last
+    _last = index, groups
     lost = response_mask.bool().any(dim=-1) & ~groups.counted
     factor = advantage_factor(groups, config)
     _record(groups.pass_rate, factor, num_rollouts, int(lost.sum()))
@@ -82,6 +86,16 @@ def estimate_advantage_of_outputs(data: Any, batch_keys: Sequence[str], config: 
         final_row=final_rows(batch_keys),
     )
     return data
+
+
+def last_counts() -> dict[str, tuple[float, int]]:
+    """By uid, pass rate and number of valid responses of the prompts whose advantages were estimated last."""
+    if _last is None:
+        return {}
+    index, groups = _last
+    row_of = dict(zip(map(str, index), groups.prompt_of.tolist(), strict=True))
+    rates, numbers = groups.pass_rate.tolist(), groups.num_responses.tolist()
+    return {uid: (rates[row], int(numbers[row])) for uid, row in row_of.items()}
 
 
 def _record(pass_rate: torch.Tensor, factor: torch.Tensor, num_rollouts: int, not_finite: int) -> None:

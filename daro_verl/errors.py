@@ -21,6 +21,10 @@ class DaroCheckpointError(DaroError, RuntimeError):
     """A file of difficulty weights is unreadable or belongs to a different job."""
 
 
+class DaroSnapshotError(DaroError, ValueError):
+    """A message with difficulty weights is not a whole snapshot."""
+
+
 def got_expected_fix(subject: str, got: object, expected: str, fix: str) -> str:
     """One problem in the form that every message of daro-verl has."""
     return f"{subject}: got {got!r}, expected {expected}. Fix: {fix}"

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroConfigError, got_expected_fix
-from daro_verl.refusals import job_problems, weighting_problems, weighting_warnings
+from daro_verl.refusals import job_problems, sampling_problems, weighting_problems, weighting_warnings
 from daro_verl.resume import repair_tracker
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
     try:
         given = _user_options(config)
         options = DaroConfig.from_mapping(given)
-        problems += weighting_problems(config, options)
+        problems += weighting_problems(config, options) + sampling_problems(config, options)
     except DaroConfigError as error:
         problems.append(str(error))
     if problems:

@@ -8,9 +8,23 @@
 ``verl.trainer.ppo.core_algos``           the advantage estimator ``daro`` (driver)
 ``verl.trainer.ppo.v1.utils``             ``compute_advantage_for_multi_trajectories``: a session of several outputs
                                           counts once, as verl does it for ``grpo`` (driver)
-``verl.trainer.ppo.v1.trainer_base``      ``PPOTrainer._update_actor``: add the staleness of the batch (driver)
+``verl.trainer.ppo.v1.trainer_base``      ``PPOTrainer._update_actor``: check what trajectories carry, add their
+                                          staleness (driver)
 ``verl.trainer.ppo.ray_trainer``          ``RayPPOTrainer._update_actor``: the same for all other trainers (driver)
-``verl.trainer.ppo.metric_utils``         ``compute_data_metrics``: add the histogram of pass rates (driver)
+``verl.trainer.ppo.metric_utils``         ``compute_data_metrics``: add the histogram of pass rates, and what the
+                                          exchange counted (driver)
+========================================  ==========================================================================
+
+The exchange with the rollout servers (``docs/exchange.md``), attached in ``rollout/seams.py``:
+
+========================================  ==========================================================================
+``verl.workers.engine_workers``           ``ActorRolloutRefWorker.difficulty_snapshot``: a method more, for the driver
+``verl.checkpoint_engine.base``           ``CheckpointEngineManager.update_weights``: then send the snapshot (driver)
+``verl.workers.rollout.llm_server``       ``LLMServerManager.__init__``: replicas that hold it (driver);
+                                          ``LLMServerClient.generate`` and that of ``FullyAsyncLLMServerClient``: keep
+                                          the version that comes with an answer (agent loops)
+``verl.trainer.ppo.v1.agent_loop_tq``     ``AgentLoopManagerTQ.__init__``: agent loops that add the pass rate (driver)
+``verl.trainer.ppo.v1.trainer_base``      ``PPOTrainer._build_replay_buffer``: watch it, and select (driver)
 ========================================  ==========================================================================
 
 Each of them waits for its verl module to be imported (wrapt's post-import hooks). A job that does not ask for DARO
@@ -25,12 +39,13 @@ from typing import Any
 import wrapt
 from omegaconf import OmegaConf
 
+from daro_verl.rollout import seams as rollout_seams
 from daro_verl.wrapping import arguments, wrap
 
 
 def install() -> None:
     """Attach every seam; modules that are imported already are touched at once. Idempotent per process."""
-    for name, touch in SEAMS.items():
+    for name, touch in (*SEAMS.items(), *rollout_seams.SEAMS.items()):
         wrapt.register_post_import_hook(touch, name)
 
 
@@ -105,8 +120,9 @@ def _touch_metrics(module: ModuleType) -> None:
 
 def _add_pass_rates(compute_data_metrics: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
     from daro_verl.driver import drain_pass_rates
+    from daro_verl.rollout import step_log
 
-    return {**compute_data_metrics(*args, **kwargs), **drain_pass_rates()}
+    return {**compute_data_metrics(*args, **kwargs), **drain_pass_rates(), **step_log.drain()}
 
 
 def _touch_v1_trainer(module: ModuleType) -> None:
@@ -124,8 +140,10 @@ def _add_staleness(update_actor: Any, args: tuple, kwargs: dict) -> Any:
     given = arguments(update_actor, args, kwargs)
     if not wants_daro(given["self"].config):
         return update_actor(*args, **kwargs)
+    from daro_verl.rollout.trajectories import look_at_trajectories
     from daro_verl.staleness import staleness_metrics
 
+    look_at_trajectories(given["self"], given["batch"])
     staleness = staleness_metrics(given["self"], given["batch"])
     output = update_actor(*args, **kwargs)
     metrics = given["metrics"] if "metrics" in given else output.meta_info["metrics"]

@@ -24,14 +24,21 @@ def staleness_metrics(trainer: Any, batch: Any) -> dict[str, float]:
         trainer: any of verl's trainers.
         batch: its batch: ``KVBatchMeta`` with tags (V1), or ``DataProto`` with non-tensor columns.
     """
+    versions = staleness_of(trainer, batch)
+    if versions is None:
+        return {}
+    return {"daro/staleness/mean": float(versions.mean()), "daro/staleness/max": float(versions.max())}
+
+
+def staleness_of(trainer: Any, batch: Any) -> np.ndarray | None:
+    """[num_trajectories] versions, padding left out; None where a server reports no label."""
     labels = _labels(batch)
     if not labels or None in labels:
-        return {}
+        return None
     actor, num_rollouts = trainer.config.actor_rollout_ref.actor, trainer.config.actor_rollout_ref.rollout.n
     mini_batches = -(-len(batch) // (actor.ppo_mini_batch_size * num_rollouts))
     updates_per_round = mini_batches * actor.ppo_epochs
-    versions = updates_per_round * (rounds_done(trainer) - rounds_when_sent(trainer, np.array(labels, dtype=int)))
-    return {"daro/staleness/mean": float(versions.mean()), "daro/staleness/max": float(versions.max())}
+    return updates_per_round * (rounds_done(trainer) - rounds_when_sent(trainer, np.array(labels, dtype=int)))
 
 
 def _labels(batch: Any) -> list[int | None]:

@@ -17,6 +17,7 @@ from verl.workers.engine_workers import TrainingWorker
 from daro_verl.advantage.bins import bin_label
 from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroSeamError, got_expected_fix
+from daro_verl.rollout.take import take_snapshot
 from daro_verl.workers import weights_file
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from daro_verl.workers.metrics import step_metrics
@@ -36,6 +37,8 @@ class DaroActorWorker(TrainingWorker):
     difficulty_weights: DifficultyWeights | None = None
     _ranks: Ranks
     _mini_batch: MiniBatch | None = None
+    _last_step: tuple[torch.Tensor, torch.Tensor] | None = None
+    """``L_k`` [G-1] and ``T_k`` [G+1] of the last mini-batch."""
 
     @register(dispatch_mode=Dispatch.ONE_TO_ALL)
     def set_loss_fn(self, loss_fn: Any) -> None:
@@ -86,6 +89,7 @@ class DaroActorWorker(TrainingWorker):
             self._mini_batch = None
         metrics = tu.get(output, "metrics") if output is not None else {}
         losses, stepped = mini_batch.losses(metrics.get("grad_norm"))
+        self._last_step = losses, mini_batch.tokens
         if stepped:
             weights.step(losses, mini_batch.tokens[1:-1] > 0)
         else:
@@ -96,6 +100,15 @@ class DaroActorWorker(TrainingWorker):
             metrics["daro/weight_version/max"] = Metric(AggregationType.MAX, weights.version)
             tu.assign_non_tensor_data(output, "metrics", metrics)
         return output
+
+    def difficulty_snapshot(self, global_step: int) -> bytes:
+        """What the rollout servers hold of this actor; the same on every rank.
+
+        Args:
+            global_step: verl's label of the model that they serve.
+        """
+        assert self.difficulty_weights is not None
+        return take_snapshot(self.difficulty_weights, self._last_step, global_step).to_bytes()
 
     @register(dispatch_mode=Dispatch.ONE_TO_ALL)
     def save_checkpoint(

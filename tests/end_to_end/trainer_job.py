@@ -16,6 +16,10 @@ REWARD = (
     "def compute_score(data_source, solution_str, ground_truth, extra_info=None, **kwargs):\n"
     "    return float(sum(map(ord, solution_str)) % 2)\n"
 )
+# The same, looking at every rollout server over HTTP while it serves, as an operator would.
+WATCHING_REWARD = (
+    f"from tests.end_to_end.watching import look_at_servers\n{REWARD.rstrip()} + look_at_servers(__file__)\n"
+)
 
 
 def write_task(folder: Path) -> list[str]:
@@ -32,7 +36,7 @@ def write_task(folder: Path) -> list[str]:
         for n in range(64)
     ]
     pandas.DataFrame(rows).to_parquet(folder / "additions.parquet")
-    (folder / "reward.py").write_text(REWARD)
+    (folder / "reward.py").write_text(WATCHING_REWARD)
     tiny_model.build(folder / "model")
     actor, rollout = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
     return [

@@ -1,0 +1,52 @@
+"""The snapshot of a server as Prometheus gauges, beside the engine's own on the same page."""
+
+import math
+
+from prometheus_client import REGISTRY, CollectorRegistry, Gauge
+
+from daro_verl.advantage.bins import bin_label
+from daro_verl.rollout.holder import Holder
+
+
+class SnapshotGauges:
+    """Gauges of what a server shows; NaN where it shows nothing. Label ``pass_rate`` is the bin, ``3of8``.
+
+    ``daro_weight{pass_rate}`` (``k = 1 .. G-1``), ``daro_loss{pass_rate}``, ``daro_token_share{pass_rate}``
+    (``k = 0 .. G``), ``daro_weight_version``, ``daro_global_step``, ``daro_received_timestamp_seconds`` (Unix time: the
+    age is ``time() -`` it).
+
+    With ``PROMETHEUS_MULTIPROC_DIR`` set (SGLang's metrics), prometheus_client shares the values with the process that
+    answers; the most recent value counts.
+    """
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        def gauge(name: str, meaning: str, labels: tuple[str, ...] = ()) -> Gauge:
+            return Gauge(f"daro_{name}", meaning, labels, registry=registry, multiprocess_mode="mostrecent")
+
+        self._per_bin = {
+            "weights": gauge("weight", "Difficulty weight of a bin of prompts", ("pass_rate",)),
+            "losses": gauge("loss", "Loss of a bin in the last optimizer step", ("pass_rate",)),
+            "token_shares": gauge("token_share", "Share of a bin of the last response tokens", ("pass_rate",)),
+        }
+        self._version = gauge("weight_version", "Updates of the difficulty weights so far")
+        self._global_step = gauge("global_step", "Label of the model that the difficulty weights belong to")
+        self._received = gauge("received_timestamp_seconds", "Unix time at which the difficulty weights came")
+        self._in_use: dict[tuple[str, str], Gauge] = {}
+
+    def show(self, holder: Holder) -> None:
+        """Set every gauge to what the holder shows now."""
+        snapshot = holder.snapshot
+        if snapshot is None:
+            for gauge in (self._version, self._global_step, self._received, *self._in_use.values()):
+                gauge.set(math.nan)
+            return
+        for name, gauge in self._per_bin.items():
+            values = getattr(snapshot, name)
+            first = 0 if len(values) > snapshot.num_rollouts else 1
+            for k, value in enumerate(values, start=first):
+                label = bin_label(k, snapshot.num_rollouts)
+                self._in_use[name, label] = gauge.labels(label)
+                self._in_use[name, label].set(math.nan if value is None else value)
+        self._version.set(snapshot.version)
+        self._global_step.set(snapshot.global_step)
+        self._received.set(holder.received_at)

@@ -1,0 +1,94 @@
+"""The message from the trainer to the rollout servers: the difficulty weights of the actor that they now serve."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from daro_verl.errors import DaroSnapshotError, got_expected_fix
+
+SNAPSHOT_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Difficulty weights at one weight sync, with what they were last learned from. Immutable, O(G) in size.
+
+    Attributes:
+        version: updates of the difficulty weights so far, over the whole job.
+        global_step: verl's label of the model that was sent with them; comes back with every trajectory.
+        num_rollouts: ``G = rollout.n``.
+        weights: [G-1] ``w_k`` of the bins ``k = 1 .. G-1``.
+        losses: [G-1] ``L_k`` of the last optimizer step; None where the bin was absent or its loss not finite.
+        token_shares: [G+1] share of the response tokens of the last optimizer step, ``k = 0 .. G``; zeros before the
+            first one.
+    """
+
+    version: int
+    global_step: int
+    num_rollouts: int
+    weights: tuple[float, ...]
+    losses: tuple[float | None, ...]
+    token_shares: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if problem := _first_problem(self):
+            raise problem
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Later snapshots of one job compare greater: both counters only grow, also over a resume."""
+        return self.version, self.global_step
+
+    def to_bytes(self) -> bytes:
+        """UTF-8 JSON. Python writes a float with the digits that give back the same bits."""
+        return json.dumps({"format": SNAPSHOT_FORMAT, **asdict(self)}, allow_nan=False).encode()
+
+    def digest(self) -> str:
+        """The same for two snapshots exactly if they are equal to the last bit."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    @classmethod
+    def from_bytes(cls, message: bytes) -> "Snapshot":
+        """Read :meth:`to_bytes`.
+
+        Raises:
+            DaroSnapshotError: the message is not a whole snapshot of this format, with finite positive weights.
+        """
+        try:
+            fields = json.loads(message)
+        except (ValueError, TypeError) as error:
+            raise _problem("message", repr(message)[:40], "UTF-8 JSON") from error
+        if not isinstance(fields, dict) or fields.pop("format", None) != SNAPSHOT_FORMAT:
+            raise _problem("format", str(fields)[:40], f"an object with format {SNAPSHOT_FORMAT}")
+        if set(fields) != set(cls.__dataclass_fields__):
+            raise _problem("fields", sorted(fields), ", ".join(cls.__dataclass_fields__))
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+
+
+def _first_problem(snapshot: Snapshot) -> DaroSnapshotError | None:
+    for name, least in (("version", 0), ("global_step", 0), ("num_rollouts", 2)):
+        value = getattr(snapshot, name)
+        if type(value) is not int or value < least:
+            return _problem(name, value, f"an integer of at least {least}")
+    per_bin: tuple[tuple[str, int, str, Callable[[Any], bool]], ...] = (
+        ("weights", snapshot.num_rollouts - 1, "finite numbers > 0", lambda x: _is_finite(x) and x > 0),
+        ("losses", snapshot.num_rollouts - 1, "finite numbers or null", lambda x: x is None or _is_finite(x)),
+        ("token_shares", snapshot.num_rollouts + 1, "numbers in [0, 1]", lambda x: _is_finite(x) and 0 <= x <= 1),
+    )
+    for name, length, kind, is_right in per_bin:
+        values = getattr(snapshot, name)
+        if not isinstance(values, tuple) or len(values) != length or not all(map(is_right, values)):
+            return _problem(name, values, f"{length} {kind}")
+    return None
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) is float and math.isfinite(value)
+
+
+def _problem(name: str, got: object, expected: str) -> DaroSnapshotError:
+    fix = "run the same version of daro-verl on every node"
+    return DaroSnapshotError(got_expected_fix(f"snapshot of difficulty weights, {name}", got, expected, fix))

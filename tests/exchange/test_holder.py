@@ -1,0 +1,75 @@
+"""What a server makes of messages that come in any order."""
+
+import logging
+
+import pytest
+
+from daro_verl.rollout.holder import Holder, Outcome
+from daro_verl.rollout.server import describe
+from tests.exchange.snapshots import snapshot
+
+
+@pytest.fixture
+def holder() -> Holder:
+    """A server that serves the model of step 3 and holds its snapshot."""
+    holder = Holder("server 0")
+    holder.serve(3)
+    assert holder.receive(snapshot(3).to_bytes()).outcome is Outcome.ACCEPTED
+    return holder
+
+
+CASES = {
+    "a duplicate": (snapshot(3).to_bytes(), Outcome.DUPLICATE, logging.WARNING),
+    "an older version": (snapshot(2).to_bytes(), Outcome.OLDER, logging.WARNING),
+    "an older step of the same version": (snapshot(3, 2).to_bytes(), Outcome.OLDER, logging.WARNING),
+    "the same version with other weights": (
+        snapshot(3, weights=(9.0, 9.0, 9.0)).to_bytes(),
+        Outcome.CONFLICT,
+        logging.ERROR,
+    ),
+    "a malformed message": (b"{}", Outcome.MALFORMED, logging.ERROR),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_not_newer_is_left_out_with_a_log_line(case, holder, caplog):
+    message, outcome, level = CASES[case]
+    receipt = holder.receive(message)
+    assert receipt.outcome is outcome and receipt.digest == snapshot(3).digest()
+    assert holder.snapshot == snapshot(3)
+    (line,) = caplog.records
+    assert line.levelno == level and "server 0" in line.getMessage()
+
+
+def test_weights_of_a_model_that_is_not_served_are_never_shown(holder):
+    holder.serve(4)
+    assert holder.snapshot is None
+    assert describe(holder) == {"global_step": 4, "snapshot": None, "age_seconds": None}
+    assert holder.receive(snapshot(3).to_bytes()).digest is None  # confirmed to nobody
+    assert holder.receive(snapshot(5).to_bytes()).digest is None  # of a model that is still to come
+    holder.serve(5)
+    assert holder.snapshot == snapshot(5)
+
+
+def test_a_skipped_update_leaves_the_version_and_moves_the_step(holder):
+    holder.serve(4)
+    assert holder.receive(snapshot(3, 4).to_bytes()).outcome is Outcome.ACCEPTED
+    assert holder.snapshot == snapshot(3, 4)
+
+
+def test_a_new_server_shows_nothing(caplog):
+    assert Holder().snapshot is None
+    assert Holder().receive(b"").outcome is Outcome.MALFORMED
+
+
+def test_what_the_http_interface_answers(holder):
+    answer = describe(holder)
+    assert answer["global_step"] == 3 and 0 <= answer["age_seconds"] < 60
+    assert answer["snapshot"] == {
+        "version": 3,
+        "global_step": 3,
+        "num_rollouts": 4,
+        "weights": (1.0 + 3 / 7, 1 / 3, 0.1),
+        "losses": (0.25, None, -0.5),
+        "token_shares": (0.0, 0.25, 0.0, 0.5, 0.25),
+    }
