@@ -51,6 +51,7 @@ class DifficultySampling:
         bins = self._bins(rates[uid] for uid in new)
         step_log.add_to_shares("daro/source", self._labels, [self._labels[k] for k in bins if k is not None])
         self._log("generated", num_responses)
+        self._log("discarded", 0)
 
     def _discard(self, clear: Any, args: tuple, kwargs: dict) -> None:
         given = arguments(clear, args, kwargs)

@@ -1,0 +1,80 @@
+"""What the exchange with the rollout servers costs the trainer at a weight sync, with 2 and with 64 servers.
+
+    python -m benchmarks.exchange --out benchmarks/results/exchange.json
+
+The trainer's side is the code that runs in a job; the actor and the servers are Ray actors, each in its own process,
+without a model or an engine behind them. Every round moves the weights, tells the servers their new model (not timed),
+and times the exchange: the actor's snapshot and the messages sent, which is what the trainer waits for, and after it
+the time until the last server has confirmed, which nobody waits for.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from pathlib import Path
+from statistics import median, quantiles
+
+import ray
+
+from daro_verl.rollout import step_log
+from daro_verl.rollout.exchange import exchange_after_sync
+from tests.exchange.actors import Job
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--servers", type=int, nargs="+", default=[2, 64])
+    parser.add_argument("--rollouts", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--warm-up", type=int, default=5)
+    parser.add_argument("--out", type=Path)
+    return parser.parse_args()
+
+
+def measure(num_servers: int, num_rollouts: int, num_rounds: int, warm_up: int) -> dict[str, float | list[float]]:
+    """Milliseconds of the trainer and until all servers confirmed, over ``num_rounds``, and bytes of one sync."""
+    job, trainer_ms, confirmed_ms = Job(num_servers, num_rollouts), [], []
+    for step in range(warm_up + num_rounds):
+        ray.get(job.actor.train.remote())
+        job.sync_model(step)
+        start = time.perf_counter()
+        exchange_after_sync(job, step)
+        answers = [message.answer for message in job._daro_exchange.on_the_way]
+        ray.wait(answers, num_returns=len(answers))
+        confirmed_ms.append(1000 * (time.perf_counter() - start))
+        metrics = step_log.drain()
+        trainer_ms.append(metrics["daro/exchange/milliseconds"])
+        assert step == 0 or metrics["daro/exchange/confirmed"] == num_servers
+    for handle in (job.actor, *job.servers):
+        ray.kill(handle)
+    low, _, high = quantiles(trainer_ms[warm_up:], n=4)
+    return {
+        "servers": num_servers,
+        "trainer_ms": median(trainer_ms[warm_up:]),
+        "trainer_ms_quartiles": [low, high],
+        "all_confirmed_ms": median(confirmed_ms[warm_up:]),
+        "bytes_of_a_message": metrics["daro/exchange/bytes"] / num_servers,
+    }
+
+
+def main() -> None:
+    args = parse()
+    ray.init(include_dashboard=False, log_to_driver=False)
+    result = {
+        "rollouts": args.rollouts,
+        "rounds": args.rounds,
+        "by_servers": [measure(num, args.rollouts, args.rounds, args.warm_up) for num in args.servers],
+        "cores": len(os.sched_getaffinity(0)),
+        "load_average": os.getloadavg(),
+        "versions": {"ray": ray.__version__, "python": platform.python_version()},
+    }
+    print(json.dumps(result, indent=1))
+    if args.out:
+        args.out.write_text(json.dumps(result, indent=1) + "\n")
+    ray.shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Ray actors that stand in for what the exchange meets in a job: servers, an actor worker group, verl's manager."""
+
+from types import SimpleNamespace
+
+import ray
+import torch
+
+from daro_verl.rollout.snapshot import Snapshot
+from daro_verl.rollout.take import take_snapshot
+from daro_verl.workers.difficulty_weights import DifficultyWeights
+from tests.exchange.stand_in_server import StandInServer
+
+
+@ray.remote(num_cpus=0)
+class StandInActor:
+    """An actor worker whose difficulty weights move once per :meth:`train`."""
+
+    def __init__(self, num_rollouts: int = 8) -> None:
+        self.weights = DifficultyWeights(num_rollouts)
+        self.last_step = None
+
+    def train(self) -> list[float]:
+        G, version = self.weights.num_rollouts, self.weights.version
+        self.last_step = torch.linspace(0.1, 0.7, G - 1) / (version + 1), torch.arange(G + 1) + 1.0
+        self.weights.step(self.last_step[0], torch.ones(G - 1).bool())
+        return self.weights.weights().tolist()
+
+    def difficulty_snapshot(self, global_step: int) -> bytes:
+        return take_snapshot(self.weights, self.last_step, global_step).to_bytes()
+
+
+class Job:
+    """verl's manager of the weight sync, as far as the exchange looks at it."""
+
+    def __init__(self, num_servers: int, num_rollouts: int = 8) -> None:
+        self.actor = StandInActor.remote(num_rollouts)
+        self.actor_wg = SimpleNamespace(
+            difficulty_snapshot=lambda step: ray.get(self.actor.difficulty_snapshot.remote(step))
+        )
+        self.replicas = []
+        for _ in range(num_servers):
+            self.add_replica()
+
+    def add_replica(self) -> ray.actor.ActorHandle:
+        server = StandInServer.remote(len(self.replicas))
+        self.replicas.append(SimpleNamespace(replica_rank=len(self.replicas), server_handle=server))
+        return server
+
+    @property
+    def servers(self) -> list[ray.actor.ActorHandle]:
+        return [replica.server_handle for replica in self.replicas]
+
+    def sync_model(self, global_step: int) -> None:
+        """What verl's own weight sync tells the servers."""
+        ray.get([server.set_global_steps.remote(global_step) for server in self.servers])
+
+    def shown(self) -> list[Snapshot | None]:
+        return ray.get([server.shown.remote() for server in self.servers])

@@ -1,0 +1,29 @@
+"""A Ray actor that stands in for a rollout server. Imports nothing heavy: the benchmark starts 64 of them."""
+
+import asyncio
+
+import ray
+
+from daro_verl.rollout.holder import Holder, Receipt
+from daro_verl.rollout.snapshot import Snapshot
+
+
+@ray.remote(num_cpus=0)
+class StandInServer:
+    """Holds snapshots as a rollout server does, after a delay that can be set."""
+
+    def __init__(self, rank: int = 0) -> None:
+        self.holder, self.delay = Holder(f"rollout server {rank}"), 0.0
+
+    async def set_global_steps(self, global_steps: int) -> None:
+        self.holder.serve(global_steps)
+
+    async def set_delay(self, seconds: float) -> None:
+        self.delay = seconds
+
+    async def receive_difficulty(self, message: bytes) -> Receipt:
+        await asyncio.sleep(self.delay)
+        return self.holder.receive(message)
+
+    async def shown(self) -> Snapshot | None:
+        return self.holder.snapshot
