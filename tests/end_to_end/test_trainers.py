@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 from daro_verl.platform.overrides import cpu_overrides
 from tests.end_to_end.trainer_job import MINI_BATCH, G, metrics, run, write_task
+from tests.end_to_end.watching import served
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +74,12 @@ class Trainer:
 
 
 TRAINERS = {
-    "sync": Trainer("verl.trainer.main_ppo", STEPS, separate=False, check_staleness=exactly(0, 0, 0)),
+    "sync": Trainer(
+        "verl.trainer.main_ppo",
+        [*STEPS, "trainer.save_freq=1", "trainer.max_actor_ckpt_to_keep=3"],  # to compare with what the servers show
+        separate=False,
+        check_staleness=exactly(0, 0, 0),
+    ),
     "colocate_async": Trainer(
         "verl.trainer.main_ppo",
         ["trainer.v1.trainer_mode=colocate_async", *STEPS],
@@ -134,6 +141,13 @@ def saved_weights(folder: Path, step: int) -> dict:
     return json.loads((folder / "checkpoints" / f"global_step_{step}" / "actor" / "daro_weights.json").read_text())
 
 
+def assert_shown(folder: Path, step: int) -> None:
+    """The servers showed the weights of the actor that saved this step, to the last bit."""
+    weights = torch.tensor(saved_weights(folder, step)["log_weights"], dtype=torch.float64).exp().tolist()
+    shown = [row["snapshot"]["weights"] for row in served(folder) if row["global_step"] == step]
+    assert shown and all(row == weights for row in shown)
+
+
 @pytest.fixture(scope="module")
 def finished_job(tmp_path_factory) -> Callable[[str], tuple[Path, Steps]]:
     """Three steps with the trainer of a name, run once: the folder and what was logged."""
@@ -163,6 +177,43 @@ def test_a_daro_job_in_every_trainer(name, finished_job):
     assert saved["version"] == 6 and saved["num_ranks"] == 1 and sum(saved["num_updates"]) > 0
 
 
+@pytest.mark.parametrize("name", ["sync", "colocate_async", "separate_async"])
+def test_the_servers_hold_the_weights_of_the_model_that_they_serve(name, finished_job):
+    folder, steps = finished_job(name)
+    for logged in steps.values():
+        assert logged["daro/exchange/confirmed"] >= 1  # what was sent before this step, to the last bit
+        assert logged["daro/exchange/refused"] == logged["daro/exchange/failed"] == logged["daro/exchange/late"] == 0
+        assert logged["daro/exchange/bytes"] < 1000 * logged["daro/exchange/sent"]
+    rows = served(folder)
+    assert {row["global_step"] for row in rows} >= {0, 1}
+    for row in rows:
+        shown = row["snapshot"]
+        assert shown["version"] == 2 * row["global_step"] and shown["global_step"] == row["global_step"]
+        assert f'daro_weight{{pass_rate="1of{G}"}} {shown["weights"][0]}' in row["gauges"]
+        assert f"daro_weight_version {float(shown['version'])}" in row["gauges"]
+        assert sum(shown["token_shares"]) == pytest.approx(float(row["global_step"] > 0))
+    if name == "sync":
+        assert_shown(folder, 1)
+        assert_shown(folder, 2)
+
+
+@pytest.mark.parametrize("name", ["sync", "colocate_async", "separate_async"])
+def test_trajectories_bring_back_version_and_pass_rate(name, finished_job):
+    _, steps = finished_job(name)
+    for logged in steps.values():
+        assert sum(logged[f"daro/source/{k}of{G}"] for k in range(G + 1)) == pytest.approx(1)
+        by_bin = [logged[f"daro/staleness/{k}of{G}"] for k in range(G + 1) if f"daro/staleness/{k}of{G}" in logged]
+        assert by_bin and all(0 <= staleness <= logged["daro/staleness/max"] for staleness in by_bin)
+        assert logged["daro/responses/discarded"] == 0
+        if name == "sync":
+            assert logged["daro/source/num_prompts"] == 2 * MINI_BATCH
+            assert logged["daro/responses/generated"] == 2 * MINI_BATCH * G
+            assert logged["daro/staleness/version_unknown"] == 0
+            assert [logged[f"daro/source/{k}of{G}"] for k in range(G + 1)] == pytest.approx(
+                [logged[f"daro/pass_rate/{k}of{G}"] for k in range(G + 1)]
+            )
+
+
 @pytest.mark.parametrize("name", ["separate_async", "fully_async_policy"])
 def test_a_resumed_job_goes_on_with_its_difficulty_weights(name, finished_job):
     """In the trainers that swap the model between two versions, or send it to servers that are not the trainer's."""
@@ -177,4 +228,6 @@ def test_a_resumed_job_goes_on_with_its_difficulty_weights(name, finished_job):
     moved = [abs(a - b) for a, b in zip(before["log_weights"], after["log_weights"], strict=True)]
     assert max(moved) < 0.11 and max(before["log_weights"]) > 0.2
     assert min(steps) == 4
+    if name == "separate_async":
+        assert_shown(folder, 3)  # by the servers of the resumed job, before its first update
     assert 0 <= steps[4]["daro/staleness/mean"] <= 2.5  # at most one weight sync behind, also what was restored

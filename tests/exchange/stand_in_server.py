@@ -22,7 +22,8 @@ class StandInServer:
         self.delay = seconds
 
     async def receive_difficulty(self, message: bytes) -> Receipt:
-        await asyncio.sleep(self.delay)
+        if self.delay:
+            await asyncio.sleep(self.delay)
         return self.holder.receive(message)
 
     async def shown(self) -> Snapshot | None:
