@@ -1,14 +1,18 @@
 """The trainer's side of the way down: one snapshot to every rollout server after every weight sync.
 
-The trainer never waits for a server. What became of a message is looked up at the next sync, when it has long been
-answered; a server that is dead, slow or of another kind costs a log line and a metric.
+The trainer waits for its actor only. A thread sends, and looks at what became of the messages; a server that is dead,
+slow or of another kind costs a log line and a metric of the next sync.
 """
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import ray
 
@@ -19,8 +23,13 @@ from daro_verl.rollout.snapshot import Snapshot
 logger = logging.getLogger(__name__)
 
 NUM_STEPS_REMEMBERED = 1000
+"""Labels whose version can still be looked up: far more than trajectories are ever late."""
+ANSWER_SECONDS = 5.0
+"""After which a message counts as late; the thread waits so long, the trainer does not."""
+OUTCOMES = tuple(f"daro/exchange/{name}" for name in ("confirmed", "refused", "failed", "late"))
 
 _sent: dict[int, Snapshot] = {}
+_exchanges: "WeakKeyDictionary[Any, Exchange]" = WeakKeyDictionary()
 
 
 def newest_sent() -> Snapshot | None:
@@ -42,54 +51,79 @@ class _Message:
     answer: ray.ObjectRef
 
 
-@dataclass
 class Exchange:
-    """Messages of one of verl's ``CheckpointEngineManager`` to the servers of its replicas.
+    """Messages of one of verl's ``CheckpointEngineManager`` to the servers of its replicas, from a thread of its own.
 
     Attributes:
-        on_the_way: not answered yet when they were last looked at.
+        on_the_way: messages that were not answered when they were last looked at.
     """
 
-    on_the_way: list[_Message] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.on_the_way: list[_Message] = []
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="daro-exchange")
+        self._sendings: list[Future[dict[str, float]]] = []
 
     def send(self, message: bytes, servers: dict[str, Any]) -> None:
-        """Send to all servers, without waiting.
+        """Send to all servers, in the thread.
 
         Args:
             message: :meth:`Snapshot.to_bytes <daro_verl.rollout.snapshot.Snapshot.to_bytes>` of the actor.
             servers: Ray handles by name, each with ``receive_difficulty``.
         """
         snapshot = Snapshot.from_bytes(message)
+        _remember(snapshot)
+        self._sendings.append(self._thread.submit(self._send_and_settle, snapshot, message, servers))
+
+    def finished(self) -> dict[str, float]:
+        """Metrics of the messages sent before, as far as they are known; each once. See :meth:`_settle`."""
+        done = [sending for sending in self._sendings if sending.done()]
+        self._sendings = [sending for sending in self._sendings if not sending.done()]
+        counts = Counter(dict.fromkeys(OUTCOMES, 0.0))
+        for sending in done:
+            counts.update(sending.result())
+        return dict(counts)
+
+    def wait(self) -> None:
+        """Until all messages are answered or late."""
+        futures.wait(self._sendings)
+
+    def _send_and_settle(self, snapshot: Snapshot, message: bytes, servers: dict[str, Any]) -> dict[str, float]:
         for name, server in servers.items():
             self.on_the_way.append(_Message(name, snapshot, server.receive_difficulty.remote(message)))
-        _remember(snapshot)
+        return self._settle()
 
-    def settle(self) -> dict[str, float]:
-        """Look at the answers that have come.
+    def _settle(self) -> dict[str, float]:
+        """Numbers of servers by what became of their message, under ``daro/exchange/``.
 
-        Returns:
-            Numbers of servers, under ``daro/exchange/``: ``confirmed``, which show exactly the bits that were sent;
-            ``refused``, which kept something else; ``failed``, which are dead; ``late``, which have not answered.
+        ``confirmed``: shows exactly the bits that were sent; ``refused``: kept something else; ``failed``: is dead;
+        ``late``: has not answered in ``ANSWER_SECONDS``, and is looked at again after the next sync.
         """
-        counts = dict.fromkeys(("confirmed", "refused", "failed", "late"), 0)
+        counts = Counter(dict.fromkeys(OUTCOMES, 0.0))
         messages, self.on_the_way = self.on_the_way, []
         answers = [message.answer for message in messages]
-        here = set(ray.wait(answers, num_returns=len(answers), timeout=0)[0]) if answers else set()
+        answered = set(ray.wait(answers, num_returns=len(answers), timeout=ANSWER_SECONDS)[0])
         for message in messages:
-            if message.answer in here:
-                counts[_outcome(message)] += 1
+            if message.answer in answered:
+                counts[f"daro/exchange/{_outcome(message)}"] += 1
             else:
-                counts["late"] += 1
+                counts["daro/exchange/late"] += 1
                 self.on_the_way.append(message)
                 logger.warning("%s has not confirmed difficulty weights: %s.", message.server, _named(message))
-        return {f"daro/exchange/{name}": float(count) for name, count in counts.items()}
+        return dict(counts)
+
+
+def exchange_of(manager: Any) -> Exchange:
+    """The exchange of one of verl's ``CheckpointEngineManager``; lives as long as that."""
+    if manager not in _exchanges:
+        _exchanges[manager] = Exchange()
+    return _exchanges[manager]
 
 
 def exchange_after_sync(manager: Any, global_step: int | None) -> None:
     """Send the actor's difficulty weights to the servers that have just got its model.
 
     Metrics under ``daro/exchange/``, added up over the syncs of a step: ``sent`` (messages), ``bytes`` (of all of
-    them), ``milliseconds`` (of the trainer's time), and those of :meth:`Exchange.settle` for the messages before.
+    them), ``milliseconds`` (that the trainer waited), and :meth:`Exchange.finished` for the messages before.
 
     Args:
         manager: verl's ``CheckpointEngineManager``.
@@ -99,11 +133,10 @@ def exchange_after_sync(manager: Any, global_step: int | None) -> None:
     if global_step is None or not servers:
         return
     start = time.perf_counter()
-    if not hasattr(manager, "_daro_exchange"):
-        manager._daro_exchange = Exchange()
-    metrics = manager._daro_exchange.settle()
+    exchange = exchange_of(manager)
+    metrics = exchange.finished()
     message = manager.actor_wg.difficulty_snapshot(global_step)
-    manager._daro_exchange.send(message, servers)
+    exchange.send(message, servers)
     metrics["daro/exchange/sent"] = float(len(servers))
     metrics["daro/exchange/bytes"] = float(len(servers) * len(message))
     metrics["daro/exchange/milliseconds"] = 1000 * (time.perf_counter() - start)

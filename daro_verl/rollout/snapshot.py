@@ -65,7 +65,8 @@ class Snapshot:
             raise _problem("format", str(fields)[:40], f"an object with format {SNAPSHOT_FORMAT}")
         if set(fields) != set(cls.__dataclass_fields__):
             raise _problem("fields", sorted(fields), ", ".join(cls.__dataclass_fields__))
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        return cls(**values)
 
 
 def _first_problem(snapshot: Snapshot) -> DaroSnapshotError | None:

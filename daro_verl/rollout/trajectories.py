@@ -45,17 +45,17 @@ def check_version(tag: dict[str, Any]) -> None:
     Raises:
         DaroSeamError: it is not.
     """
-    version, steps = tag.get(VERSION_FIELD), (tag.get("min_global_steps"), tag.get("max_global_steps"))
-    if version is None or None in steps:
+    version, first_step, last_step = (tag.get(name) for name in (VERSION_FIELD, "min_global_steps", "max_global_steps"))
+    if version is None or first_step is None or last_step is None:
         return
-    first, last = (version_of_step(step) for step in steps)
+    first, last = version_of_step(first_step), version_of_step(last_step)
     if first is None or last is None or first <= version <= last:
         return
     raise DaroSeamError(
         got_expected_fix(
             "version of the difficulty weights that a trajectory was sampled under",
             version,
-            f"{first} to {last}, which were sent with the models of its steps {steps[0]} to {steps[1]}",
+            f"{first} to {last}, which were sent with the models of its steps {first_step} to {last_step}",
             "look for another process that sends difficulty weights to the rollout servers",
         )
     )

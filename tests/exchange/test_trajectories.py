@@ -3,7 +3,9 @@
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from daro_verl import driver
@@ -76,6 +78,19 @@ def test_a_mismatch_ends_the_job_unless_responses_are_rejected_on_the_way(monkey
     with pytest.raises(DaroSeamError, match="pass rate 0.5 of 2"):
         look([tag(4, 2, 2)], {"u": (0.5, 1)}, monkeypatch)
     look([tag(4, 2, 2)], {"u": (math.nan, 0)}, monkeypatch, rejects="token_k1")
+
+
+def test_the_trainers_own_counts_by_uid():
+    driver.estimate_advantage(
+        token_level_rewards=torch.tensor([[1.0], [0.0], [1.0], [0.0]]),
+        response_mask=torch.tensor([[1], [1], [1], [0]]),
+        index=np.array(["a", "a", "b", "pad"]),
+        config={"daro": {"num_rollouts": 2}},
+    )
+    driver.drain_pass_rates()
+    counts = driver.last_counts()
+    assert counts["a"] == (0.5, 2) and counts["b"] == (1.0, 1)
+    assert math.isnan(counts["pad"][0]) and counts["pad"][1] == 0
 
 
 def test_trainers_without_tags_are_left_alone():
