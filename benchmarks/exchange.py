@@ -4,8 +4,8 @@
 
 The trainer's side is the code that runs in a job; the actor and the servers are Ray actors, each in its own process,
 without a model or an engine behind them. Every round moves the weights, tells the servers their new model (not timed),
-and times the exchange: what the trainer waits for (the actor's snapshot, handed to the thread that sends it), and the
-time until the last server has confirmed, which nobody waits for.
+and times the exchange: what it takes of the trainer's own time, and the time until the last server has confirmed, which
+nobody waits for.
 """
 
 import argparse

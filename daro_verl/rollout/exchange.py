@@ -1,7 +1,7 @@
 """The trainer's side of the way down: one snapshot to every rollout server after every weight sync.
 
-The trainer waits for its actor only. A thread sends, and looks at what became of the messages; a server that is dead,
-slow or of another kind costs a log line and a metric of the next sync.
+The trainer waits for its actor only, which must answer before its next update. A thread sends, and looks at what became
+of the messages; a server that is dead, slow or of another kind costs a log line and a metric of the next sync.
 """
 
 import logging
@@ -67,7 +67,7 @@ class Exchange:
         """Send to all servers, in the thread.
 
         Args:
-            message: :meth:`Snapshot.to_bytes <daro_verl.rollout.snapshot.Snapshot.to_bytes>` of the actor.
+            message: of the actor, :meth:`Snapshot.to_bytes <daro_verl.rollout.snapshot.Snapshot.to_bytes>`.
             servers: Ray handles by name, each with ``receive_difficulty``.
         """
         snapshot = Snapshot.from_bytes(message)
@@ -123,7 +123,7 @@ def exchange_after_sync(manager: Any, global_step: int | None) -> None:
     """Send the actor's difficulty weights to the servers that have just got its model.
 
     Metrics under ``daro/exchange/``, added up over the syncs of a step: ``sent`` (messages), ``bytes`` (of all of
-    them), ``milliseconds`` (that the trainer waited), and :meth:`Exchange.finished` for the messages before.
+    them), ``milliseconds`` (of the trainer's time), and :meth:`Exchange.finished` for the messages before.
 
     Args:
         manager: verl's ``CheckpointEngineManager``.

@@ -61,6 +61,7 @@ def test_agent_loops_of_a_daro_job_know_pass_rates_and_those_of_any_other_job_ar
 def test_the_driver_can_ask_rank_zero_for_the_snapshot():
     registered = getattr(ActorRolloutRefWorker.difficulty_snapshot, MAGIC_ATTR)
     assert registered["dispatch_mode"] == Dispatch.ALL_TO_ALL and registered["execute_mode"] == Execute.RANK_ZERO
+    assert registered["blocking"]  # no update of the actor may come in between
     worker = SimpleNamespace(actor=SimpleNamespace(difficulty_snapshot=lambda step: b"%d" % step))
     assert ActorRolloutRefWorker.difficulty_snapshot(worker, 7) == b"7"
 
