@@ -34,12 +34,14 @@ _exchanges: "WeakKeyDictionary[Any, Exchange]" = WeakKeyDictionary()
 
 def newest_sent() -> Snapshot | None:
     """The snapshot that was sent last by this process."""
-    return next(reversed(_sent.values()), None)
+    sent = list(_sent.values())
+    return sent[-1] if sent else None
 
 
 def version_of_step(global_step: int) -> int | None:
     """The version that was sent with the model of this label; None if this process did not send it."""
-    return _sent[global_step].version if global_step in _sent else None
+    snapshot = _sent.get(global_step)
+    return None if snapshot is None else snapshot.version
 
 
 @dataclass

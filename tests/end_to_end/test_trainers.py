@@ -189,8 +189,9 @@ def test_the_servers_hold_the_weights_of_the_model_that_they_serve(name, finishe
     for row in rows:
         shown = row["snapshot"]
         assert shown["version"] == 2 * row["global_step"] and shown["global_step"] == row["global_step"]
-        assert f'daro_weight{{pass_rate="1of{G}"}} {shown["weights"][0]}' in row["gauges"]
-        assert f"daro_weight_version {float(shown['version'])}" in row["gauges"]
+        if name == "sync":  # elsewhere a new model may come between the two questions
+            assert f'daro_weight{{pass_rate="1of{G}"}} {shown["weights"][0]}' in row["gauges"]
+            assert f"daro_weight_version {float(shown['version'])}" in row["gauges"]
         assert sum(shown["token_shares"]) == pytest.approx(float(row["global_step"] > 0))
     if name == "sync":
         assert_shown(folder, 1)
@@ -201,11 +202,12 @@ def test_the_servers_hold_the_weights_of_the_model_that_they_serve(name, finishe
 def test_trajectories_bring_back_version_and_pass_rate(name, finished_job):
     _, steps = finished_job(name)
     for logged in steps.values():
-        assert sum(logged[f"daro/source/{k}of{G}"] for k in range(G + 1)) == pytest.approx(1)
+        came = float(logged["daro/source/num_prompts"] > 0)
+        assert sum(logged[f"daro/source/{k}of{G}"] for k in range(G + 1)) == pytest.approx(came)
         by_bin = [logged[f"daro/staleness/{k}of{G}"] for k in range(G + 1) if f"daro/staleness/{k}of{G}" in logged]
         assert by_bin and all(0 <= staleness <= logged["daro/staleness/max"] for staleness in by_bin)
-        assert logged["daro/responses/discarded"] == 0
         if name == "sync":
+            assert logged["daro/responses/discarded"] == 0
             assert logged["daro/source/num_prompts"] == 2 * MINI_BATCH
             assert logged["daro/responses/generated"] == 2 * MINI_BATCH * G
             assert logged["daro/staleness/version_unknown"] == 0
