@@ -92,8 +92,12 @@ def _watch_replay_buffer(build: Any, args: tuple, kwargs: dict) -> Any:
 
     buffer, config = build(*args, **kwargs), arguments(build, args, kwargs)["self"].config
     if wants_daro(config):
+        from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
+
         from daro_verl.rollout.sampling import DifficultySampling
 
+        if not isinstance(buffer, ReplayBuffer):  # a custom sampler that is none of verl's
+            return buffer
         DifficultySampling(config.algorithm.daro.num_rollouts).attach(buffer, config.algorithm.daro.balanced_sampling)
     return buffer
 

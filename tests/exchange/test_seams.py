@@ -121,6 +121,17 @@ def _plain_init(self, config, actor_wg, replicas) -> None:
     self.config, self.actor_wg, self.replicas = config, actor_wg, replicas
 
 
+@pytest.mark.parametrize("overrides, watched", [([], True), ([GRPO], False)])
+def test_the_replay_buffer_of_a_daro_job_is_watched(overrides, watched):
+    from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
+
+    trainer = object.__new__(PPOTrainerSync)
+    trainer.config, trainer.trainer_mode = job(*overrides), "sync"
+    buffer = trainer._build_replay_buffer()
+    assert ("_clear_groups" in vars(buffer)) is watched
+    assert "_select_prompt_uids" not in vars(buffer)  # balanced_sampling is off
+
+
 BALANCED = "+algorithm.daro.balanced_sampling=True"
 FILTER = ["algorithm.filter_groups.enable=True", "algorithm.filter_groups.metric=acc"]
 
