@@ -1,5 +1,8 @@
 """What can go wrong on the way down, with real Ray actors: never an error, always a log line and a metric."""
 
+from types import SimpleNamespace
+
+import httpx
 import pytest
 import ray
 
@@ -54,6 +57,19 @@ def test_every_server_holds_the_actors_weights_to_the_last_bit_at_every_step(job
         assert 0 < metrics["bytes"] < 2 * 2000 and metrics["milliseconds"] > 0
         assert version_of_step(step) == step
     assert newest_sent() == job.shown()[0]
+
+
+def test_the_real_mixin_in_an_actor_of_its_own(job):
+    from tests.exchange.engine import Server
+
+    server = ray.remote(num_cpus=0)(Server).remote(replica_rank=2)
+    ray.get(server.launch_server.remote())
+    job.replicas.append(SimpleNamespace(replica_rank=2, server_handle=server))
+    weights = ray.get(job.actor.train.remote())
+    assert sync(job, 1)["confirmed"] == 3
+    host, port = ray.get(server.get_server_address.remote())
+    assert httpx.get(f"http://{host}:{port}/daro").json()["snapshot"]["weights"] == weights
+    assert ray.get(server.generate.remote()).extra_fields["daro_weight_version"] == 1
 
 
 def test_a_server_killed_between_sync_and_push(job, caplog):
