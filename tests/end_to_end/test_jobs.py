@@ -70,6 +70,14 @@ def test_every_step_logs_daros_metrics(output):
         assert metrics["daro/taught_nothing"] == pytest.approx(ends)
 
 
+def test_both_servers_hold_the_actors_weights_at_every_step(output):
+    for metrics in logged(output, "daro").values():
+        if "daro/num_prompts" in metrics:
+            assert metrics["daro/exchange/confirmed"] == 2
+            assert metrics["daro/exchange/refused"] == metrics["daro/exchange/failed"] == 0
+            assert metrics["daro/staleness/max"] == metrics["daro/staleness/version_unknown"] == 0
+
+
 def test_one_update_per_optimizer_step_and_resume_continues(output):
     """The resumed attempt starts from the saved weights: its version and its bins' updates go on counting."""
     steps = logged(output, "daro")
