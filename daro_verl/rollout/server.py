@@ -1,6 +1,7 @@
 """What DARO adds to a rollout server of verl, the same for vLLM and SGLang."""
 
 import time
+from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Any
 
@@ -51,14 +52,19 @@ class DifficultyServer:
 
     def _add_route(self, run_uvicorn: Any, args: tuple, kwargs: dict) -> Any:
         app = arguments(run_uvicorn, args, kwargs)["app"]
-        app.add_api_route("/daro", self.show_difficulty, methods=["GET"])
+        app.add_api_route("/daro", self._route(), methods=["GET"])
         self._gauges = SnapshotGauges()
         self._show()
         return run_uvicorn(*args, **kwargs)
 
-    async def show_difficulty(self) -> dict[str, Any]:
-        """``GET /daro``: the snapshot as it was sent and its age; null while that of the served model has not come."""
-        return describe(self._holder)
+    def _route(self) -> Callable[[], Awaitable[dict[str, Any]]]:
+        """A function, because Ray may give the methods of an actor one more parameter, which a request lacks."""
+
+        async def show_difficulty() -> dict[str, Any]:
+            """The snapshot as it was sent and its age; null while that of the served model has not come."""
+            return describe(self._holder)
+
+        return show_difficulty
 
     def _show(self) -> None:
         if self._gauges is not None:
