@@ -1,4 +1,4 @@
-"""DARO in each of verl's trainers, on the CPU: Ray, one Megatron rank, one vLLM server, three steps.
+"""DARO in each of verl's trainers, on the CPU: Ray, one Megatron rank, one vLLM server, three steps in float32.
 
 A step of each of these jobs is two optimizer steps of eight prompts, and so two versions of the difficulty weights.
 """
@@ -126,7 +126,7 @@ TRAINERS = {
 
 def overrides(trainer: Trainer) -> list[str]:
     devices = {"num_rollout_devices": 1, "num_cpus": 32} if trainer.separate else {}
-    return cpu_overrides(num_devices=1, **devices) + trainer.overrides
+    return cpu_overrides(num_devices=1, dtype="float32", rollout_dtype="float32", **devices) + trainer.overrides
 
 
 def start(name: str, folder: Path, *more: str) -> Steps:
@@ -175,6 +175,12 @@ def test_a_daro_job_in_every_trainer(name, finished_job):
     assert first != second != third and all(0.9 < weight < 1.2 for weight in first)
     saved = saved_weights(folder, 3)
     assert saved["version"] == 6 and saved["num_ranks"] == 1 and sum(saved["num_updates"]) > 0
+
+
+def test_float32_rollout_and_training_agree_on_the_log_probabilities(finished_job):
+    """Also in steps 2 and 3, whose rollouts are of updated weights."""
+    _, steps = finished_job("sync")
+    assert [logged["rollout_corr/kl"] for logged in steps.values()] == pytest.approx([0, 0, 0], abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["sync", "colocate_async", "separate_async"])
