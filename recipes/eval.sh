@@ -24,8 +24,8 @@ INFER_BACKEND=${INFER_BACKEND:-vllm}      # vllm or sglang
 DTYPE=${DTYPE:-bfloat16}                  # judgement: what rollouts use
 TP=${TP:-1}                               # judgement: 1.5B to 8B fit one GPU of 80 GB
 DP=${DP:-0}                               # judgement: 0, the node's GPUs divided by TP
-GPU_MEMORY=${GPU_MEMORY:-0.9}             # judgement: nothing else runs on the GPU
+ROLLOUT_MEMORY=${ROLLOUT_MEMORY:-0.9}     # judgement: nothing else runs on the GPU
 
 exec "${PYTHON:-python3}" -m daro_verl.evaluation run "$CHECKPOINT" --data "$DATA" --out "$OUT" --limit "$LIMIT" \
     --temperature "$TEMPERATURE" --top-p "$TOP_P" --top-k "$TOP_K" --response-tokens "$RESPONSE_TOKENS" --seed "$SEED" \
-    --backend "$INFER_BACKEND" --dtype "$DTYPE" --tp "$TP" --dp "$DP" --memory "$GPU_MEMORY" "$@"
+    --backend "$INFER_BACKEND" --dtype "$DTYPE" --tp "$TP" --dp "$DP" --memory "$ROLLOUT_MEMORY" "$@"

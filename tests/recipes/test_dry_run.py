@@ -192,6 +192,12 @@ def test_a_smoke_run_refuses_a_knob_that_it_would_ignore(knobs_of):
         plan(read_knobs(environment), [])
 
 
+def test_a_gpu_that_is_too_small_is_refused_with_the_estimate(dry_run):
+    with pytest.raises(DaroRecipeError, match=r"memory in training: got 'about \d+ GB .*24 GB of GPU_MEMORY_GB"):
+        dry_run(SCRIPTS[1], GPU_MEMORY_GB="24")
+    dry_run(SCRIPTS[0], GPU_MEMORY_GB="60")  # the smallest model has room there
+
+
 def test_the_script_prints_the_whole_configuration(tmp_path):
     """Through bash: YAML on standard output, tables and the command on standard error, nothing else written."""
     env = clean_environment(DRY_RUN="1", OUTPUT=str(tmp_path / "run"), PYTHON=sys.executable)

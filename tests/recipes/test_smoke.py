@@ -1,4 +1,5 @@
-"""``SMOKE=1``: each recipe as it is, on real engines without a GPU: two steps, a checkpoint, a resume to a third."""
+"""``SMOKE=1``: each recipe as it is, on real engines without a GPU: two steps, a checkpoint, a resume to a third, and
+``eval.sh`` on that checkpoint."""
 
 import json
 import os
@@ -17,10 +18,23 @@ FOREIGN = ("VERL_", "VLLM_", "RAY_", "OMP_")
 
 
 def smoke(script: str, output: Path, **knobs: str) -> None:
-    """``SMOKE=1 OUTPUT=output bash recipes/script.sh``; what it prints is in ``output/log.txt``."""
-    environment = clean_environment(SMOKE="1", OUTPUT=str(output), PYTHON=sys.executable, **knobs)
-    environment = {name: value for name, value in environment.items() if not name.startswith(FOREIGN)}
-    command = ["bash", str(RECIPES / f"{script}.sh")]
+    """``SMOKE=1 OUTPUT=output bash recipes/script.sh``; two steps and a checkpoint, or as many as ``STEPS``."""
+    run(output, [f"{script}.sh"], SMOKE="1", OUTPUT=str(output), **knobs)
+
+
+def evaluate(output: Path) -> dict:
+    """``bash recipes/eval.sh`` on the newest checkpoint and the recipe's own test data; what it found."""
+    data, results = output / "data" / "test.parquet", output / "evaluation"
+    settings = {"DATA": str(data), "OUT": str(results), "RESPONSE_TOKENS": "24", "VERL_PLATFORM": "cpu"}
+    run(output, ["eval.sh", str(output / "checkpoints")], **settings)
+    return json.loads((results / "report.json").read_text())
+
+
+def run(output: Path, command: list[str], **settings: str) -> None:
+    """A script of ``recipes``; what it prints is added to ``output.log``."""
+    environment = {name: value for name, value in clean_environment().items() if not name.startswith(FOREIGN)}
+    environment |= {"PYTHON": sys.executable, **settings}
+    command = ["bash", str(RECIPES / command[0]), *command[1:]]
     with open(output.with_suffix(".log"), "a") as log:
         done = subprocess.run(command, cwd=output.parent, env=environment, stdout=log, stderr=log, timeout=900)
     assert done.returncode == 0, output.with_suffix(".log").read_text()[-6000:]
@@ -45,7 +59,7 @@ def assert_is_a_step_of_daro(metrics: dict[str, float], version: int) -> None:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_the_recipe_trains_validates_saves_and_resumes(tmp_path, script):
+def test_the_recipe_trains_validates_saves_resumes_and_is_evaluated(tmp_path, script):
     output = tmp_path / "run"
     smoke(script, output)
     first = logged(output, attempt=1)
@@ -61,3 +75,6 @@ def test_the_recipe_trains_validates_saves_and_resumes(tmp_path, script):
     assert json.loads((actor / "daro_weights.json").read_text())["version"] == 6
     assert {"config.json", "tokenizer_config.json"} <= set(os.listdir(actor / "model" / "huggingface"))
     assert "recipe" in json.loads((output / "model" / "daro_model.json").read_text())  # prepared as the real one is
+    found = evaluate(output)["benchmarks"]["reasoning_gym/gcd"]
+    assert (found["num_problems"], found["num_responses"], found["timeouts"]) == (8, 2, 0)
+    assert 0 <= found["mean"] <= found["best"] <= 1
