@@ -4,7 +4,20 @@ import importlib.metadata
 
 import wrapt
 
-from . import checkpoint_engine, engines, fsdp, mbridge, megatron, process_group, torch_compile, vllm
+from . import (
+    checkpoint_engine,
+    engines,
+    fsdp,
+    inductor,
+    mbridge,
+    megatron,
+    process_group,
+    sglang,
+    stand_ins,
+    torch_compile,
+    vllm,
+    waits,
+)
 
 # (module to wait for, bridge to cross once it is there)
 BRIDGES = (
@@ -12,6 +25,7 @@ BRIDGES = (
     ("verl.utils.distributed", process_group.name_one_device_once),
     ("verl.checkpoint_engine.base", checkpoint_engine.register),
     ("verl.utils.fsdp_utils", fsdp.copy_saved_weights),
+    ("verl.trainer.ppo.v1.replay_buffer", waits.look_for_rollouts_often),
     ("verl.workers.config.engine", engines.allow_float32_megatron),
     ("verl.workers.engine", engines.register),
     ("verl.workers.rollout.vllm_rollout.bucketed_weight_transfer", vllm.copy_received_weights),
@@ -23,16 +37,35 @@ BRIDGES = (
     ("mbridge.core.llm_bridge", mbridge.use_local_layers),
     ("mbridge.core.bridge", mbridge.name_separate_norms),
     ("vllm.model_executor.layers.utils", vllm.keep_linear_weights),
+    ("transformers.utils.import_utils", sglang.do_without_torchvision),
+    ("sglang.srt.configs.utils", sglang.register_no_image_processors),
+    ("sglang.srt.utils.patch_torch", sglang.leave_pickled_tensors_alone),
+    ("sglang.srt.layers.logits_processor", sglang.do_not_pin_memory),
+    ("sglang.srt.entrypoints.engine", sglang.start_processes_with_bridges),
+    ("verl.workers.rollout.sglang_rollout.sglang_rollout", sglang.share_tensors_by_name),
 )
+
+_hooks_are_set = False
 
 
 def install() -> None:
-    """Register the platform and set all bridges. Modules that are already imported are patched at once."""
+    """Register the platform and set all bridges."""
     from verl.plugin.platform import PlatformRegistry
 
     from .cpu_platform import PlatformCPU
 
     PlatformRegistry.register(platform="cpu")(PlatformCPU)
+    set_hooks()
+
+
+def set_hooks() -> None:
+    """Set all bridges, once. Modules that are already imported are patched now, the others when they are imported."""
+    global _hooks_are_set
+    if _hooks_are_set:
+        return
+    _hooks_are_set = True
     vllm.answer_package_version(importlib.metadata)
+    inductor.leave_out_lowering()
+    stand_ins.install()
     for module, bridge in BRIDGES:
         wrapt.when_imported(module)(bridge)

@@ -8,6 +8,7 @@
 import argparse
 
 from daro_verl.platform.checkpoint_engine import BACKEND
+from daro_verl.platform.rollout_overrides import ROLLOUTS, rollout_overrides
 
 ENGINES = ("megatron", "fsdp2")
 DTYPES = ("bfloat16", "float32")
@@ -34,6 +35,7 @@ def cpu_overrides(
     rollout_dtype: str = "bfloat16",
     num_cpus: int = 16,
     num_rollout_devices: int = 0,
+    rollout: str = "vllm",
 ) -> list[str]:
     """Return the overrides for one node with ``num_devices`` training ranks and as many rollout servers of one rank.
 
@@ -46,16 +48,19 @@ def cpu_overrides(
             each of its helpers, most of which wait.
         num_rollout_devices: devices of their own for the rollout servers, of the trainers that separate them from
             training (``separate_async``, ``one_step_off_policy``, ``fully_async_policy``); 0 for the other trainers.
+        rollout: ``vllm`` or ``sglang``, for the rollout servers.
 
     Raises:
-        ValueError: on an unknown engine or dtype.
+        ValueError: on an unknown engine, dtype or rollout.
     """
     dtype = dtype or {"megatron": "bfloat16", "fsdp2": "float32"}.get(engine)
     _check("engine", engine, ENGINES)
     _check("dtype", dtype, DTYPES)
     _check("rollout_dtype", rollout_dtype, DTYPES)
+    _check("rollout", rollout, ROLLOUTS)
     training = _megatron(dtype) if engine == "megatron" else _fsdp2(dtype)
-    overrides = [*training, *_rollout(rollout_dtype), *_host(num_devices, num_rollout_devices, num_cpus)]
+    servers = rollout_overrides(rollout, rollout_dtype)
+    overrides = [*training, *servers, *_host(num_devices, num_rollout_devices, num_cpus)]
     return [*overrides, *(_separate(num_rollout_devices) if num_rollout_devices else [])]
 
 
@@ -95,20 +100,6 @@ def _no_packing() -> list[str]:
     return [f"{model}.use_remove_padding=False" for model in ("actor_rollout_ref.model", "critic.model")]
 
 
-def _rollout(dtype: str) -> list[str]:
-    """One-rank vLLM servers without CUDA graphs and sleep mode; weights reach them in 16 MB of shared memory."""
-    rollout = "actor_rollout_ref.rollout"
-    return [
-        f"{rollout}.name=vllm",
-        f"{rollout}.dtype={dtype}",
-        f"{rollout}.tensor_model_parallel_size=1",
-        f"{rollout}.enforce_eager=True",
-        f"{rollout}.free_cache_engine=False",
-        f"++{rollout}.enable_sleep_mode=False",
-        f"{rollout}.checkpoint_engine.update_weights_bucket_megabytes=16",
-    ]
-
-
 def _separate(num_devices: int) -> list[str]:
     """Rollout servers on ``num_devices`` of their own. The experimental trainers read their number from ``rollout``."""
     places = ("actor_rollout_ref.rollout", "++rollout")
@@ -130,6 +121,7 @@ def _host(num_devices: int, num_rollout_devices: int, num_cpus: int) -> list[str
         f"ray_kwargs.ray_init.num_cpus={num_cpus}",
         "++ray_kwargs.ray_init.object_store_memory=500000000",
         "++ray_kwargs.ray_init.include_dashboard=False",
+        "++ray_kwargs.ray_init.runtime_env.worker_process_setup_hook=daro_verl.platform.garbage.collect_seldom",
         "actor_rollout_ref.rollout.agent.num_workers=1",
         "reward.num_workers=1",
         "data.dataloader_num_workers=0",
@@ -151,6 +143,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rollout-dtype", choices=DTYPES, default="bfloat16")
     parser.add_argument("--num-cpus", type=int, default=16)
     parser.add_argument("--num-rollout-devices", type=int, default=0)
+    parser.add_argument("--rollout", choices=ROLLOUTS, default="vllm")
     print("\n".join(cpu_overrides(**vars(parser.parse_args(argv)))))
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from daro_verl.platform.rollout_overrides import ROLLOUTS
 from examples.quickstart.history import held_out_by_level, read_attempts
 from examples.quickstart.job import METHODS, REPOSITORY, Job
 from examples.quickstart.pass_rates import GROUP_SIZE
@@ -27,6 +28,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     method = "grpo" if os.environ.get("GRPO") == "1" else "daro"
     parser = argparse.ArgumentParser(prog="python -m examples.quickstart", description=__doc__)
     parser.add_argument("--method", choices=METHODS, default=method, help="advantage estimator (GRPO=1 means grpo)")
+    rollout = os.environ.get("ROLLOUT") or "vllm"
+    parser.add_argument("--rollout", default=rollout, help="engine: vllm or sglang (ROLLOUT=sglang means sglang)")
     parser.add_argument("--steps", type=int, help=f"RL steps, {RL_STEPS} by default")
     parser.add_argument("--output", type=Path, help="directory of everything that is written")
     parser.add_argument("--smoke", action="store_true", help="two steps of everything, as a test: learns nothing")
@@ -35,6 +38,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     for override in arguments.overrides:
         if "=" not in override:
             parser.error(f"got {override!r}, expected key=value. Give verl's settings as key=value.")
+    if arguments.rollout not in ROLLOUTS:
+        parser.error(f"--rollout: got {arguments.rollout!r}, expected one of {ROLLOUTS}. Leave it out for vllm.")
     name = "quickstart-smoke" if arguments.smoke else "quickstart"
     arguments.output = arguments.output or REPOSITORY / "outputs" / name
     arguments.steps = arguments.steps or (SMOKE["rl_steps"] if arguments.smoke else RL_STEPS)
@@ -52,14 +57,16 @@ def prepare(arguments: argparse.Namespace) -> Job:
     print(f"     {report['parameters']} parameters, pass rate {report['pass_rate']:.2f} ({levels})")
     print(f"     prompts with 0..{GROUP_SIZE} of {GROUP_SIZE} right: {report['num_prompts_of_bin']}")
     print(f"     mean length of right and wrong responses: {report['length_right']}, {report['length_wrong']}")
+    engine = "" if arguments.rollout == "vllm" else f"-{arguments.rollout}"
     return Job(
         method=arguments.method,
         steps=arguments.steps,
         save_freq=min(SAVE_FREQ, arguments.steps),
-        directory=output / arguments.method,
+        directory=output / f"{arguments.method}{engine}",
         model=output / "model",
         data=data,
         extra=tuple(arguments.overrides),
+        rollout=arguments.rollout,
     )
 
 
@@ -74,7 +81,7 @@ def train(job: Job) -> int:
     log = attempt.with_suffix(".log")
     resumed = f", resumed from step {step}" if (step := job.checkpointed_step()) else ""
     print(f"2/4  verl.trainer.main_ppo, {job.method}{resumed}; its output: {log}", flush=True)
-    print("3/4  Ray, two Megatron actors and two vLLM servers start (1 to 3 minutes), then RL", flush=True)
+    print(f"3/4  Ray, two Megatron actors and two {job.rollout} servers start (1 to 3 minutes), then RL", flush=True)
     tree = ProcessTree(job.command(), job.environment(attempt), log, job.directory)
     try:
         return follow(tree, attempt.with_suffix(".jsonl"), job.steps, lambda line: print(f"     {line}", flush=True))

@@ -1,4 +1,4 @@
-"""The RL job: verl's own ``verl.trainer.main_ppo`` with Megatron TP = 2 actors and two vLLM servers on the CPU.
+"""The RL job: verl's own ``verl.trainer.main_ppo`` with Megatron TP = 2 actors and two rollout servers on the CPU.
 
 Only the task's settings are here. What verl needs on a machine without a GPU comes from ``daro_verl.platform``.
 """
@@ -32,6 +32,7 @@ class Job:
     model: Path
     data: dict[str, Path]  # parquet by split
     extra: tuple[str, ...] = ()  # the user's own Hydra overrides, which win
+    rollout: str = "vllm"  # engine of the rollout servers
 
     @property
     def attempts(self) -> Path:
@@ -53,7 +54,8 @@ class Job:
         return int(tracker.read_text()) if tracker.exists() else 0
 
     def command(self) -> list[str]:
-        settings = [*cpu_overrides(num_devices=2), *self._task(), *self._training(), *self._rollout(), *self._trainer()]
+        platform = cpu_overrides(num_devices=2, rollout=self.rollout)
+        settings = [*platform, *self._task(), *self._training(), *self._rollout(), *self._trainer()]
         return [sys.executable, "-m", "verl.trainer.main_ppo", *settings, *self.extra]
 
     def environment(self, attempt: Path) -> dict[str, str]:
@@ -108,6 +110,8 @@ class Job:
             f"{rollout}.val_kwargs.n={NUM_VALIDATION_RESPONSES}",
             f"{rollout}.val_kwargs.do_sample=True",
             f"{rollout}.val_kwargs.temperature=1.0",
+            # vLLM serves /metrics in any case.
+            *(["++" + f"{rollout}.engine_kwargs.sglang.enable_metrics=True"] if self.rollout == "sglang" else []),
         ]
 
     def _trainer(self) -> list[str]:
