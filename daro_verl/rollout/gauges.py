@@ -1,11 +1,15 @@
 """The snapshot of a server as Prometheus gauges, beside the engine's own on the same page."""
 
-import math
+from __future__ import annotations
 
-from prometheus_client import REGISTRY, CollectorRegistry, Gauge
+import math
+from typing import TYPE_CHECKING
 
 from daro_verl.advantage.bins import bin_label
 from daro_verl.rollout.holder import Holder
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry, Gauge
 
 
 class SnapshotGauges:
@@ -16,10 +20,15 @@ class SnapshotGauges:
     age is ``time() -`` it).
 
     With ``PROMETHEUS_MULTIPROC_DIR`` set (SGLang's metrics), prometheus_client shares the values with the process that
-    answers; the most recent value counts.
+    answers; the most recent value counts. It looks at the variable when it is imported, and SGLang sets it late: hence
+    imported here, once the engine runs.
     """
 
-    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        from prometheus_client import REGISTRY, Gauge
+
+        registry = registry or REGISTRY
+
         def gauge(name: str, meaning: str, labels: tuple[str, ...] = ()) -> Gauge:
             return Gauge(f"daro_{name}", meaning, labels, registry=registry, multiprocess_mode="mostrecent")
 
