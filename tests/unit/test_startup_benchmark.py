@@ -1,0 +1,50 @@
+"""The benchmark of the start of a job reads its parts from verl's output and its processes' titles."""
+
+import pytest
+
+pytest.importorskip("psutil")
+pytest.importorskip("transformers")
+
+from benchmarks.startup import EXIT, cpu_of_kinds, seconds_of_parts  # noqa: E402
+
+LINES = [
+    (1.0, "INFO:Platform override from VERL_PLATFORM: cpu\n"),  # of the driver: ends no part
+    (6.0, "ray init kwargs: {...}\n"),
+    (9.0, "INFO worker.py:2038 -- Started a local Ray instance.\n"),
+    (17.0, "(TaskRunnerV1 pid=7) INFO:Platform override from VERL_PLATFORM: cpu\n"),
+    (25.0, "(TaskRunnerV1 pid=7) INFO:worker group kwargs: {'device_name': 'cpu'}\n"),
+    (30.0, "(WorkerDict pid=9) INFO:Platform override from VERL_PLATFORM: cpu\n"),
+    (40.0, "(TaskRunnerV1 pid=7) INFO:actor and ref model engine initialized\n"),
+    (60.5, "(TaskRunnerV1 pid=7) INFO:all initialize finished, ready to fit\n"),
+]
+
+
+def test_parts_end_with_their_lines_and_the_rest_is_the_exit():
+    seconds = seconds_of_parts(LINES, 64.0)
+    assert list(seconds.values()) == [6.0, 3.0, 8.0, 8.0, 15.0, 20.5, 3.5]
+    assert list(seconds)[-2:] == ["rollout servers", EXIT]
+
+
+def test_a_line_that_is_missing_counts_to_the_next_part():
+    assert seconds_of_parts(LINES[5:], 64.0)["Megatron actors"] == 40.0
+
+
+def test_cpu_seconds_are_added_by_kind_of_process():
+    processes = {
+        1: ("python -m verl.trainer.main_ppo a=b", 5.0),
+        2: ("ray::TaskRunnerV1.run", 9.0),
+        3: ("ray::TransferQueueStorageUnit#0:SimpleStorageUnit", 1.0),
+        4: ("ray::TransferQueueController", 1.5),
+        5: ("ray::vllm_server_0_0:DifficultyVLLMServer.generate", 10.0),
+        6: ("VLLM::EngineCore", 11.0),
+        7: ("/lib/ray/core/src/ray/raylet/raylet --raylet_socket_name=x", 2.0),
+        8: ("python -c spawn_main", 0.5),
+    }
+    assert cpu_of_kinds(processes) == {
+        "rollout servers": 21.0,
+        "task runner": 9.0,
+        "driver": 5.0,
+        "TransferQueue": 2.5,
+        "Ray": 2.0,
+        "other": 0.5,
+    }
