@@ -2,6 +2,7 @@
 
 import json
 import urllib.request
+from itertools import product
 from pathlib import Path
 
 import ray
@@ -11,9 +12,9 @@ _seen: set[tuple[str, int]] = set()
 
 def look_at_servers(reward_file: str) -> float:
     """Add what each server answers to ``served.jsonl`` beside the reward, once per model that it serves; returns 0."""
-    for replica in range(2):
+    for engine, replica in product(("vllm", "sglang"), range(2)):
         try:
-            server = ray.get_actor(f"vllm_server_{replica}_0")
+            server = ray.get_actor(f"{engine}_server_{replica}_0")
         except ValueError:
             continue
         host, port = ray.get(server.get_server_address.remote())

@@ -1,0 +1,109 @@
+"""The main job with SGLang: verl's ``main_ppo``, Ray, Megatron actors at TP = 2, two SGLang servers, on the CPU.
+
+Left out where SGLang is not installed (``tests/conftest.py``); ``make test-sglang`` runs it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.end_to_end.watching import served
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+G = 8
+SAVE_EACH = ["trainer.save_freq=1", "trainer.max_actor_ckpt_to_keep=3"]  # to compare with what the servers show
+# The quickstart's reward, looking at every rollout server over HTTP while it serves, as an operator would.
+REWARD = """
+from examples.quickstart import reward
+from tests.end_to_end.watching import look_at_servers
+
+def compute_score(*args, **kwargs):
+    look_at_servers(__file__)
+    return reward.compute_score(*args, **kwargs)
+"""
+
+
+def quickstart(output: Path, *arguments: str) -> None:
+    """``python -m examples.quickstart --smoke --rollout sglang``: two steps of everything."""
+    command = [sys.executable, "-m", "examples.quickstart", "--smoke", "--rollout", "sglang", "--output", str(output)]
+    command += [*arguments, *SAVE_EACH, f"reward.custom_reward_function.path={output / 'reward.py'}"]
+    done = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-3000:]
+
+
+def weights_file(output: Path, step: int) -> dict:
+    path = output / "daro-sglang" / "checkpoints" / f"global_step_{step}" / "actor" / "daro_weights.json"
+    return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory) -> Path:
+    """A DARO job of two steps, and the same command again with one more step, which resumes it."""
+    folder = tmp_path_factory.mktemp("quickstart")
+    (folder / "reward.py").write_text(REWARD)
+    quickstart(folder)
+    quickstart(folder, "--steps", "3")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def steps(output) -> dict[int, dict[str, float]]:
+    """Metrics of the steps that trained, over both attempts."""
+    found: dict[int, dict[str, float]] = {}
+    for path in sorted((output / "daro-sglang" / "attempts").glob("*.jsonl")):
+        for row in map(json.loads, path.read_text().splitlines()):
+            found.setdefault(row["step"], {}).update(row["data"])
+    return {step: metrics for step, metrics in found.items() if "daro/num_prompts" in metrics}
+
+
+def test_servers_sample_from_the_actors_model_at_every_step(steps):
+    """They start from random weights, so this holds only if every sync arrives. Both compute in bfloat16."""
+    assert list(steps) == [1, 2, 3]
+    for metrics in steps.values():
+        assert abs(metrics["rollout_corr/kl"]) < 2e-3
+        assert metrics["training/rollout_probs_diff_mean"] < 0.01
+
+
+def test_both_servers_hold_the_actors_weights_at_every_step(steps):
+    for metrics in steps.values():
+        assert metrics["daro/exchange/confirmed"] == 2
+        assert metrics["daro/exchange/refused"] == metrics["daro/exchange/failed"] == 0
+        assert metrics["daro/staleness/max"] == metrics["daro/staleness/version_unknown"] == 0
+
+
+def test_trajectories_bring_back_the_pass_rates_of_their_prompts(steps):
+    for metrics in steps.values():
+        assert metrics["daro/responses/generated"] == G * metrics["daro/source/num_prompts"]
+        for k in range(G + 1):
+            assert metrics[f"daro/source/{k}of{G}"] == pytest.approx(metrics[f"daro/pass_rate/{k}of{G}"])
+
+
+def test_operators_see_the_weights_of_the_model_that_each_server_serves(output, steps):
+    rows = served(output)
+    # Steps 0 and 1 before the interruption, 2 after it, and the last validations.
+    assert {(row["replica"], row["global_step"]) for row in rows} >= {(r, step) for r in (0, 1) for step in (0, 1, 2)}
+    for row in rows:
+        shown = row["snapshot"]
+        assert shown["global_step"] == shown["version"] == row["global_step"]
+        assert f'daro_weight{{pass_rate="1of{G}"}} {shown["weights"][0]}' in row["gauges"]
+        assert f"daro_weight_version {float(shown['version'])}" in row["gauges"]
+        assert f"daro_global_step {float(shown['global_step'])}" in row["gauges"]
+        if row["global_step"]:
+            saved = torch.tensor(weights_file(output, row["global_step"])["log_weights"], dtype=torch.float64)
+            assert shown["weights"] == saved.exp().tolist()
+
+
+def test_resume_continues(output, steps):
+    assert [steps[step]["actor/daro/weight_version/max"] for step in (1, 2, 3)] == [1, 2, 3]
+    before, after = weights_file(output, 2), weights_file(output, 3)
+    assert (before["version"], after["version"]) == (2, 3) and after["num_ranks"] == 2
+    for k in range(1, G):
+        taught = f"actor/daro/loss/{k}of{G}" in steps[3]
+        assert after["num_updates"][k - 1] == before["num_updates"][k - 1] + taught
+        assert taught or after["log_weights"][k - 1] == before["log_weights"][k - 1]

@@ -1,0 +1,105 @@
+"""Show each obstacle of SGLang's, cross its bridge, and show that it is gone; see ``obstacles.py``.
+
+Needs ``VERL_PLATFORM=cpu`` and SGLang. The order is that of SGLang's own imports.
+"""
+
+import base64
+import importlib
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import torch
+import verl  # noqa: F401  (verl before its plugins)
+from torch.multiprocessing import reductions
+from verl.plugin.platform import PlatformRegistry
+
+from daro_verl.platform import bridges, sglang, stand_ins
+from daro_verl.platform.cpu_platform import PlatformCPU
+from tests.platform.obstacles import across, outcome
+
+IMPORT = "import sglang.srt.utils.common as common; print(common.__name__)"
+RECEIVE = (
+    "import base64, sys, daro_verl.platform.sglang_process\n"
+    "from sglang.srt.utils import MultiprocessingSerializer\n"
+    "print(MultiprocessingSerializer.deserialize(base64.b64decode(sys.argv[1])).tolist())\n"
+)
+
+
+def in_new_process(code: str, *arguments: str) -> str:
+    """The last line that ``code`` prints, or of its traceback."""
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120)
+    return (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()[-1]
+
+
+def imported(module: str) -> str:
+    return importlib.import_module(module).__name__
+
+
+def image_processors() -> dict:
+    """SGLang's configurations register them when they are imported."""
+    before = outcome(imported, "sglang.srt.configs")
+    sglang.register_no_image_processors(sys.modules["sglang.srt.configs.utils"])
+    return {"before": before, "after": outcome(imported, "sglang.srt.configs")}
+
+
+def pickled_tensor(patch_torch) -> int:
+    """Length of a CPU tensor as SGLang pickles it, after it has patched torch."""
+    from sglang.srt.utils import MultiprocessingSerializer
+
+    patch_torch.monkey_patch_torch_reductions()
+    try:
+        return len(MultiprocessingSerializer.serialize(torch.ones(2)))
+    finally:
+        if hasattr(reductions, "_reduce_tensor_original"):
+            reductions.reduce_tensor = reductions._reduce_tensor_original
+            del reductions._reduce_tensor_original
+            reductions.init_reductions()
+
+
+def prompt_log_probs(logits_processor) -> list:
+    """Temperatures of the tokens of two prompts, of which SGLang makes the metadata of their log-probabilities."""
+    metadata = SimpleNamespace(
+        extend_logprob_pruned_lens_cpu=[1, 2],
+        temp_scaled_logprobs=True,
+        temperature=torch.tensor([0.5, 1.0]),
+        top_p_normalized_logprobs=False,
+    )
+    logits_processor.LogitsProcessor._expand_metadata_for_logprobs(None, metadata, torch.device("cpu"))
+    return metadata.temperature.flatten().tolist()
+
+
+def targets(engine) -> list:
+    functions = [engine.run_scheduler_process, engine.Engine.run_detokenizer_process_func]
+    return [f"{function.__module__}.{function.__name__}" for function in functions]
+
+
+def shared_tensor(_rollout) -> str:
+    """What a process that is no child of ``multiprocessing`` makes of a tensor of this one."""
+    from sglang.srt.utils import MultiprocessingSerializer
+
+    tensor = torch.arange(3.0)
+    message = base64.b64encode(MultiprocessingSerializer.serialize(tensor)).decode()
+    return in_new_process(RECEIVE, message)
+
+
+def sglang_obstacles() -> dict:
+    found = {"import": {"before": in_new_process(IMPORT)}}  # a package that failed to import cannot be tried again
+    stand_ins.install()
+    found["import"]["after"] = outcome(imported, "sglang.srt.utils.common")
+    return found | {
+        "torchvision": across("transformers.utils.import_utils", lambda m: m._is_package_available("torchvision")),
+        "image_processors": image_processors(),
+        "pickled_tensor": across("sglang.srt.utils.patch_torch", pickled_tensor),
+        "prompt_log_probs": across("sglang.srt.layers.logits_processor", prompt_log_probs),
+        "kernels": imported("sglang.srt.mem_cache.memory_pool_host"),
+        "targets": across("sglang.srt.entrypoints.engine", targets),
+        "shared_tensor": across("verl.workers.rollout.sglang_rollout.sglang_rollout", shared_tensor),
+    }
+
+
+if __name__ == "__main__":
+    PlatformRegistry.register(platform="cpu")(PlatformCPU)
+    bridges._hooks_are_set = True  # one by one, here
+    print(json.dumps(sglang_obstacles()))

@@ -1,0 +1,65 @@
+"""Each bridge to SGLang, with the obstacle that it removes; see ``test_bridges.py``.
+
+Left out where SGLang is not installed (``tests/conftest.py``); ``make test-sglang`` runs it.
+"""
+
+import json
+
+import pytest
+
+from tests.platform.processes import run
+
+
+@pytest.fixture(scope="module")
+def found() -> dict:
+    output = run(["-m", "tests.platform.sglang_obstacles"], timeout=300)
+    return json.loads(next(line for line in output.splitlines() if line.startswith("{")))
+
+
+def test_sglang_still_imports_torchvision_whatever_the_model(found):
+    assert found["import"] == {
+        "before": "ModuleNotFoundError: No module named 'torchvision'",
+        "after": "sglang.srt.utils.common",
+    }
+
+
+def test_transformers_still_takes_whatever_can_be_imported_for_torchvision(found):
+    assert found["torchvision"] == {"before": [True, None], "after": [False, "N/A"]}
+
+
+def test_sglang_still_registers_image_processors_whatever_the_model(found):
+    assert "AutoImageProcessor requires the Torchvision library" in found["image_processors"]["before"]
+    assert found["image_processors"]["after"] == "sglang.srt.configs"
+
+
+def test_sglang_still_imports_cuda_kernels_for_its_host_memory(found):
+    """The stand-in is installed with the one for torchvision; ``test_stand_ins.py`` shows that it refuses calls."""
+    assert found["kernels"] == "sglang.srt.mem_cache.memory_pool_host"
+
+
+def test_sglang_still_cannot_pickle_tensors_of_the_cpu(found):
+    assert found["pickled_tensor"]["before"].startswith("IndexError")
+    assert found["pickled_tensor"]["after"] > 0
+
+
+def test_sglang_still_pins_memory_for_prompt_log_probs(found):
+    assert found["prompt_log_probs"]["before"].startswith("RuntimeError")
+    assert found["prompt_log_probs"]["after"] == [0.5, 1.0, 1.0]
+
+
+def test_sglangs_processes_are_started_with_the_bridges(found):
+    assert found["targets"] == {
+        "before": [
+            "sglang.srt.managers.scheduler.run_scheduler_process",
+            "sglang.srt.managers.detokenizer_manager.run_detokenizer_process",
+        ],
+        "after": [
+            "daro_verl.platform.sglang_process.run_scheduler_process",
+            "daro_verl.platform.sglang_process.run_detokenizer_process",
+        ],
+    }
+
+
+def test_torch_still_shares_tensors_among_related_processes_only(found):
+    assert "AuthenticationError" in found["shared_tensor"]["before"]
+    assert found["shared_tensor"]["after"] == "[0.0, 1.0, 2.0]"
