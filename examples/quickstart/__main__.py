@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from daro_verl.platform.rollout_overrides import ROLLOUTS
@@ -40,6 +41,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
             parser.error(f"got {override!r}, expected key=value. Give verl's settings as key=value.")
     if arguments.rollout not in ROLLOUTS:
         parser.error(f"--rollout: got {arguments.rollout!r}, expected one of {ROLLOUTS}. Leave it out for vllm.")
+    if find_spec(arguments.rollout) is None:
+        fix = f"Run `ROLLOUT={arguments.rollout} make quickstart`, which has an environment with it."
+        parser.error(f"--rollout: got {arguments.rollout!r}, expected an engine that is installed here. {fix}")
     name = "quickstart-smoke" if arguments.smoke else "quickstart"
     arguments.output = arguments.output or REPOSITORY / "outputs" / name
     arguments.steps = arguments.steps or (SMOKE["rl_steps"] if arguments.smoke else RL_STEPS)

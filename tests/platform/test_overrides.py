@@ -54,7 +54,19 @@ def test_rollout_dtype_is_separate_from_the_training_dtype():
     assert config.actor_rollout_ref.actor.megatron.dtype == "bfloat16"
 
 
-@pytest.mark.parametrize("wrong", [{"engine": "fsdp"}, {"dtype": "float16"}, {"rollout_dtype": "half"}])
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+def test_rollout_servers_keep_their_memory_and_need_no_cuda(engine):
+    rollout = compose(rollout=engine).actor_rollout_ref.rollout
+    assert (rollout.name, rollout.enforce_eager, rollout.free_cache_engine) == (engine, True, False)
+    arguments = rollout.engine_kwargs.sglang or {}
+    assert arguments.get("device") == ("cpu" if engine == "sglang" else None)
+    assert engine == "vllm" or not arguments.enable_memory_saver
+
+
+WRONG = [{"engine": "fsdp"}, {"dtype": "float16"}, {"rollout_dtype": "half"}, {"rollout": "trtllm"}]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_unknown_choice_is_refused_with_the_known_ones(wrong):
     (name, got), *_ = wrong.items()
     with pytest.raises(ValueError, match=rf"{name}: got '{got}', expected one of"):

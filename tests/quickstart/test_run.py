@@ -1,5 +1,6 @@
 """The job's command, its progress and its summary, on files as verl writes them; no Ray."""
 
+import dataclasses
 import json
 import os
 import sys
@@ -150,8 +151,28 @@ def test_attempts_do_not_share_files(resumed):
     assert resumed.next_attempt().name == "0003"
 
 
+def test_vllm_serves_unless_sglang_is_asked_for(job):
+    assert "actor_rollout_ref.rollout.name=vllm" in job.command()
+    command = dataclasses.replace(job, rollout="sglang").command()
+    assert "actor_rollout_ref.rollout.name=sglang" in command
+    assert "++actor_rollout_ref.rollout.engine_kwargs.sglang.device=cpu" in command
+    assert "++actor_rollout_ref.rollout.engine_kwargs.sglang.enable_metrics=True" in command
+
+
+def test_an_engine_that_is_unknown_or_missing_is_refused(monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        parse(["--rollout", "vlm"])
+    assert "--rollout: got 'vlm', expected one of ('vllm', 'sglang')" in capsys.readouterr().err
+    monkeypatch.setenv("ROLLOUT", "sglang")
+    monkeypatch.setattr("examples.quickstart.__main__.find_spec", lambda name: None)
+    with pytest.raises(SystemExit):
+        parse([])
+    assert "got 'sglang', expected an engine that is installed here. Run `ROLLOUT=sglang" in capsys.readouterr().err
+
+
 def test_arguments(monkeypatch, capsys):
-    assert parse([]).method == "daro"
+    monkeypatch.delenv("ROLLOUT", raising=False)
+    assert (parse([]).method, parse([]).rollout) == ("daro", "vllm")
     monkeypatch.setenv("GRPO", "1")
     arguments = parse(["--smoke", "a.b=1", "--steps", "3", "c=2"])
     assert (arguments.method, arguments.steps, arguments.overrides) == ("grpo", 3, ["a.b=1", "c=2"])
