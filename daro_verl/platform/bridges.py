@@ -6,6 +6,7 @@ import wrapt
 
 from . import (
     checkpoint_engine,
+    checkpoint_writer,
     engines,
     fsdp,
     inductor,
@@ -34,6 +35,10 @@ BRIDGES = (
     ("megatron.core.optimizer.distrib_optimizer", megatron.restore_float32_without_grad),
     ("megatron.core.optimizer.distrib_optimizer", megatron.start_a_fresh_optimizer_at_step_zero),
     ("megatron.core.optimizer.distrib_optimizer", megatron.resume_at_the_step_of_the_checkpoint),
+    (
+        "megatron.core.dist_checkpointing.strategies.filesystem_async",
+        checkpoint_writer.keep_results_in_this_process,
+    ),
     ("mbridge.core.llm_bridge", mbridge.use_local_layers),
     ("mbridge.core.bridge", mbridge.name_separate_norms),
     ("vllm.model_executor.layers.utils", vllm.keep_linear_weights),

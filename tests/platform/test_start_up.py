@@ -2,10 +2,13 @@
 
 import gc
 import importlib
+import multiprocessing
+import os
 
 import pytest
 
 from daro_verl.platform import garbage
+from daro_verl.platform.checkpoint_writer import ResultsOfThisProcess
 from daro_verl.platform.overrides import cpu_overrides
 from tests.platform.processes import run_code
 
@@ -20,6 +23,14 @@ for kind, mode in ((replay_buffer.ReplayBuffer, "sync"), (replay_buffer.ReplayBu
 EXECUTOR = """
 from vllm.config import ParallelConfig, VllmConfig
 print(VllmConfig(parallel_config=ParallelConfig(distributed_executor_backend="uni")).parallel_config)
+"""
+
+WRITER = """
+if __name__ == "__main__":
+    from megatron.core.dist_checkpointing.strategies import filesystem_async
+    results = filesystem_async._get_write_results_queue()
+    results.put("written")
+    print(type(results).__name__, results.get_nowait())
 """
 
 
@@ -40,6 +51,27 @@ def test_vllm_still_starts_a_process_for_its_only_rank():
     pytest.importorskip("vllm")
     assert "distributed_executor_backend='mp'" in run_code(EXECUTOR, VLLM_ENABLE_V1_MULTIPROCESSING="1")
     assert "distributed_executor_backend='uni'" in run_code(ACTIVATE + EXECUTOR)
+
+
+def test_megatron_still_starts_a_process_for_the_results_of_writing():
+    pytest.importorskip("megatron.core")
+    assert run_code(WRITER, verl_platform=None).split()[-2:] == ["AutoProxy[Queue]", "written"]
+    assert run_code(ACTIVATE + WRITER).split()[-2:] == ["ResultsOfThisProcess", "written"]
+
+
+def test_results_of_writing_in_the_background_are_refused():
+    results = ResultsOfThisProcess()
+    child = multiprocessing.get_context("fork").Process(target=_exit_with_the_refusal, args=[results])
+    child.start()
+    child.join(timeout=30)
+    assert child.exitcode == 7 and results.empty()
+
+
+def _exit_with_the_refusal(results):
+    try:
+        results.put("written")
+    except RuntimeError as error:
+        os._exit(7 if "Leave checkpoint.async_save at False" in str(error) else 1)
 
 
 def test_the_hook_that_ray_is_given_exists():
