@@ -1,11 +1,12 @@
-"""verl on a machine without an accelerator: Megatron-core or FSDP2 training and vLLM rollout on the CPU.
+"""verl on a machine without an accelerator: Megatron-core or FSDP2 training and vLLM or SGLang rollout on the CPU.
 
 Nothing here runs unless ``VERL_PLATFORM=cpu`` asks for it. The project's plugin then calls :func:`activate` in
-every process that imports verl (driver, Ray workers, vLLM engines); the Hydra overrides that a job needs on top
-come from :func:`daro_verl.platform.overrides.cpu_overrides`.
+every process that imports verl (driver, Ray workers, vLLM engines); SGLang's own processes, which do not, are started
+with :mod:`daro_verl.platform.sglang_process`. The Hydra overrides that a job needs on top come from
+:func:`daro_verl.platform.overrides.cpu_overrides`.
 
 The platform is for tests and for learning the code path, not for speed: CUDA graphs, NCCL, Transformer Engine,
-context parallelism, sequence packing and vLLM's sleep mode do not exist on it.
+context parallelism, sequence packing and the engines' sleep modes do not exist on it.
 """
 
 import logging
