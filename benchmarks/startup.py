@@ -37,20 +37,21 @@ PARTS = (
 )
 EXIT = "exit"
 
-# (kind, part of the process's title); the first that fits
+# (kind, part of the process's title in small letters), the first that fits; an actor's title ends as that of its class
 KINDS = (
-    ("task runner", "TaskRunner"),
-    ("TransferQueue", "TransferQueue"),
-    ("Megatron actors", "WorkerDict"),
-    ("rollout servers", "vllm_server"),
-    ("rollout servers", "VLLM::"),
-    ("rollout servers", "sglang"),
-    ("agent loop", "agent_loop"),
-    ("agent loop", "LoadBalancer"),
-    ("reward loop", "reward_loop"),
     ("driver", "verl.trainer.main_ppo"),
-    ("Ray", "/ray/"),
+    ("task runner", "taskrunner"),
+    ("TransferQueue", "transferqueue"),
+    ("TransferQueue", "simplestorage"),
+    ("Megatron actors", "workerdict"),
+    ("reward loop", "reward"),
+    ("agent loop, load balancer", "agent_loop"),
+    ("agent loop, load balancer", "agentloop"),
+    ("agent loop, load balancer", "loadbalancer"),
+    ("rollout servers", "vllm"),
+    ("rollout servers", "sglang"),
     ("Ray", "ray::"),
+    ("Ray", "/ray/"),
 )
 
 
@@ -66,7 +67,7 @@ def seconds_of_parts(lines: list[tuple[float, str]], end: float) -> dict[str, fl
 
 
 def kind_of(title: str) -> str:
-    return next((kind for kind, part in KINDS if part in title), "other")
+    return next((kind for kind, part in KINDS if part in title.lower()), "other")
 
 
 def cpu_of_kinds(processes: dict[int, tuple[str, float]]) -> dict[str, float]:

@@ -31,19 +31,22 @@ def test_a_line_that_is_missing_counts_to_the_next_part():
 
 def test_cpu_seconds_are_added_by_kind_of_process():
     processes = {
-        1: ("python -m verl.trainer.main_ppo a=b", 5.0),
+        1: ("python -m verl.trainer.main_ppo actor_rollout_ref.rollout.name=vllm", 5.0),
         2: ("ray::TaskRunnerV1.run", 9.0),
         3: ("ray::TransferQueueStorageUnit#0:SimpleStorageUnit", 1.0),
         4: ("ray::TransferQueueController", 1.5),
         5: ("ray::vllm_server_0_0:DifficultyVLLMServer.generate", 10.0),
         6: ("VLLM::EngineCore", 11.0),
+        9: ("ray::DifficultyVLLMServer", 4.0),
+        10: ("ray::DifficultyAgentLoopWorker", 3.0),
         7: ("/lib/ray/core/src/ray/raylet/raylet --raylet_socket_name=x", 2.0),
         8: ("python -c spawn_main", 0.5),
     }
     assert cpu_of_kinds(processes) == {
-        "rollout servers": 21.0,
+        "rollout servers": 25.0,
         "task runner": 9.0,
         "driver": 5.0,
+        "agent loop, load balancer": 3.0,
         "TransferQueue": 2.5,
         "Ray": 2.0,
         "other": 0.5,
