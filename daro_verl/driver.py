@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from daro_verl.advantage.bins import bin_counts, bin_label, bin_of_pass_rate
+from daro_verl.advantage.bins import bin_label, bin_of_pass_rate
 from daro_verl.advantage.estimator import advantage_factor, advantage_of_groups, prompt_groups
 from daro_verl.advantage.groups import PromptGroups
 from daro_verl.advantage.sessions import final_rows
@@ -64,9 +64,8 @@ def estimate_advantage(
     groups = prompt_groups(token_level_rewards, response_mask, index, config, final_row)
     global _last
     _last = index, groups
-    lost = response_mask.bool().any(dim=-1) & ~groups.counted
     factor = advantage_factor(groups, config)
-    _record(groups.pass_rate, factor, num_rollouts, int(lost.sum()))
+    _record(groups.pass_rate, factor, num_rollouts, int(groups.lost.sum()))
     return advantage_of_groups(groups, response_mask, factor)
 
 
@@ -101,8 +100,9 @@ def last_counts() -> dict[str, tuple[float, int]]:
 def _record(pass_rate: torch.Tensor, factor: torch.Tensor, num_rollouts: int, not_finite: int) -> None:
     global _seen
     known = ~pass_rate.isnan()
-    prompts = bin_counts(pass_rate, num_rollouts)
-    factors = torch.zeros_like(prompts).index_add_(0, bin_of_pass_rate(pass_rate[known], num_rollouts), factor[known])
+    bins, factor = bin_of_pass_rate(pass_rate[known], num_rollouts), factor[known]
+    prompts = torch.bincount(bins, minlength=num_rollouts + 1).double()
+    factors = torch.zeros_like(prompts).index_add_(0, bins, factor)
     seen = _Seen(prompts.cpu(), factors.cpu(), not_finite)
     _seen = seen if _seen is None else _seen + seen
 

@@ -1,6 +1,6 @@
 """Pass rates, difficulty bins, weightings and advantages: pure functions on tensors, no verl."""
 
-from daro_verl.advantage.bins import bin_counts, bin_of_pass_rate, response_bins
+from daro_verl.advantage.bins import bin_of_pass_rate, response_bins
 from daro_verl.advantage.estimator import compute_daro_advantage
 from daro_verl.advantage.groups import PromptGroups, group_by_prompt
 from daro_verl.advantage.sessions import final_rows
@@ -27,7 +27,6 @@ __all__ = [
     "PromptGroups",
     "Uniform",
     "Weighting",
-    "bin_counts",
     "bin_of_pass_rate",
     "compute_daro_advantage",
     "final_rows",

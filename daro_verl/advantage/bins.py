@@ -7,6 +7,8 @@ solved) teach nothing; the learnable weights belong to ``k = 1 .. G-1``. Tensors
 
 import torch
 
+from daro_verl.advantage.tokens import Tokens
+
 
 def bin_of_pass_rate(pass_rate: torch.Tensor, num_rollouts: int) -> torch.Tensor:
     """``k = round(mu * G)``, int64, same shape as ``pass_rate``.
@@ -25,13 +27,13 @@ def bin_label(k: int, num_rollouts: int) -> str:
 
 
 def response_bins(
-    returns: torch.Tensor, response_mask: torch.Tensor, num_rollouts: int
+    returns: torch.Tensor, response_mask: torch.Tensor | Tokens, num_rollouts: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The bin of every response and whether it is a success, from what the estimator wrote on its tokens.
 
     Args:
         returns: [num_responses, response_length], on response tokens the pass rate of the prompt, negative where the
-            response failed; 0 elsewhere.
+            response failed. Padded, or nested as the mask is.
         response_mask: [num_responses, response_length], 1 on tokens that train.
         num_rollouts: ``G``.
 
@@ -39,12 +41,7 @@ def response_bins(
         ``(bins, success)``, [num_responses] int64 and bool; rows without a token that trains (padding) are in bin 0,
         which teaches nothing.
     """
-    on_tokens = torch.where(response_mask.bool(), returns, 0.0)
-    bins = bin_of_pass_rate(on_tokens.abs().amax(dim=-1), num_rollouts)
-    return bins, on_tokens.amax(dim=-1) > 0
-
-
-def bin_counts(pass_rate: torch.Tensor, num_rollouts: int) -> torch.Tensor:
-    """Counts of prompts per bin, ``[G + 1]`` float64; prompts with NaN pass rate (no response) are left out."""
-    bins = bin_of_pass_rate(pass_rate[~pass_rate.isnan()], num_rollouts)
-    return torch.bincount(bins, minlength=num_rollouts + 1).double()
+    rates, trains = Tokens.of(returns), Tokens.of(response_mask).num_ones > 0
+    # All tokens of a response carry the same rate, so those that do not train need not be left out.
+    bins = bin_of_pass_rate(rates.largest_size(), num_rollouts)
+    return torch.where(trains, bins, 0), trains & (rates.sum() > 0)

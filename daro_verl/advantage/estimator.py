@@ -61,20 +61,19 @@ def prompt_groups(
     A reward that is not finite is logged, with the prompt's pass rate without it, and counts nowhere.
     """
     scores = token_level_rewards.detach().sum(dim=-1)
-    has_tokens, once = response_mask.bool().any(dim=-1), None
+    has_tokens, once = response_mask.sum(dim=-1) > 0, None  # several times faster than any()
     if final_row is not None:
         final_row = final_row.to(scores.device)
         once = final_row == torch.arange(len(scores), device=scores.device)
         outputs_with_tokens = torch.zeros_like(scores).index_add_(0, final_row, has_tokens.to(scores.dtype))
         scores, has_tokens = scores[final_row], outputs_with_tokens[final_row] > 0
-    counted = has_tokens & scores.isfinite()
-    groups = group_by_prompt(scores, counted, index, _option(config, "success_threshold"), once)
-    _log_lost(groups, has_tokens & ~counted, index)
+    groups = group_by_prompt(scores, has_tokens, index, _option(config, "success_threshold"), once)
+    _log_lost(groups, index)
     return groups
 
 
-def _log_lost(groups: PromptGroups, lost: torch.Tensor, index: np.ndarray) -> None:
-    rows = lost.nonzero().flatten().tolist()
+def _log_lost(groups: PromptGroups, index: np.ndarray) -> None:
+    rows = groups.lost.nonzero().flatten().tolist()
     if not rows:
         return
     seen = {str(index[row]): groups.pass_rate[groups.prompt_of[row]].item() for row in rows}
@@ -105,9 +104,15 @@ def advantage_of_groups(
     centred = groups.scores.double() - groups.mean_score[groups.prompt_of]
     pass_rate = groups.pass_rate[groups.prompt_of]
     signed_rate = torch.where(groups.success, pass_rate, -pass_rate)
-    mask = response_mask.to(groups.scores.dtype)
-    advantages = centred if factor is None else factor[groups.prompt_of] * centred
-    return _on_tokens(advantages, groups.counted, mask), _on_tokens(signed_rate, groups.counted, mask)
+    advantage = centred if factor is None else factor[groups.prompt_of] * centred
+    advantage, signed_rate = (
+        torch.where(groups.counted, value, 0.0).to(groups.scores.dtype).unsqueeze(-1)
+        for value in (advantage, signed_rate)
+    )
+    # One copy of the mask in the dtype of the rewards, which then becomes the second result: memory is what this costs.
+    mask = response_mask.to(groups.scores.dtype, copy=True)
+    returns = signed_rate * mask
+    return mask.mul_(advantage), returns
 
 
 def _option(config: Mapping[str, Any] | None, name: str) -> Any:
@@ -115,8 +120,3 @@ def _option(config: Mapping[str, Any] | None, name: str) -> Any:
     from daro_verl.config import DaroConfig  # which checks names of weightings, so it needs this package first
 
     return ((config or {}).get("daro") or {}).get(name, getattr(DaroConfig, name))
-
-
-def _on_tokens(value: torch.Tensor, counted: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Spread one value per counted response over its tokens, zeros elsewhere."""
-    return torch.where(counted, value, 0.0).to(mask.dtype).unsqueeze(-1) * mask

@@ -14,6 +14,7 @@ class PromptGroups:
     Attributes:
         scores: [num_responses] outcome reward of each response; all outputs of a session have that of its last one.
         counted: [num_responses] bool, whether the response's session counts in its prompt's statistics.
+        lost: [num_responses] bool, those with tokens that do not count because their reward is NaN or infinite.
         adds: [num_responses] bool, the one row of each counted session that stands for it in sums over responses.
         success: [num_responses] bool, whether the score is above the threshold.
         prompt_of: [num_responses] int64, the row of each response's prompt in the tensors below.
@@ -24,6 +25,7 @@ class PromptGroups:
 
     scores: torch.Tensor
     counted: torch.Tensor
+    lost: torch.Tensor
     adds: torch.Tensor
     success: torch.Tensor
     prompt_of: torch.Tensor
@@ -38,7 +40,7 @@ class PromptGroups:
 
 def group_by_prompt(
     scores: torch.Tensor,
-    counted: torch.Tensor,
+    has_tokens: torch.Tensor,
     index: np.ndarray,
     success_threshold: float,
     once: torch.Tensor | None = None,
@@ -46,8 +48,8 @@ def group_by_prompt(
     """Group responses by ``index`` in any order and of any group size.
 
     Args:
-        scores: [num_responses] outcome reward of each response, finite where counted.
-        counted: [num_responses] bool; False for rows that are no response (padding).
+        scores: [num_responses] outcome reward of each response. One that is not finite counts nowhere.
+        has_tokens: [num_responses] bool; False for rows that are no response (padding).
         index: [num_responses] the prompt's id of each response, any hashable values of one type.
         success_threshold: a response is a success if its score is greater than this.
         once: [num_responses] bool, one row of each session (the others share its score and count nothing more); None
@@ -55,6 +57,8 @@ def group_by_prompt(
 
     Sums are taken in float64, so that they do not depend on the order of the responses.
     """
+    finite = scores.isfinite()
+    counted = has_tokens & finite
     adds = counted if once is None else counted & once
     codes, prompts = pd.factorize(np.asarray(index))  # linear in the responses; np.unique sorts strings
     prompt_of, num_prompts = torch.from_numpy(codes).long().to(scores.device), len(prompts)
@@ -66,6 +70,7 @@ def group_by_prompt(
     return PromptGroups(
         scores=scores,
         counted=counted,
+        lost=has_tokens & ~finite,
         adds=adds,
         success=success,
         prompt_of=prompt_of,

@@ -63,10 +63,10 @@ def check_version(tag: dict[str, Any]) -> None:
 
 def staleness_by_bin(staleness: list[float], tags: list[dict[str, Any]], num_rollouts: int) -> dict[str, list[float]]:
     """By metric name, the staleness of the trajectories of each bin; those without a pass rate are left out."""
+    pairs = zip((tag.get(PASS_RATE_TAG) for tag in tags), staleness, strict=True)
+    rated = [(rate, value) for rate, value in pairs if rate is not None]
+    bins = bin_of_pass_rate(torch.tensor([rate for rate, _ in rated], dtype=torch.float64), num_rollouts).tolist()
     by_bin = defaultdict(list)
-    for value, tag in zip(staleness, tags, strict=True):
-        rate = tag.get(PASS_RATE_TAG)
-        if rate is not None:
-            k = int(bin_of_pass_rate(torch.tensor(rate, dtype=torch.float64), num_rollouts))
-            by_bin[f"daro/staleness/{bin_label(k, num_rollouts)}"].append(float(value))
+    for k, (_, value) in zip(bins, rated, strict=True):
+        by_bin[f"daro/staleness/{bin_label(k, num_rollouts)}"].append(float(value))
     return dict(by_bin)

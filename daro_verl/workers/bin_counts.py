@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from daro_verl.advantage.tokens import Tokens
+
 
 @dataclass(frozen=True)
 class BinCounts:
@@ -48,7 +50,7 @@ def count_bins(
     bins: torch.Tensor,
     success: torch.Tensor,
     advantages: torch.Tensor,
-    response_mask: torch.Tensor,
+    response_mask: torch.Tensor | Tokens,
     num_rollouts: int,
 ) -> BinCounts:
     """Count this rank's part of a mini-batch.
@@ -56,15 +58,14 @@ def count_bins(
     Args:
         bins: [num_responses] int64, ``k`` of each response.
         success: [num_responses] bool.
-        advantages: [num_responses, response_length].
+        advantages: [num_responses, response_length], padded or nested, as the mask is.
         response_mask: [num_responses, response_length], 1 on tokens that train.
         num_rollouts: ``G``.
     """
-    mask = response_mask.bool()
-    tokens = mask.sum(dim=-1).double()
-    responses = (tokens > 0).double()
-    advantage_of_tokens = torch.where(mask, advantages, 0.0).sum(dim=-1).double()
-    rows = torch.stack([tokens, responses, tokens * success, responses * success, advantage_of_tokens])
-    return BinCounts(
-        torch.zeros(5, num_rollouts + 1, dtype=torch.float64, device=bins.device).index_add_(1, bins, rows)
-    )
+    mask = Tokens.of(response_mask)
+    tokens, responses = mask.num_ones, (mask.num_ones > 0).double()
+    on_tokens = torch.where(mask.values.bool(), Tokens.of(advantages).values, 0.0).double()
+    advantage = mask.with_values(on_tokens).sum()
+    rows = torch.stack([tokens, responses, tokens * success, responses * success, advantage])
+    sums = torch.zeros(5, num_rollouts + 1, dtype=torch.float64, device=bins.device)
+    return BinCounts(sums.scatter_add_(1, bins.expand(5, -1), rows))

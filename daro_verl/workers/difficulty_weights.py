@@ -60,7 +60,8 @@ class DifficultyWeights:
 
     def weights(self) -> torch.Tensor:
         """``w_k``, [G-1] float64; a copy."""
-        return torch.stack(self._log_weights).detach().exp()
+        with torch.no_grad():
+            return torch.stack(self._log_weights).exp()
 
     def response_scale(self, tokens: torch.Tensor) -> torch.Tensor:
         """The factor ``w_k / D_k`` of a response's summed token loss, [G+1] float64 on the device of ``tokens``.

@@ -13,6 +13,7 @@ import torch.distributed as dist
 from tensordict import TensorDict
 
 from daro_verl.advantage.bins import response_bins
+from daro_verl.advantage.tokens import Tokens
 from daro_verl.workers.bin_counts import BinCounts, count_bins
 from daro_verl.workers.bin_loss import BinLoss
 from daro_verl.workers.difficulty_weights import DifficultyWeights
@@ -71,10 +72,10 @@ class MiniBatch:
                 [num_responses, response_length].
         """
         self.ranks = ranks
-        mask, advantages = _padded(data["response_mask"]), _padded(data["advantages"])
-        bins, success = response_bins(_padded(data["returns"]), mask, weights.num_rollouts)
+        mask = Tokens.of(data["response_mask"])
+        bins, success = response_bins(data["returns"], mask, weights.num_rollouts)
         data[BINS_KEY] = bins
-        counts = count_bins(bins, success, advantages, mask, weights.num_rollouts).values.to(ranks.device)
+        counts = count_bins(bins, success, data["advantages"], mask, weights.num_rollouts).values.to(ranks.device)
         self.counts = BinCounts(ranks.add_up(counts))
         self.scale = weights.response_scale(self.counts.tokens)
         self.bin_loss = BinLoss(self.scale)
@@ -100,8 +101,3 @@ class MiniBatch:
         dist.broadcast(message, src=self.ranks.source)
         message = message.cpu()
         return message[:-1], bool(message[-1])
-
-
-def _padded(values: torch.Tensor) -> torch.Tensor:
-    """[num_responses, response_length], zeros where a nested row has no value."""
-    return values.to_padded_tensor(0) if values.is_nested else values

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from daro_verl.advantage import bin_counts, bin_of_pass_rate, compute_daro_advantage, response_bins
+from daro_verl.advantage import bin_of_pass_rate, compute_daro_advantage, response_bins
 from daro_verl.advantage.estimator import prompt_groups
 
 
@@ -119,7 +119,27 @@ def test_response_bins_skip_tokens_without_training():
     assert bins.tolist() == [1, 2, 0] and success.tolist() == [False, True, False]
 
 
-def test_bin_counts_leave_out_padding():
+def test_a_prompt_of_padding_alone_has_no_pass_rate():
     scores, mask = outcome([1, 0, 1, 1, 0], [2, 2, 2, 2, 0])
     groups = prompt_groups(scores, mask, np.array(["a", "a", "b", "b", "pad"]))
-    assert bin_counts(groups.pass_rate, 2).tolist() == [0, 1, 1]
+    assert groups.pass_rate.tolist() == pytest.approx([0.5, 1, float("nan")], nan_ok=True)
+
+
+def test_nested_and_padded_tokens_give_the_same_bins():
+    returns = torch.tensor([[-0.25, -0.25, -0.25], [0.5, 0.5, 0.0], [0.75, 0.0, 0.0]])
+    mask, lengths = torch.tensor([[0, 1, 1], [1, 1, 0], [0, 0, 0]]), [3, 2, 1]
+
+    def nested(rows):
+        return torch.nested.as_nested_tensor([r[:n] for r, n in zip(rows, lengths, strict=True)], layout=torch.jagged)
+
+    bins, success = response_bins(nested(returns), nested(mask), 4)
+    assert bins.tolist() == [1, 2, 0] and success.tolist() == [False, True, False]
+    assert [t.tolist() for t in response_bins(returns, mask, 4)] == [bins.tolist(), success.tolist()]
+
+
+def test_the_mask_that_was_handed_in_stays():
+    scores, mask = outcome([1, 0], [2, 1])
+    mask = mask.float()  # already of the dtype of the rewards: no conversion copies it
+    before = mask.clone()
+    compute_daro_advantage(scores, mask, np.array(["a", "a"]))
+    assert torch.equal(mask, before)
