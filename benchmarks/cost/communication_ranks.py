@@ -1,0 +1,45 @@
+"""Run by torchrun: collectives and reads of one optimizer step with GRPO and with DARO, for several numbers of
+micro-batches; rank 0 writes those of every rank as JSON."""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from verl.utils.distributed import initialize_global_process_group_ray
+
+from benchmarks.cost.ranks import batch_of_rank, build_worker, quickstart_model, updates
+from benchmarks.cost.watching import Watch
+from tests.ranks.batch import make_mini_batch
+
+MICRO_BATCHES = (1, 2, 4)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tp", type=int, default=1)
+    parser.add_argument("--pp", type=int, default=1)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    initialize_global_process_group_ray()
+    worker = build_worker(quickstart_model(), args.tp, args.pp)
+    rows = make_mini_batch(torch.Generator().manual_seed(0))
+    found = []
+    for name, update in updates(worker).items():
+        update(batch_of_rank(worker, rows, 1))  # the first one allocates what later ones use again
+        for num_micro_batches in MICRO_BATCHES:
+            data = batch_of_rank(worker, rows, num_micro_batches)
+            with Watch() as watch:
+                update(data)
+            own = {"collectives": watch.collectives, "reads": dict(watch.reads)}
+            found.append({"method": name, "micro-batches": num_micro_batches, "rank": dist.get_rank(), **own})
+    everyone: list = [None] * dist.get_world_size()
+    dist.all_gather_object(everyone, found)
+    if dist.get_rank() == 0:
+        args.out.write_text(json.dumps([record for records in everyone for record in records]))
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

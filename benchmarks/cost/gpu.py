@@ -1,0 +1,103 @@
+"""The estimator, the loss path and a real actor update on a GPU; where there is none: not run.
+
+CUDA events on one device. The actor is a Megatron-core model of Qwen2's shape with random weights, trained by verl's
+worker and by DARO's in turn as in the part ``update``, in bfloat16. The loss path also runs under torch's CUDA
+synchronisation debug mode, which raises at an operation for which the host waits: what DARO adds to a micro-batch may
+not have one.
+"""
+
+import tempfile
+from functools import partial
+from typing import Any
+
+import torch
+from transformers import Qwen2Config, Qwen2ForCausalLM
+from verl.trainer.ppo.core_algos import get_adv_estimator_fn
+
+from benchmarks.cost import advantage, loss, update
+from benchmarks.cost.aims import Aim
+from benchmarks.cost.batches import loss_batch, outcome_batch
+from benchmarks.cost.parts import NotRun
+from benchmarks.cost.timing import compare, cuda_clock, interleave, milliseconds
+from daro_verl.driver import drain_pass_rates
+from daro_verl.workers.bin_loss import BinLoss
+from examples.quickstart.tokenizer_model import build_tokenizer
+
+TITLE = "On a GPU"
+DTYPES = (torch.float32, torch.bfloat16)
+SHAPES = {
+    "Qwen2, 0.5B": {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14},
+    "Qwen2, 1.5B": {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28, "num_attention_heads": 12},
+}
+UPDATE = ("--repeat", "2", "--longest", "1000", "--micro-batches", "8", "--rounds", "20")
+"""80 responses of up to 1,004 tokens."""
+
+
+def run() -> list[dict[str, Any]]:
+    if not torch.cuda.is_available():
+        raise NotRun("no GPU on this machine")
+    rows = [of_estimator(*size) for size in advantage.SIZES]
+    rows += [of_loss(*size, num_rollouts, d) for size in loss.SIZES for num_rollouts in loss.ROLLOUTS for d in DTYPES]
+    rows.append({"what": "loss by bin, operations for which the host waits", "number": waits_in_a_micro_batch()})
+    return rows + [of_update(name) for name in SHAPES]
+
+
+def of_estimator(num_responses: int, length: int) -> dict[str, Any]:
+    batch = outcome_batch(num_responses, length, advantage.NUM_ROLLOUTS, device="cuda")
+    names = ("grpo_vectorized", "daro")
+    functions = {name: partial(get_adv_estimator_fn(name), config=advantage.CONFIG, **batch) for name in names}
+    seconds = interleave(functions, 50, clock=cuda_clock)
+    drain_pass_rates()
+    row = {"what": f"estimator, {num_responses} x {length}", **milliseconds(seconds)}
+    return row | compare(seconds, "daro", "grpo_vectorized")
+
+
+def of_loss(num_responses: int, length: int, rounds: int, num_rollouts: int, dtype: torch.dtype) -> dict[str, Any]:
+    """The tensors of the mini-batch are on the device, which is where a micro-batch's are."""
+    row = loss.measure(num_responses, length, rounds, num_rollouts, True, "cuda", dtype)
+    return {"what": f"loss path, {num_responses} x {length}, G = {num_rollouts}, {dtype}"} | {
+        name: row[name] for name in row if name not in ("responses", "length", "G", "layout")
+    }
+
+
+def waits_in_a_micro_batch() -> int:
+    """0, or 1 if DARO's sum by bin, forward and backward, makes the host wait for the device."""
+    num_rollouts = 8
+    data, _ = loss_batch(64, 1024, num_rollouts, nested=False, device="cuda")
+    bin_loss = BinLoss(torch.ones(num_rollouts + 1, dtype=torch.float64, device="cuda"))
+    bins = torch.zeros(64, dtype=torch.int64, device="cuda")
+    token_loss, mask = data["old_log_probs"].clone().requires_grad_(), data["response_mask"].bool()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        bin_loss(token_loss, mask, bins, 1).backward()
+    except RuntimeError as error:
+        if "synchroniz" not in str(error):
+            raise
+        return 1
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    return 0
+
+
+def of_update(name: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer = build_tokenizer()
+        tokenizer.save_pretrained(folder)
+        heads = {"num_key_value_heads": 2, "vocab_size": 151936, "tie_word_embeddings": True}
+        special = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+        Qwen2ForCausalLM(Qwen2Config(**SHAPES[name], **heads, **special)).bfloat16().save_pretrained(folder)
+        row = update.measure(1, "--model", folder, *UPDATE, VERL_PLATFORM="")
+    return {"what": f"actor update, {name}", **{key: value for key, value in row.items() if key != "arguments"}}
+
+
+def aims(rows: list[dict[str, Any]]) -> list[Aim]:
+    def largest(what: str) -> float | None:
+        return max((row["ratio"] for row in rows if row["what"].startswith(what)), default=None)
+
+    waits = max((row["number"] for row in rows if "number" in row), default=None)
+    return [
+        Aim("GPU: estimator / grpo_vectorized", largest("estimator"), 1.0),
+        Aim("GPU: loss path / vanilla", largest("loss path"), 1.10),
+        Aim("GPU: waits of the host added to a micro-batch", waits, 0),
+        Aim("GPU: actor update / GRPO's", largest("actor update"), 1.01),
+    ]

@@ -1,0 +1,105 @@
+"""The loss of a mini-batch in one micro-batch, forward and backward, with DARO and with verl's plain ``vanilla``.
+
+DARO's side is all that it adds to an actor's update: counting the bins, the scale of each response, verl's loss summed
+by bin, and the bins' losses at the end. Milliseconds on one thread, float32. Memory: the peak of what is allocated on
+the way, its difference in tensors [responses, length] of float32.
+"""
+
+from functools import partial
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from verl.workers.config import McoreActorConfig, PolicyLossConfig
+from verl.workers.utils.losses import ppo_loss
+
+from benchmarks.cost.aims import Aim
+from benchmarks.cost.batches import loss_batch
+from benchmarks.cost.memory import peak_bytes
+from benchmarks.cost.timing import compare, cuda_clock, interleave, milliseconds
+from daro_verl.config import DaroConfig
+from daro_verl.workers.difficulty_weights import DifficultyWeights
+from daro_verl.workers.mini_batch import BINS_KEY, MiniBatch, Ranks
+from daro_verl.workers.policy_loss import DaroPolicyLossConfig, reweighted
+
+TITLE = "Loss path"
+SIZES = ((64, 1024, 60), (256, 3072, 12))
+"""Responses, length, rounds."""
+ROLLOUTS = (8, 64)
+
+
+def run() -> list[dict[str, Any]]:
+    torch.set_num_threads(1)
+    return [
+        measure(*size, num_rollouts, nested) for size in SIZES for num_rollouts in ROLLOUTS for nested in (True, False)
+    ]
+
+
+def measure(
+    num_responses: int,
+    length: int,
+    rounds: int,
+    num_rollouts: int,
+    nested: bool,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> dict[str, Any]:
+    data, log_probs = loss_batch(num_responses, length, num_rollouts, nested, device, dtype)
+    paths = {
+        "vanilla": partial(plain_path, actor_config(num_rollouts, daro=False), data, log_probs),
+        "daro": partial(daro_path, actor_config(num_rollouts), DifficultyWeights(num_rollouts), data, log_probs),
+    }
+    with one_rank():
+        seconds = interleave(paths, rounds, clock=cuda_clock if device == "cuda" else None)
+        peaks = {name: peak_bytes(path, device) for name, path in paths.items()}
+    row = {"responses": num_responses, "length": length, "G": num_rollouts, "layout": "nested" if nested else "padded"}
+    row |= milliseconds(seconds) | compare(seconds, "daro", "vanilla")
+    row |= {f"{name} peak MiB": peak / 2**20 for name, peak in peaks.items()}
+    return row | {"extra tensors": (peaks["daro"] - peaks["vanilla"]) / (4 * num_responses * length)}
+
+
+def actor_config(num_rollouts: int, daro: bool = True) -> McoreActorConfig:
+    options = {"base_loss_mode": "vanilla", "num_rollouts": num_rollouts, "options": DaroConfig().to_dict()}
+    policy_loss = DaroPolicyLossConfig(loss_mode="daro", daro=options) if daro else PolicyLossConfig()
+    return McoreActorConfig(rollout_n=num_rollouts, ppo_micro_batch_size_per_gpu=1, policy_loss=policy_loss)
+
+
+def plain_path(config: McoreActorConfig, data: Any, log_probs: torch.Tensor) -> torch.Tensor:
+    """verl's loss and its gradient for the log-probabilities, which is returned."""
+    leaf = log_probs.detach().requires_grad_()
+    loss, _ = ppo_loss(config, {"log_probs": leaf}, data)
+    loss.backward()
+    return leaf.grad
+
+
+def daro_path(
+    config: McoreActorConfig, weights: DifficultyWeights, data: Any, log_probs: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same with DARO, as its actor worker does it: gradient and ``L_k``."""
+    mini_batch = MiniBatch(data, weights, Ranks(None, True, 0, data.device or "cpu"))
+    with reweighted(mini_batch.bin_loss, data[BINS_KEY]):
+        gradient = plain_path(config, data, log_probs)
+    return gradient, mini_batch.losses(grad_norm=1.0)[0]
+
+
+class one_rank:
+    """A process group of this process alone, for the one broadcast of DARO's path; none if there is one already."""
+
+    def __enter__(self) -> None:
+        self.own = not dist.is_initialized()
+        if self.own:
+            backend = "nccl" if torch.cuda.is_available() else "gloo"
+            dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+
+    def __exit__(self, *_: Any) -> None:
+        if self.own:
+            dist.destroy_process_group()
+
+
+def aims(rows: list[dict[str, Any]]) -> list[Aim]:
+    ratio = max((row["ratio"] for row in rows), default=None)
+    extra = max((row["extra tensors"] for row in rows), default=None)
+    return [
+        Aim("loss path / vanilla, largest ratio", ratio, 1.10),
+        Aim("extra [responses, length] tensors at the peak", extra, 1.0),
+    ]

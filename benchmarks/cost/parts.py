@@ -1,0 +1,18 @@
+"""The parts of the benchmark, in the order of the report. Each is a module with ``TITLE``, ``run()`` and ``aims()``.
+
+``run()`` gives the rows of the part's table, dictionaries of column and value; it raises :class:`NotRun` where this
+machine cannot. ``aims(rows)`` compares them with their bounds.
+"""
+
+import importlib
+from types import ModuleType
+
+PARTS = ("advantage", "loss", "communication", "update", "step", "scale", "gpu")
+
+
+class NotRun(Exception):
+    """Why a part cannot run here, in plain words."""
+
+
+def module_of(part: str) -> ModuleType:
+    return importlib.import_module(f"benchmarks.cost.{part}")

@@ -1,0 +1,112 @@
+"""What grows with the job: DARO's own work on the driver and on a rank, and its messages, up to 100,000 ranks.
+
+*measured*: this machine, one thread, the package's code on made-up data. *arithmetic*: a collective of a few hundred
+bytes among ``n`` ranks takes ``2 log2(n)`` hops (a tree up and down) of :data:`HOP_US` microseconds, an assumption.
+A data-parallel rank is 8 ranks (tensor and pipeline parallel). A step has one million responses at most.
+"""
+
+import math
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from verl.trainer.ppo.core_algos import get_adv_estimator_fn
+
+from benchmarks.cost import advantage
+from benchmarks.cost.aims import Aim
+from benchmarks.cost.batches import loss_batch, outcome_batch
+from benchmarks.cost.loss import one_rank
+from benchmarks.cost.timing import interleave, milliseconds
+from daro_verl.driver import drain_pass_rates, last_counts
+from daro_verl.rollout.fields import NUM_RESPONSES_TAG, PASS_RATE_TAG, VERSION_FIELD
+from daro_verl.rollout.source import check_against_source
+from daro_verl.rollout.trajectories import check_version, staleness_by_bin
+from daro_verl.workers.difficulty_weights import DifficultyWeights
+from daro_verl.workers.metrics import step_metrics
+from daro_verl.workers.mini_batch import MiniBatch, Ranks
+
+TITLE = "Scale"
+RESPONSES = (2**14, 2**17, 2**20)
+LENGTH = 8
+"""Tokens: what is per token is in the part ``advantage``."""
+RANKS, RANKS_OF_A_REPLICA = (1_000, 10_000, 100_000), 8
+ROLLOUTS = (8, 64)
+HOP_US = 20.0
+ROUNDS = 5
+
+
+def run() -> list[dict[str, Any]]:
+    torch.set_num_threads(1)
+    driver = [row for num_responses in RESPONSES for row in of_driver(num_responses)]
+    ranks = [row for num_rollouts in ROLLOUTS for row in of_rank(num_rollouts)]
+    return driver + ranks + [collectives(num_ranks) for num_ranks in RANKS]
+
+
+def of_driver(num_responses: int) -> list[dict[str, Any]]:
+    """The estimator, and the look at what trajectories carry (V1), on a step's responses."""
+    batch = outcome_batch(num_responses, LENGTH, advantage.NUM_ROLLOUTS)
+    estimate = get_adv_estimator_fn("daro")
+    found = {"estimator": lambda: estimate(config=advantage.CONFIG, **batch)}
+    rows = [measured(found, responses=num_responses)]
+    drain_pass_rates()
+    keys = [f"{uid}_{row}_0" for row, uid in enumerate(batch["index"])]
+    counts = last_counts()
+    rated = ({PASS_RATE_TAG: counts[uid][0], NUM_RESPONSES_TAG: counts[uid][1]} for uid in batch["index"])
+    tags = [{**tag, VERSION_FIELD: 1, "min_global_steps": 1, "max_global_steps": 1} for tag in rated]
+
+    def look() -> None:
+        for tag in tags:
+            check_version(tag)
+        check_against_source(keys, tags, last_counts())
+        staleness_by_bin([0.0] * len(tags), tags, advantage.NUM_ROLLOUTS)
+
+    return [*rows, measured({"look at trajectories": look}, responses=num_responses)]
+
+
+def of_rank(num_rollouts: int) -> list[dict[str, Any]]:
+    """What a rank does once per optimizer step besides the loss, and what it sends to the driver."""
+    data, _ = loss_batch(num_rollouts, LENGTH, num_rollouts)
+    weights, ranks = DifficultyWeights(num_rollouts), Ranks(None, True, 0, "cpu")
+    metrics: dict[str, float] = {}
+
+    def step() -> None:
+        used, mini_batch = weights.weights(), MiniBatch(data, weights, ranks)
+        losses, _ = mini_batch.losses(1.0)
+        weights.step(losses, torch.ones(num_rollouts - 1))
+        metrics.update(step_metrics(mini_batch, used, losses, weights))
+
+    with one_rank():
+        rows = [measured({"rank, one optimizer step": step}, G=num_rollouts)]
+    message = pickle.dumps(metrics)
+    rows.append(measured({"driver, one rank's metrics": lambda: pickle.loads(message)}, G=num_rollouts))
+    return [rows[0], rows[1] | {"bytes": len(message)}] + [
+        {
+            "what": "driver, metrics of all data-parallel ranks",
+            "G": num_rollouts,
+            "ranks": num_ranks,
+            "ms": rows[1]["ms"] * num_ranks / RANKS_OF_A_REPLICA,
+            "bytes": len(message) * num_ranks // RANKS_OF_A_REPLICA,
+            "how": "measured x ranks",
+        }
+        for num_ranks in RANKS
+    ]
+
+
+def collectives(num_ranks: int) -> dict[str, Any]:
+    """Two all-reduces in the data-parallel group and one broadcast (half an all-reduce) to all, one step."""
+    hops = 2 * 2 * math.log2(num_ranks / RANKS_OF_A_REPLICA) + math.log2(num_ranks)
+    return {"what": "collectives of a step", "ranks": num_ranks, "ms": hops * HOP_US / 1000, "how": "arithmetic"}
+
+
+def measured(function: dict[str, Callable[[], object]], **columns: int) -> dict[str, Any]:
+    (name,) = function
+    (taken,) = milliseconds(interleave(function, ROUNDS)).values()
+    return {"what": name, **columns, "ms": taken, "how": "measured"}
+
+
+def aims(rows: list[dict[str, Any]]) -> list[Aim]:
+    """How far the estimator is from linear: its time per response at the largest batch over that at the smallest."""
+    per_response = [row["ms"] / row["responses"] for row in rows if row["what"] == "estimator"]
+    ratio = per_response[-1] / per_response[0] if per_response else None
+    return [Aim("estimator's time per response, 1M responses / 16k", ratio, 2.0)]

@@ -1,0 +1,57 @@
+"""The report: every part in it, "not run" where there is no figure, and nothing lost between parts."""
+
+import json
+
+import pytest
+
+from benchmarks.cost import communication, report, step
+from benchmarks.cost.parts import PARTS, module_of
+
+
+def result(rows: list[dict]) -> dict:
+    fixed = {"commit": "c", "machine": "m", "gpu": None, "load average": [1.0, 2.0], "not run": "no GPU here"}
+    return {"versions": {"verl": "0.9.1"}, "rows": rows, **fixed}
+
+
+def test_a_part_that_was_not_run_says_so(tmp_path):
+    (tmp_path / "gpu.json").write_text(json.dumps(result([])))
+    (tmp_path / "advantage.json").write_text(json.dumps(result([{"ratio": 0.5, "daro ms": 1.25}])))
+    (tmp_path / "advantage-before.json").write_text(json.dumps(result([{"ratio": 1.5}])))
+    report.write(tmp_path, tmp_path / "cost.md")
+    text = (tmp_path / "cost.md").read_text()
+    assert "not run: no GPU here" in text and "| 0.5 | 1.25 |" in text
+    assert "## Advantage estimator (before)" in text and "--label before" in text
+    assert "| estimator / grpo_vectorized, largest ratio | 1 | 0.5 | met |" in text
+    assert text.count("## ") == len(PARTS) + 1
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_has_aims_without_figures(part):
+    aims = module_of(part).aims([])
+    assert aims and all(aim.verdict == "not run" for aim in aims)
+
+
+def record(method: str, rank: int, number: int, sizes: list[int], reads: int) -> dict:
+    own = {"collectives": {"allreduce": sizes}, "reads": {"_local_scalar_dense": reads}}
+    return {"method": method, "rank": rank, "micro-batches": number, **own}
+
+
+def test_what_daro_adds_is_that_of_the_rank_that_adds_most():
+    records = [record("grpo", rank, n, [8] * n, 5 * n) for rank in (0, 1) for n in (1, 2)]
+    records += [
+        record("daro", rank, n, [8] * n + [72] * (2 - rank), 5 * n + 3 + rank) for rank in (0, 1) for n in (1, 2)
+    ]
+    rows = [{"layout": "x", **row} for row in communication.added(records)]
+    assert [(row["all-reduces"], row["bytes"], row["reads of a value"]) for row in rows] == [(2, 144, 4)] * 2
+    aims = {aim.what: aim.measured for aim in communication.aims(rows)}
+    assert aims["reads of a value more for a micro-batch more"] == 0
+
+
+def test_the_step_with_the_same_generation_takes_everything_else_as_measured():
+    def steps(gen: float, rest: float) -> list[dict[str, float]]:
+        return [dict.fromkeys(step.PHASES, 1.0) | {"gen": gen, "step": gen + rest}] * 3
+
+    rows = step.rows_of({"grpo": steps(4.0, 6.0), "daro": steps(8.0, 6.1)})
+    ratios = {row["phase"]: row["ratio"] for row in rows}
+    assert ratios["step"] == pytest.approx(1.41)
+    assert ratios[step.SAME_GENERATION] == pytest.approx(10.1 / 10)
