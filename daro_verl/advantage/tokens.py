@@ -28,6 +28,8 @@ class Tokens:
         if not tokens.is_nested:
             return cls(tokens)
         nested: Any = tokens  # torch's stubs know no offsets
+        if nested.lengths() is not None:  # a view that leaves values out between its rows
+            nested = nested.contiguous()
         return cls(nested.values(), nested.offsets())
 
     def with_values(self, values: torch.Tensor) -> "Tokens":
