@@ -8,7 +8,7 @@ THRESHOLDS = (200_000, 50, 100)
 def collect_seldom() -> None:
     """Ray's ``worker_process_setup_hook``: collect after 200,000 new objects instead of 700.
 
-    Each process makes about a million objects while it imports torch, transformers and verl, all of which stay:
-    looking through them again and again took an eighth of the time of the imports.
+    What a process makes while it imports torch, transformers and verl stays, and is looked through again and again:
+    importing the agent loop takes 9.2 CPU seconds with Python's own thresholds and 7.7 with these.
     """
     gc.set_threshold(*THRESHOLDS)

@@ -10,9 +10,9 @@ SECONDS_BETWEEN_LOOKS = 0.2
 def look_for_rollouts_often(replay_buffer: ModuleType) -> None:
     """Let the synchronous trainer see within 0.2 s that all its responses are there.
 
-    ``ReplayBuffer`` (verl 0.9.1) sleeps two seconds between two looks, and no option sets that; a step on this
-    platform generates for about one. The synchronous trainer takes all responses of the step, whenever it looks. The
-    asynchronous ones take what is there, so theirs stays as it is. Not needed once verl has an option.
+    ``ReplayBuffer`` (verl 0.9.1) sleeps two seconds between two looks, and no option sets that. The synchronous trainer
+    takes all responses of the step, whenever it looks. The asynchronous ones take what is there, so theirs stays as it
+    is. Not needed once verl has an option.
     """
 
     def init(wrapped, instance, args, kwargs):
