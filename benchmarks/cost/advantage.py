@@ -1,6 +1,6 @@
 """The advantage estimator on the driver, as verl calls it, against verl's own ``grpo`` and ``grpo_vectorized``.
 
-One thread. Milliseconds of one call on a batch of responses x length; ``G`` responses to a prompt.
+One thread. Milliseconds of processor time of one call on a batch of responses x length; ``G`` responses to a prompt.
 """
 
 from functools import partial
@@ -11,7 +11,7 @@ from verl.trainer.ppo.core_algos import get_adv_estimator_fn
 
 from benchmarks.cost.aims import Aim
 from benchmarks.cost.batches import outcome_batch
-from benchmarks.cost.timing import compare, interleave, milliseconds
+from benchmarks.cost.timing import compare, interleave, milliseconds, processor_clock
 from daro_verl.driver import drain_pass_rates
 
 TITLE = "Advantage estimator"
@@ -31,7 +31,8 @@ def run() -> list[dict[str, Any]]:
 def measure(num_responses: int, length: int) -> dict[str, Any]:
     batch = outcome_batch(num_responses, length, NUM_ROLLOUTS)
     functions = {name: partial(get_adv_estimator_fn(name), config=CONFIG, **batch) for name in ESTIMATORS}
-    seconds = interleave(functions, ROUNDS_OF_TOKENS.get(num_responses * length, FEWEST_ROUNDS))
+    rounds = ROUNDS_OF_TOKENS.get(num_responses * length, FEWEST_ROUNDS)
+    seconds = interleave(functions, rounds, clock=processor_clock)
     drain_pass_rates()
     row = {"responses": num_responses, "length": length, **milliseconds(seconds)}
     row["µs per response"] = 1000 * row["daro ms"] / num_responses

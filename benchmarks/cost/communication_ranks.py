@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     initialize_global_process_group_ray()
-    worker = build_worker(quickstart_model(), args.tp, args.pp)
+    worker = build_worker(quickstart_model(num_layers=2), args.tp, args.pp)
     rows = make_mini_batch(torch.Generator().manual_seed(0))
     found = []
     for name, update in updates(worker).items():

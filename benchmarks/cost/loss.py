@@ -1,8 +1,8 @@
 """The loss of a mini-batch in one micro-batch, forward and backward, with DARO and with verl's plain ``vanilla``.
 
 DARO's side is all that it adds to an actor's update: counting the bins, the scale of each response, verl's loss summed
-by bin, and the bins' losses at the end. Milliseconds on one thread, float32. Memory: the peak of what is allocated on
-the way, its difference in tensors [responses, length] of float32.
+by bin, and the bins' losses at the end. Milliseconds of processor time on one thread, float32. Memory: the peak of what
+is allocated on the way, its difference in tensors [responses, length] of float32.
 """
 
 from functools import partial
@@ -16,7 +16,7 @@ from verl.workers.utils.losses import ppo_loss
 from benchmarks.cost.aims import Aim
 from benchmarks.cost.batches import loss_batch
 from benchmarks.cost.memory import peak_bytes
-from benchmarks.cost.timing import compare, cuda_clock, interleave, milliseconds
+from benchmarks.cost.timing import compare, cuda_clock, interleave, milliseconds, processor_clock
 from daro_verl.config import DaroConfig
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from daro_verl.workers.mini_batch import BINS_KEY, MiniBatch, Ranks
@@ -50,7 +50,7 @@ def measure(
         "daro": partial(daro_path, actor_config(num_rollouts), DifficultyWeights(num_rollouts), data, log_probs),
     }
     with one_rank():
-        seconds = interleave(paths, rounds, clock=cuda_clock if device == "cuda" else None)
+        seconds = interleave(paths, rounds, clock=cuda_clock if device == "cuda" else processor_clock)
         peaks = {name: peak_bytes(path, device) for name, path in paths.items()}
     row = {"responses": num_responses, "length": length, "G": num_rollouts, "layout": "nested" if nested else "padded"}
     row |= milliseconds(seconds) | compare(seconds, "daro", "vanilla")

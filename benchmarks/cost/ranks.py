@@ -20,13 +20,13 @@ from tests.ranks.batch import NUM_ROLLOUTS
 from tests.ranks.workers import part_of_rank
 
 
-def quickstart_model() -> str:
-    """Folder of the quickstart's model with random weights, written by rank 0."""
+def quickstart_model(num_layers: int = 3) -> str:
+    """Folder of the quickstart's model with random weights, written by rank 0. Stages must divide the layers."""
     folder: list = [tempfile.mkdtemp() if dist.get_rank() == 0 else None]
     if dist.get_rank() == 0:
         tokenizer = build_tokenizer()
         tokenizer.save_pretrained(folder[0])
-        build_model(tokenizer).save_pretrained(folder[0])
+        build_model(tokenizer, num_layers=num_layers).save_pretrained(folder[0])
     dist.broadcast_object_list(folder, src=0)
     return folder[0]
 

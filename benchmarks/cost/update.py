@@ -15,7 +15,7 @@ from tests.ranks import matrix
 
 TITLE = "Actor update"
 MICRO_BATCHES = (1, 4)
-ROUNDS = 50
+ROUNDS = 30
 
 
 def run() -> list[dict[str, Any]]:
