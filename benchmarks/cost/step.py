@@ -19,7 +19,7 @@ from examples.quickstart.warm_start import warm_start
 
 TITLE = "Whole step of the quickstart's job"
 FOLDER = REPOSITORY / "outputs" / "cost"
-JOBS = ("grpo", "daro", "daro", "grpo")
+JOBS = ("grpo", "daro")
 STEPS, WARM_UP = 12, 2
 PHASES = ("gen", "old_log_prob", "adv", "update_actor", "update_weights", "step")
 SAME_GENERATION = "step, same generation"
