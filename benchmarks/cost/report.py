@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.cost.aims import Aim
@@ -76,5 +77,5 @@ def row_of(aim: Aim) -> dict[str, Any]:
 def show(found: dict[str, dict[str, Any]]) -> None:
     table = Table("aim", "at most", "measured", "", title="Cost of DARO")
     for aim in all_aims(found):
-        table.add_row(*map(shown, row_of(aim).values()))
+        table.add_row(*(escape(shown(value)) for value in row_of(aim).values()))
     Console(width=120).print(table)

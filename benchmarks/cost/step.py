@@ -2,14 +2,14 @@
 
 The job is verl's ``main_ppo`` with Ray, two Megatron ranks and two vLLM servers. Its generation takes the larger part
 of a step, differs with what is sampled, and is looked at every two seconds only: the difference between two jobs' whole
-steps is mostly that. DARO does nothing there, so the row "step, same generation" takes GRPO's median generation for
-both, and everything else as it was measured. A stopped part goes on after the last job that finished.
+steps is mostly that. DARO only adds a pass rate to each trajectory there, so the row "step, same generation" takes
+GRPO's median generation for both, and everything else as it was measured. A stopped part goes on after the last job that finished.
 """
 
 import subprocess
 import sys
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 from benchmarks.cost.aims import Aim
@@ -51,23 +51,17 @@ def seconds_of(metrics: dict[str, Any]) -> dict[str, float]:
 
 
 def rows_of(steps: dict[str, list[dict[str, float]]]) -> list[dict[str, Any]]:
-    """Medians over the steps of all jobs of a method, phase by phase."""
-    medians = {
-        method: {phase: median(step[phase] for step in own) for phase in PHASES} for method, own in steps.items()
-    }
-    for method, own in steps.items():
-        rest = median(step["step"] - step["gen"] for step in own)
-        medians[method][SAME_GENERATION] = medians["grpo"]["gen"] + rest
-    return [
-        {
-            "phase": phase,
-            "grpo s": medians["grpo"][phase],
-            "daro s": medians["daro"][phase],
-            "ratio": medians["daro"][phase] / medians["grpo"][phase],
-            "steps of each": min(map(len, steps.values())),
-        }
-        for phase in (*PHASES, SAME_GENERATION)
-    ]
+    """Medians and quartiles over the steps of all jobs of a method, phase by phase."""
+    usual_gen = median(step["gen"] for step in steps["grpo"])
+    rows = []
+    for phase in (*PHASES, SAME_GENERATION):
+        row: dict[str, Any] = {"phase": phase}
+        for method, own in steps.items():
+            values = [usual_gen + s["step"] - s["gen"] if phase == SAME_GENERATION else s[phase] for s in own]
+            low, middle, high = quantiles(values, n=4, method="inclusive")
+            row |= {f"{method} s": middle, f"{method} quartiles": [low, high], f"{method} steps": len(values)}
+        rows.append(row | {"ratio": row["daro s"] / row["grpo s"]})
+    return rows
 
 
 def aims(rows: list[dict[str, Any]]) -> list[Aim]:
