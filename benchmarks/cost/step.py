@@ -3,7 +3,8 @@
 The job is verl's ``main_ppo`` with Ray, two Megatron ranks and two vLLM servers. Its generation takes the larger part
 of a step, differs with what is sampled, and is looked at every two seconds only: the difference between two jobs' whole
 steps is mostly that. DARO only adds a pass rate to each trajectory there, so the row "step, same generation" takes
-GRPO's median generation for both, and everything else as it was measured. A stopped part goes on after the last job that finished.
+GRPO's median generation for both, and everything else as it was measured. A stopped part goes on after the last job
+that finished.
 """
 
 import subprocess
