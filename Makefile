@@ -12,15 +12,18 @@ $(error ROLLOUT: got '$(ROLLOUT)', expected vllm or sglang. Leave it out for vll
 endif
 QUICKSTART_VENV := $(if $(filter sglang,$(ROLLOUT)),$(SGLANG_VENV),$(VENV))
 
-.PHONY: quickstart test test-fast test-sglang lint clean
+.PHONY: quickstart test test-vllm test-fast test-sglang lint clean
 
 ## set up, warm-start a small model and train it with DARO through verl, without a GPU
 ## (GRPO=1: the GRPO baseline; ROLLOUT=sglang: SGLang servers)
 quickstart: $(QUICKSTART_VENV)/ready
 	$(QUICKSTART_VENV)/bin/python -m examples.quickstart --rollout $(ROLLOUT) $(if $(GRPO),--method grpo) $(ARGS)
 
-## set up, check the code and run all tests
-test: $(VENV)/ready lint
+## set up both environments, check the code and run all tests
+test: test-vllm test-sglang
+
+## everything but what needs SGLang
+test-vllm: $(VENV)/ready lint
 	$(BIN)/python -m pytest $(ARGS)
 
 ## the tests that start no engine

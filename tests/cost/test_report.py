@@ -47,11 +47,16 @@ def test_what_daro_adds_is_that_of_the_rank_that_adds_most():
     assert aims["reads of a value more for a micro-batch more"] == 0
 
 
-def test_the_step_with_the_same_generation_takes_everything_else_as_measured():
-    def steps(gen: float, rest: float) -> list[dict[str, float]]:
-        return [dict.fromkeys(step.PHASES, 1.0) | {"gen": gen, "step": gen + rest}] * 3
+def test_the_controlled_rows_take_out_generation_and_the_length_of_the_forward_pass():
+    def steps(gen: float, forward: float, update: float) -> list[dict[str, float]]:
+        rest = 1.0
+        seconds = {"gen": gen, "old_log_prob": forward, "update_actor": update, "step": gen + forward + update + rest}
+        return [dict.fromkeys(step.PHASES, 1.0) | seconds] * 3
 
-    rows = step.rows_of({"grpo": steps(4.0, 6.0), "daro": steps(8.0, 6.1)})
+    # An update of 3.03 s after a forward pass of 1.5 s is one of 2.02 s after GRPO's 1 s; a step 4 + 1 + 2.02 + 1.
+    rows = step.rows_of({"grpo": steps(4.0, 1.0, 2.0), "daro": steps(8.0, 1.5, 3.03)})
     ratios = {row["phase"]: row["ratio"] for row in rows}
-    assert ratios["step"] == pytest.approx(1.41)
-    assert ratios[step.SAME_GENERATION] == pytest.approx(10.1 / 10)
+    assert ratios["update_actor"] == pytest.approx(3.03 / 2)
+    assert ratios[step.CONTROLLED_UPDATE] == pytest.approx(2.02 / 2)
+    assert ratios["step"] == pytest.approx(13.53 / 8)
+    assert ratios[step.CONTROLLED_STEP] == pytest.approx(8.02 / 8)
