@@ -44,10 +44,9 @@ BRIDGES = (
     ("vllm.model_executor.layers.utils", vllm.keep_linear_weights),
     ("transformers.utils.import_utils", sglang.do_without_torchvision),
     ("sglang.srt.configs.utils", sglang.register_no_image_processors),
-    ("sglang.srt.utils.patch_torch", sglang.leave_pickled_tensors_alone),
+    ("sglang.srt.utils.common", sglang.send_tensors_by_value),
     ("sglang.srt.layers.logits_processor", sglang.do_not_pin_memory),
     ("sglang.srt.entrypoints.engine", sglang.start_processes_with_bridges),
-    ("verl.workers.rollout.sglang_rollout.sglang_rollout", sglang.share_tensors_by_name),
 )
 
 _hooks_are_set = False

@@ -4,6 +4,9 @@ SGLang runs on a CPU with the arguments of :mod:`rollout_overrides`; these are t
 same. Two of its imports have stand-ins (:mod:`stand_ins`).
 """
 
+import base64
+import io
+import pickle
 from types import ModuleType
 from typing import Any
 
@@ -55,24 +58,32 @@ class _TorchWithoutPinnedMemory:
         return self._torch.tensor(*args, **kwargs)
 
 
-def leave_pickled_tensors_alone(patch_torch: ModuleType) -> None:
-    """Keep torch's own pickling of tensors between processes.
+def send_tensors_by_value(common: ModuleType) -> None:
+    """Put tensors themselves into the messages that SGLang pickles, and not references to memory that is shared.
 
-    ``monkey_patch_torch_reductions`` renames the CUDA device of every pickled tensor, and finds none in a CPU tensor
-    (``IndexError``). Not needed once SGLang patches CUDA tensors only.
+    Training workers and SGLang's scheduler do not descend from each other, and torch shares CPU tensors in two ways.
+    By open files: both sides need one ``multiprocessing`` key, and Ray's actors have none in common. By name: through
+    a process of torch's that has one second to answer, which it misses on a busy machine ("Shared memory manager
+    connection has timed out"), and the job ends. Not needed once verl has a transfer to SGLang for platforms without
+    IPC, as it has for vLLM.
     """
-    patch_torch.monkey_patch_torch_reductions = lambda: None
+    common.MultiprocessingSerializer.serialize = staticmethod(_serialize)
 
 
-def share_tensors_by_name(rollout: ModuleType) -> None:
-    """Let processes that do not descend from each other share CPU tensors: training workers and SGLang's scheduler.
+def _serialize(obj: Any, output_str: bool = False) -> bytes | str:
+    """As ``MultiprocessingSerializer.serialize``; the same ``deserialize`` reads it."""
+    message = io.BytesIO()
+    _ByValue(message).dump(obj)
+    return base64.b64encode(message.getvalue()).decode() if output_str else message.getvalue()
 
-    torch's default passes open files, for which both sides need one ``multiprocessing`` key; Ray's actors have none in
-    common. Not needed once verl has a transfer to SGLang for platforms without IPC, as it has for vLLM.
-    """
-    import torch.multiprocessing
 
-    torch.multiprocessing.set_sharing_strategy("file_system")
+class _ByValue(pickle.Pickler):
+    """Each tensor as a copy, because pickle takes the whole storage of a view: Megatron's parameters share a buffer."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        import torch
+
+        return obj.detach().clone().__reduce_ex__(2) if isinstance(obj, torch.Tensor) else NotImplemented
 
 
 def start_processes_with_bridges(engine: ModuleType) -> None:

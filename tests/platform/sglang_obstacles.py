@@ -10,9 +10,9 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import psutil
 import torch
 import verl  # noqa: F401  (verl before its plugins)
-from torch.multiprocessing import reductions
 from verl.plugin.platform import PlatformRegistry
 
 from daro_verl.platform import bridges, sglang, stand_ins
@@ -44,20 +44,6 @@ def image_processors() -> dict:
     return {"before": before, "after": outcome(imported, "sglang.srt.configs")}
 
 
-def pickled_tensor(patch_torch) -> int:
-    """Length of a CPU tensor as SGLang pickles it, after it has patched torch."""
-    from sglang.srt.utils import MultiprocessingSerializer
-
-    patch_torch.monkey_patch_torch_reductions()
-    try:
-        return len(MultiprocessingSerializer.serialize(torch.ones(2)))
-    finally:
-        if hasattr(reductions, "_reduce_tensor_original"):
-            reductions.reduce_tensor = reductions._reduce_tensor_original
-            del reductions._reduce_tensor_original
-            reductions.init_reductions()
-
-
 def prompt_log_probs(logits_processor) -> list:
     """Temperatures of the tokens of two prompts, of which SGLang makes the metadata of their log-probabilities."""
     metadata = SimpleNamespace(
@@ -75,27 +61,58 @@ def targets(engine) -> list:
     return [f"{function.__module__}.{function.__name__}" for function in functions]
 
 
-def shared_tensor(_rollout) -> str:
-    """What a process that is no child of ``multiprocessing`` makes of a tensor of this one."""
-    from sglang.srt.utils import MultiprocessingSerializer
+def sent_tensor(common) -> dict:
+    """A view of much more, once verl's sync has changed torch: what an unrelated process makes of it, and its size."""
+    from sglang.srt.utils.patch_torch import monkey_patch_torch_reductions
 
-    tensor = torch.arange(3.0)
-    message = base64.b64encode(MultiprocessingSerializer.serialize(tensor)).decode()
-    return in_new_process(RECEIVE, message)
+    monkey_patch_torch_reductions()
+    view = torch.arange(1e6)[1:4]
+    message = common.MultiprocessingSerializer.serialize(view)
+    as_text = common.MultiprocessingSerializer.serialize(view, output_str=True)
+    return {
+        "received": in_new_process(RECEIVE, as_text),
+        "bytes": len(message),
+        "same": base64.b64decode(as_text) == message,
+    }
+
+
+def shared_tensor(common) -> str:
+    """What an unrelated process makes of a tensor that torch shares by open files, its own way."""
+    return in_new_process(RECEIVE, common.MultiprocessingSerializer.serialize(torch.arange(3.0), output_str=True))
+
+
+def shared_by_name_on_a_busy_machine(common) -> int:
+    """torch's other way, through a process that is stopped for a moment, as a busy machine stops it."""
+    strategy = torch.multiprocessing.get_sharing_strategy()
+    torch.multiprocessing.set_sharing_strategy("file_system")
+    kept = torch.ones(1).share_memory_()  # starts the process
+    helpers = [child for child in psutil.Process().children() if "torch_shm_manager" in child.name()]
+    try:
+        for helper in helpers:
+            helper.suspend()
+        return len(common.MultiprocessingSerializer.serialize(kept + 1)) * len(helpers)
+    finally:
+        for helper in helpers:
+            helper.resume()
+        torch.multiprocessing.set_sharing_strategy(strategy)
 
 
 def sglang_obstacles() -> dict:
     found = {"import": {"before": in_new_process(IMPORT)}}  # a package that failed to import cannot be tried again
     stand_ins.install()
     found["import"]["after"] = outcome(imported, "sglang.srt.utils.common")
+    common = sys.modules["sglang.srt.utils.common"]
     return found | {
         "torchvision": across("transformers.utils.import_utils", lambda m: m._is_package_available("torchvision")),
         "image_processors": image_processors(),
-        "pickled_tensor": across("sglang.srt.utils.patch_torch", pickled_tensor),
         "prompt_log_probs": across("sglang.srt.layers.logits_processor", prompt_log_probs),
         "kernels": imported("sglang.srt.mem_cache.memory_pool_host"),
         "targets": across("sglang.srt.entrypoints.engine", targets),
-        "shared_tensor": across("verl.workers.rollout.sglang_rollout.sglang_rollout", shared_tensor),
+        "shared": {
+            "by_files": outcome(shared_tensor, common),
+            "by_name": outcome(shared_by_name_on_a_busy_machine, common),
+        },
+        "sent_tensor": across("sglang.srt.utils.common", sent_tensor),
     }
 
 

@@ -37,11 +37,6 @@ def test_sglang_still_imports_cuda_kernels_for_its_host_memory(found):
     assert found["kernels"] == "sglang.srt.mem_cache.memory_pool_host"
 
 
-def test_sglang_still_cannot_pickle_tensors_of_the_cpu(found):
-    assert found["pickled_tensor"]["before"].startswith("IndexError")
-    assert found["pickled_tensor"]["after"] > 0
-
-
 def test_sglang_still_pins_memory_for_prompt_log_probs(found):
     assert found["prompt_log_probs"]["before"].startswith("RuntimeError")
     assert found["prompt_log_probs"]["after"] == [0.5, 1.0, 1.0]
@@ -61,5 +56,19 @@ def test_sglangs_processes_are_started_with_the_bridges(found):
 
 
 def test_torch_still_shares_tensors_among_related_processes_only(found):
-    assert "AuthenticationError" in found["shared_tensor"]["before"]
-    assert found["shared_tensor"]["after"] == "[0.0, 1.0, 2.0]"
+    assert "AuthenticationError" in found["shared"]["by_files"]
+
+
+def test_sharing_by_name_still_fails_where_torchs_helper_takes_more_than_a_second(found):
+    """Which is why the bridge does not choose it: it works in a test, and ends a long job."""
+    assert "Shared memory manager connection has timed out" in found["shared"]["by_name"]
+
+
+def test_sglang_still_cannot_send_tensors_of_the_cpu(found):
+    assert found["sent_tensor"]["before"].startswith("IndexError")
+
+
+def test_a_tensor_is_sent_by_value_and_without_what_it_is_a_view_of(found):
+    sent = found["sent_tensor"]["after"]
+    assert sent["received"] == "[1.0, 2.0, 3.0]" and sent["same"]
+    assert sent["bytes"] < 2000  # the storage has 4,000,000
