@@ -24,7 +24,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "python -m benchmarks.convergence", description=benchmarks.convergence.__doc__, formatter_class=text
     )
     parser.add_argument("--study", nargs="+", choices=[*STUDIES, "all"], default=["main"], metavar="NAME")
-    parser.add_argument("--quick", action="store_true", help="2 seeds, 30 rounds: about 5 minutes on 2 cores")
+    parser.add_argument("--quick", action="store_true", help="2 seeds, 30 rounds: under 5 minutes on 2 cores")
     parser.add_argument("--out", type=Path, default=Path("outputs/convergence"), help="warm starts and runs")
     parser.add_argument("--results", type=Path, help="tables and figures; quick runs leave them in OUT")
     parser.add_argument("--processes", type=int, default=2, help="0 runs in this one")

@@ -39,11 +39,15 @@ def make_warm_start(run: Run, folder: Path) -> None:
 
 def execute(run: Run, folder: Path, commit: str = "unknown") -> None:
     """Train and keep the result, with the commit that it is of."""
-    begin = time.monotonic()
+    begin, processor_begin = time.monotonic(), time.process_time()
     model = Decoder()
     model.load_state_dict(torch.load(run.warm_start_file(folder)))
     record = train(model, run)
-    about = {"settings": run.settings(), "seconds": time.monotonic() - begin, "commit": commit}
+    seconds = {
+        "seconds": time.monotonic() - begin,
+        "processor_seconds": time.process_time() - processor_begin,  # one thread: its seconds on an idle core
+    }
+    about = {"settings": run.settings(), **seconds, "commit": commit}
     save(run.file(folder), record.arrays(), about)
 
 

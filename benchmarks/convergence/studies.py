@@ -159,6 +159,9 @@ STUDIES: dict[str, Study] = {
                 DARO_BATCH,
                 daro("batch share, mean one", **SHARED),
                 daro("batch share, mean one, first loss, average", **SHARED, **INFORMED),
+                batch("default, raw weights", weight_scale="raw"),
+                batch("default, signal of the batch", loss_signal="batch"),
+                batch("default, constant start", weight_start="constant"),
                 UNIFORM_BATCH,
                 INVERSE_VARIANCE_BATCH,
                 CLOSED_FORM_BATCH,
@@ -166,6 +169,13 @@ STUDIES: dict[str, Study] = {
             ),
             regimes=LONG,
             learning_rates=(1e-3, 2e-3),
+        ),
+        Study(
+            "confirmation",
+            "Do the defaults, which seeds 0 to 4 chose, hold on seeds that chose nothing?",
+            (GRPO, DR_GRPO, LIPO, DAPO, UNIFORM_BATCH, DARO, DARO_BATCH),
+            learning_rates=(1e-3, 2e-3),
+            seeds=tuple(range(5, 10)),
         ),
         Study(
             "refined",

@@ -47,9 +47,9 @@ class DifficultyWeights:
         self.version = 0
         """Number of updates so far: one per optimizer step of the model."""
         pass_rate = torch.arange(1, num_rollouts).double() / num_rollouts
-        start = (self.config.weight_init * self.weighting.bin_weights(pass_rate)).log()
+        self._start = (self.config.weight_init * self.weighting.bin_weights(pass_rate)).log()
         # One scalar parameter per bin: torch's Adam leaves a parameter without gradient, and its state, alone.
-        self._log_weights = [value.clone().requires_grad_() for value in start]
+        self._log_weights = [value.clone().requires_grad_() for value in self._start]
         self._adam = torch.optim.Adam(self._log_weights, lr=self.config.weight_lr)
         self.num_updates = torch.zeros(num_rollouts - 1, dtype=torch.float64)
         """[G-1], how often each bin was present."""
@@ -134,7 +134,8 @@ class DifficultyWeights:
         elif self.config.not_positive == "absolute":
             signal = signal.abs()
         if self.config.weight_start == "first_loss":
-            first = present & (self.num_updates == 1)
+            # With "skip" the first loss that may move the weight, which need not be the first one.
+            first = present & (self._untouched() if self.config.not_positive == "skip" else self.num_updates == 1)
             self._set(self._minimiser(signal), first)
             present = present & ~first
         gradient = self.weights() * signal - 1.0
@@ -144,6 +145,11 @@ class DifficultyWeights:
         with torch.no_grad():
             for log_weight in self._log_weights:
                 log_weight.clamp_(math.log(self.config.weight_min), math.log(self.config.weight_max))
+
+    def _untouched(self) -> torch.Tensor:
+        """[G-1] bool, the bins whose weight is where it began and was never moved by Adam."""
+        never = torch.tensor([not self._adam.state.get(log_weight) for log_weight in self._log_weights])
+        return never & (torch.stack(self._log_weights).detach() == self._start)
 
     def _minimiser(self, losses: torch.Tensor) -> torch.Tensor:
         """``1 / L_k`` within the clamps, ``weight_max`` where ``L_k <= 0``."""

@@ -110,6 +110,13 @@ def test_a_weight_can_start_at_the_minimiser_of_its_first_loss():
     assert weights.weights().tolist() == pytest.approx([4 * math.exp(-0.05), 100, 100])
 
 
+def test_a_weight_that_skips_starts_at_the_minimiser_of_its_first_positive_loss():
+    weights = paper(2, weight_start="first_loss", not_positive="skip")
+    for loss, weight in ((-0.1, 1), (0.0, 1), (0.25, 4), (0.5, 4 * math.exp(-0.05))):  # start, start, 1/0.25, Adam
+        weights.step(torch.tensor([loss]), torch.tensor([True]))
+        assert weights.weights().tolist() == pytest.approx([weight])
+
+
 def test_the_signal_can_be_the_average_of_the_losses():
     weights = paper(2, loss_signal="average", weight_lr=0.1, loss_ema_decay=0.5)
     plain = paper(2, weight_lr=0.1)
