@@ -1,6 +1,6 @@
 # Sourced by the recipes: the knobs that all models share, and the job itself.
 
-# paper: daro, and the baselines grpo, dapo, dr_grpo, lipo. Sets algorithm.adv_estimator=daro and the settings in
+# paper: daro, its literal form daro_paper, and the baselines grpo, dapo, dr_grpo, lipo. Sets algorithm.adv_estimator=daro and the settings in
 # daro_verl/recipes/methods.py, so that every method logs the same figures. algorithm.daro.weighting
 METHOD=${METHOD:-daro}
 # judgement: engine of the rollout servers, vllm or sglang. actor_rollout_ref.rollout.name
@@ -29,7 +29,7 @@ BATCH=${BATCH:-128}
 MINI_BATCH=${MINI_BATCH:-64}
 # family: responses to a prompt, the paper's G. actor_rollout_ref.rollout.n
 ROLLOUTS=${ROLLOUTS:-8}
-# family: sampling temperature in training. actor_rollout_ref.rollout.temperature
+# judgement: sampling temperature in training, verl's default. actor_rollout_ref.rollout.temperature
 TEMPERATURE=${TEMPERATURE:-1.0}
 # family: learning rate of the model. actor_rollout_ref.actor.optim.lr
 LR=${LR:-1e-6}
@@ -58,7 +58,8 @@ STEPS=${STEPS:-500}
 SAVE_EVERY=${SAVE_EVERY:-20}
 # judgement: checkpoints that are kept. trainer.max_actor_ckpt_to_keep
 KEEP=${KEEP:-2}
-# judgement: auto goes on from the last checkpoint in OUTPUT; disable starts again. trainer.resume_mode
+# judgement: auto goes on from the last checkpoint in OUTPUT; disable refuses an OUTPUT that has one.
+# trainer.resume_mode
 RESUME=${RESUME:-auto}
 # judgement: steps between validations. trainer.test_freq
 TEST_EVERY=${TEST_EVERY:-20}

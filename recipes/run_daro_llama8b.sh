@@ -18,7 +18,7 @@ MODEL=${MODEL:-models/llama-3.1-8b-plain}
 TRAIN_FILES=${TRAIN_FILES:-data/plain/train.parquet}
 # paper: six benchmarks. judgement: asked with the same plain prompt. data.val_files
 VAL_FILES=${VAL_FILES:-data/plain/test.parquet}
-# family: longest prompt, in tokens; longer ones are left out. data.max_prompt_length
+# judgement: longest prompt, in tokens; longer ones in TRAIN_FILES are left out. data.max_prompt_length
 MAX_PROMPT=${MAX_PROMPT:-1024}
 # judgement: longest response, in tokens, as DARS on MATH. data.max_response_length
 MAX_RESPONSE=${MAX_RESPONSE:-3072}

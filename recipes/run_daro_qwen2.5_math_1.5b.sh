@@ -18,7 +18,7 @@ MODEL=${MODEL:-models/qwen2.5-math-1.5b-16k}
 TRAIN_FILES=${TRAIN_FILES:-data/train.parquet}
 # paper: six benchmarks. family: asked with the same think prompt. data.val_files
 VAL_FILES=${VAL_FILES:-data/test.parquet}
-# family: longest prompt, in tokens; longer ones are left out. data.max_prompt_length
+# family: longest prompt, in tokens; longer ones in TRAIN_FILES are left out. data.max_prompt_length
 MAX_PROMPT=${MAX_PROMPT:-1024}
 # family: longest response, in tokens. data.max_response_length
 MAX_RESPONSE=${MAX_RESPONSE:-8192}

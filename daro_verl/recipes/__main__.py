@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
             smoke.build(values)
         planned = plan(values, arguments)
         if not values["DRY_RUN"]:
-            output.claim(values)
+            output.claim(values, arguments)
     except DaroError as error:
         print(error, file=sys.stderr)
         return 2
@@ -75,7 +75,7 @@ def plan(values: Values, extra: Sequence[str]) -> Plan:
     layout, remarks = layout_problems(job, found.shape)
     refused, warnings = problems_of(config)
     problems = number_problems(job) + layout + memory_problems(job, memory, gpu) + found.problems
-    problems += refused + output.problems_of(values) + _cluster_problems(values)
+    problems += refused + output.problems_of(values, extra, config) + _cluster_problems(values)
     problems += smoke.problems_of(values, config, without(platform, extra))
     problems += [] if values["DRY_RUN"] else found.missing + software.missing(values)
     if problems:
@@ -84,7 +84,7 @@ def plan(values: Values, extra: Sequence[str]) -> Plan:
 
 
 def _cluster_problems(values: Values) -> list[str]:
-    if values["NNODES"] == 1 or values["RAY_ADDRESS"] is not None or values["DRY_RUN"]:
+    if values["NNODES"] == 1 or values["RAY_ADDRESS"] is not None:
         return []
     fix = "`ray start` on every node (docs/recipes/), then RAY_ADDRESS=auto on the first one"
     return [got_expected_fix("NNODES", values["NNODES"], "1, or the RAY_ADDRESS of a cluster", fix)]

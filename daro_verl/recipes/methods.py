@@ -4,15 +4,16 @@ All of them run through DARO's estimator, whose losses and gradients equal those
 (``docs/weightings.md``), so that all log the same figures. Common to all: ``algorithm.adv_estimator=daro``, token mean,
 no KL term, no critic.
 
-=========  ======================================================================================================
+========== =====================================================================================================
 method     source of its settings
-=========  ======================================================================================================
+========== =====================================================================================================
 daro       arXiv 2510.09001; its clip values are not known, so GRPO's; options of the weights are the package's defaults
+daro_paper the same with the options that the paper's literal form has (``algorithm.daro.weighting=paper``)
 grpo       arXiv 2402.03300 with verl's token mean; no KL term, as in the paper's family
 dapo       arXiv 2503.14476: clip-higher, dynamic sampling on accuracy, overlong penalty; dual clip 10 as its scripts
 dr_grpo    arXiv 2503.20783: no division by the standard deviation, a constant in place of the number of tokens
 lipo       Lite PPO, arXiv 2508.08221: mean of the prompt, standard deviation of the batch, token mean
-=========  ======================================================================================================
+========== =====================================================================================================
 """
 
 from dataclasses import dataclass, field
@@ -46,6 +47,7 @@ _OVERLONG = {
 
 METHODS = {
     "daro": Method(weighting=None),
+    "daro_paper": Method("paper"),
     "grpo": Method("grpo"),
     "dapo": Method("dapo", clip=(0.2, 0.28, 10.0), settings={**_DYNAMIC_SAMPLING, **_OVERLONG}, overlong=True),
     "dr_grpo": Method("dr_grpo"),

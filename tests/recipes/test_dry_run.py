@@ -42,6 +42,7 @@ SYMMETRIC = {
 }
 ONE_METHOD = {
     "daro": {**SYMMETRIC, "algorithm.daro": None},
+    "daro_paper": {**SYMMETRIC, "algorithm.daro": {"weighting": "paper"}},
     "grpo": {**SYMMETRIC, "algorithm.daro": {"weighting": "grpo"}},
     "dr_grpo": {**SYMMETRIC, "algorithm.daro": {"weighting": "dr_grpo"}},
     "lipo": {**SYMMETRIC, "algorithm.daro": {"weighting": "lipo"}},
@@ -152,13 +153,11 @@ def test_packages_that_are_not_installed_are_named():
     )
 
 
-def test_an_output_of_another_run_is_refused(dry_run, tmp_path):
-    from daro_verl.recipes import output
-
-    output.claim(dry_run(SCRIPTS[0], OUTPUT=str(tmp_path)).values)
-    assert dry_run(SCRIPTS[0], OUTPUT=str(tmp_path), STEPS="900")
-    with pytest.raises(DaroRecipeError, match="OUTPUT: got .*METHOD daro.*expected 'one with METHOD grpo|METHOD grpo"):
-        dry_run(SCRIPTS[0], OUTPUT=str(tmp_path), METHOD="grpo")
+@pytest.mark.parametrize("nodes", [{"DRY_RUN": "0"}, {"DRY_RUN": "1"}])
+def test_several_nodes_want_a_cluster_in_a_dry_run_too(dry_run, nodes):
+    with pytest.raises(DaroRecipeError, match="NNODES: got 2, expected 1, or the RAY_ADDRESS of a cluster"):
+        dry_run(SCRIPTS[0], NNODES="2", **nodes)
+    assert dry_run(SCRIPTS[0], NNODES="2", RAY_ADDRESS="auto").job.world == 16
 
 
 def test_each_attempt_has_a_log_of_its_own(dry_run, tmp_path):
