@@ -7,7 +7,7 @@ solved) teach nothing; the learnable weights belong to ``k = 1 .. G-1``. Tensors
 
 import torch
 
-from daro_verl.advantage.tokens import Tokens
+from daro_verl.advantage.tokens import TrainingTokens
 
 
 def bin_of_pass_rate(pass_rate: torch.Tensor, num_rollouts: int) -> torch.Tensor:
@@ -27,21 +27,21 @@ def bin_label(k: int, num_rollouts: int) -> str:
 
 
 def response_bins(
-    returns: torch.Tensor, response_mask: torch.Tensor | Tokens, num_rollouts: int
+    returns: torch.Tensor, response_mask: torch.Tensor | TrainingTokens, num_rollouts: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The bin of every response and whether it is a success, from what the estimator wrote on its tokens.
 
     Args:
         returns: [num_responses, response_length], on response tokens the pass rate of the prompt, negative where the
             response failed. Padded, or nested as the mask is.
-        response_mask: [num_responses, response_length], 1 on tokens that train.
+        response_mask: [num_responses, response_length], 1 on tokens that train; or what was found in it.
         num_rollouts: ``G``.
 
     Returns:
         ``(bins, success)``, [num_responses] int64 and bool; rows without a token that trains (padding) are in bin 0,
         which teaches nothing.
     """
-    rates, trains = Tokens.of(returns), Tokens.of(response_mask).num_ones > 0
-    # All tokens of a response carry the same rate, so those that do not train need not be left out.
-    bins = bin_of_pass_rate(rates.largest_size(), num_rollouts)
-    return torch.where(trains, bins, 0), trains & (rates.sum() > 0)
+    if isinstance(response_mask, torch.Tensor):
+        response_mask = TrainingTokens.of(response_mask)
+    signed_rate = response_mask.value(returns)
+    return bin_of_pass_rate(signed_rate.abs(), num_rollouts), signed_rate > 0

@@ -1,53 +1,55 @@
-"""One value per token of each response, in the two layouts in which verl hands them over, and sums over a response."""
+"""Which tokens of each response train, in the two layouts in which verl hands them over."""
 
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Union
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 
 @dataclass(frozen=True)
-class Tokens:
-    """Padded or nested values of tokens. Nested ones are reduced as they are: padding them, and even asking a nested
-    tensor for its values, costs more than the arithmetic of a mini-batch.
+class TrainingTokens:
+    """How many tokens of each response train, and the first of them.
+
+    What the estimator writes is the same on all of a response's tokens that train, so one of them says what it wrote:
+    the mask is the only column that is read in full. Nothing here waits for a device.
 
     Attributes:
-        values: [num_responses, response_length]; of a nested (jagged) tensor [all tokens], one response after another.
-        offsets: [num_responses + 1] int64, where each response begins in flat values; None if padded.
+        number: [num_responses] int64.
+        first: [num_responses] int64, its place among all tokens, one response after another; any place where none
+            trains.
     """
 
-    values: torch.Tensor
-    offsets: torch.Tensor | None = None
+    number: torch.Tensor
+    first: torch.Tensor
 
     @classmethod
-    def of(cls, tokens: Union[torch.Tensor, "Tokens"]) -> "Tokens":
-        """A padded or nested tensor as it is; of what is ``Tokens`` already, itself."""
-        if isinstance(tokens, Tokens):
-            return tokens
-        if not tokens.is_nested:
-            return cls(tokens)
-        nested: Any = tokens  # torch's stubs know no offsets
-        if nested.lengths() is not None:  # a view that leaves values out between its rows
-            nested = nested.contiguous()
-        return cls(nested.values(), nested.offsets())
+    def of(cls, response_mask: torch.Tensor) -> "TrainingTokens":
+        """Args:
+        response_mask: [num_responses, response_length] zeros and ones of any type, padded or nested (jagged).
+        """
+        ones, offsets = _flat(response_mask)
+        before = torch.zeros(len(ones) + 1, dtype=torch.int64, device=ones.device)  # ones before each token
+        torch.cumsum(ones, 0, dtype=torch.int64, out=before[1:])
+        bounds = before[offsets]
+        first = torch.searchsorted(before, bounds[:-1] + 1) - 1
+        return cls(bounds.diff(), first.clamp(max=len(ones) - 1))
 
-    def with_values(self, values: torch.Tensor) -> "Tokens":
-        return replace(self, values=values)
+    def value(self, tokens: torch.Tensor) -> torch.Tensor:
+        """[num_responses], what ``tokens`` has on the first token that trains; 0 for a response without one.
 
-    def sum(self) -> torch.Tensor:
-        """[num_responses], of values in floating point (nested) or of any type (padded)."""
-        if self.offsets is None:
-            return self.values.sum(dim=-1)
-        return torch.segment_reduce(self.values, "sum", offsets=self.offsets, unsafe=True, initial=0.0)
+        Args:
+            tokens: [num_responses, response_length], padded or nested as the mask was.
+        """
+        values, _ = _flat(tokens)
+        return torch.where(self.number > 0, values[self.first], 0)
 
-    def largest_size(self) -> torch.Tensor:
-        """[num_responses], the maximum of ``|value|``, values in floating point; 0 for a response without a token."""
-        if self.offsets is None:
-            return self.values.abs().amax(dim=-1)
-        return torch.segment_reduce(self.values.abs(), "max", offsets=self.offsets, unsafe=True, initial=0.0)
 
-    @cached_property
-    def num_ones(self) -> torch.Tensor:
-        """[num_responses] float64, of a mask of zeros and ones of any type."""
-        return (self.sum() if self.offsets is None else self.with_values(self.values.float()).sum()).double()
+def _flat(tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """All tokens one response after another, and [num_responses + 1] where each response begins, then the end."""
+    if not tokens.is_nested:
+        num_responses, length = tokens.shape
+        return tokens.reshape(-1), torch.arange(num_responses + 1, device=tokens.device) * length
+    nested: Any = tokens  # torch's stubs know no offsets
+    if nested.lengths() is not None:  # a view that leaves values out between its rows
+        nested = nested.contiguous()
+    return nested.values(), nested.offsets()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from daro_verl.advantage.tokens import Tokens
+from daro_verl.advantage.tokens import TrainingTokens
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def count_bins(
     bins: torch.Tensor,
     success: torch.Tensor,
     advantages: torch.Tensor,
-    response_mask: torch.Tensor | Tokens,
+    response_mask: torch.Tensor | TrainingTokens,
     num_rollouts: int,
 ) -> BinCounts:
     """Count this rank's part of a mini-batch.
@@ -58,14 +58,15 @@ def count_bins(
     Args:
         bins: [num_responses] int64, ``k`` of each response.
         success: [num_responses] bool.
-        advantages: [num_responses, response_length], padded or nested, as the mask is.
-        response_mask: [num_responses, response_length], 1 on tokens that train.
+        advantages: [num_responses, response_length], padded or nested as the mask is; the same on all of a response's
+            tokens that train.
+        response_mask: [num_responses, response_length], 1 on tokens that train; or what was found in it.
         num_rollouts: ``G``.
     """
-    mask = Tokens.of(response_mask)
-    tokens, responses = mask.num_ones, (mask.num_ones > 0).double()
-    on_tokens = torch.where(mask.values.bool(), Tokens.of(advantages).values, 0.0).double()
-    advantage = mask.with_values(on_tokens).sum()
-    rows = torch.stack([tokens, responses, tokens * success, responses * success, advantage])
+    if isinstance(response_mask, torch.Tensor):
+        response_mask = TrainingTokens.of(response_mask)
+    tokens, responses = response_mask.number.double(), (response_mask.number > 0).double()
+    advantage = response_mask.value(advantages).double()
+    rows = torch.stack([tokens, responses, tokens * success, responses * success, tokens * advantage])
     sums = torch.zeros(5, num_rollouts + 1, dtype=torch.float64, device=bins.device)
     return BinCounts(sums.scatter_add_(1, bins.expand(5, -1), rows))

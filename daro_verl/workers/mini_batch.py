@@ -13,7 +13,7 @@ import torch.distributed as dist
 from tensordict import TensorDict
 
 from daro_verl.advantage.bins import response_bins
-from daro_verl.advantage.tokens import Tokens
+from daro_verl.advantage.tokens import TrainingTokens
 from daro_verl.workers.bin_counts import BinCounts, count_bins
 from daro_verl.workers.bin_loss import BinLoss
 from daro_verl.workers.difficulty_weights import DifficultyWeights
@@ -72,10 +72,10 @@ class MiniBatch:
                 [num_responses, response_length].
         """
         self.ranks = ranks
-        mask = Tokens.of(data["response_mask"])
-        bins, success = response_bins(data["returns"], mask, weights.num_rollouts)
+        trains = TrainingTokens.of(data["response_mask"])
+        bins, success = response_bins(data["returns"], trains, weights.num_rollouts)
         data[BINS_KEY] = bins
-        counts = count_bins(bins, success, data["advantages"], mask, weights.num_rollouts).values.to(ranks.device)
+        counts = count_bins(bins, success, data["advantages"], trains, weights.num_rollouts).values.to(ranks.device)
         self.counts = BinCounts(ranks.add_up(counts))
         self.scale = weights.response_scale(self.counts.tokens)
         self.bin_loss = BinLoss(self.scale)
