@@ -23,7 +23,13 @@ def rewards(values: list[float]) -> torch.Tensor:
 
 def test_the_last_output_stands_for_its_session():
     assert final_rows(KEYS).tolist() == [2, 1, 2, 3, 2, 5]
-    assert final_rows(["pad0_x_0_0", "pad0_x_1_0", "u_0_10", "u_0_9"]).tolist() == [0, 1, 2, 2]
+    assert final_rows(["pad0_0_0", "pad0_1_0", "u_0_10", "u_0_9"]).tolist() == [0, 1, 2, 2]
+
+
+def test_single_outputs_need_no_rows():
+    """verl's keys are unique, and its padding's are of the same form: sessions of one output each."""
+    assert final_rows(["a_0_0", "a_1_0", "pad0_0_0", "pad0_1_0"]) is None
+    assert final_rows(["a_0_0", "a_1_10"]).tolist() == [0, 1]  # output 10 is not output 0
 
 
 @pytest.mark.parametrize("key", ["a", "a_0_x", "_1"])
@@ -55,9 +61,8 @@ def test_an_output_without_tokens_does_not_remove_its_session():
 
 
 def test_single_outputs_are_the_plain_case():
-    keys = [f"a_{i}_0" for i in range(6)]
     plain = advantage_of_groups(prompt_groups(rewards(REWARDS), MASK, INDEX), MASK)
-    once = advantage_of_groups(prompt_groups(rewards(REWARDS), MASK, INDEX, final_row=final_rows(keys)), MASK)
+    once = advantage_of_groups(prompt_groups(rewards(REWARDS), MASK, INDEX, final_row=torch.arange(6)), MASK)
     assert all(torch.equal(a, b) for a, b in zip(plain, once, strict=True))
 
 
