@@ -43,7 +43,7 @@ def measure(num_servers: int, num_rollouts: int, num_rounds: int, warm_up: int) 
         exchange_after_sync(job, step)
         exchange_of(job).wait()
         confirmed_ms.append(1000 * (time.perf_counter() - start))
-        metrics = step_log.drain() | exchange_of(job).finished()
+        metrics = step_log.drain() | exchange_of(job).settle()
         trainer_ms.append(metrics["daro/exchange/milliseconds"])
         assert metrics["daro/exchange/confirmed"] == num_servers
     for handle in (job.actor, *job.servers):

@@ -18,7 +18,7 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     """The very snapshot that is held already."""
     OLDER = "older"
-    """Sent before the one that is held."""
+    """Sent before the one that is held, and not that of the served model."""
     CONFLICT = "conflict"
     """The version and step of the one that is held, with other content: the first stays."""
     MALFORMED = "malformed"
@@ -31,10 +31,12 @@ class Receipt:
     Attributes:
         outcome: what became of it.
         digest: of the snapshot that the server shows now; None if it shows none.
+        is_first: whether the server held none before: it is new, or was started again.
     """
 
     outcome: Outcome
     digest: str | None
+    is_first: bool = False
 
 
 class Holder:
@@ -50,7 +52,8 @@ class Holder:
         """
         self.name = name
         self.global_step: int | None = None
-        """Label of the model that the server serves, as verl told it; None before the first weight sync."""
+        """Label of the model that the server serves, as verl told it; None before the first weight sync, and while the
+        server sleeps or gets new weights."""
         self._newest: Snapshot | None = None
         self.received_at = 0.0
         """Unix time at which the newest snapshot came."""
@@ -61,8 +64,8 @@ class Holder:
         newest = self._newest
         return newest if newest is not None and newest.global_step == self.global_step else None
 
-    def serve(self, global_step: int) -> None:
-        """From now on the server serves the model with this label."""
+    def serve(self, global_step: int | None) -> None:
+        """From now on the server serves the model with this label; None: no model."""
         self.global_step = global_step
 
     def receive(self, message: bytes) -> Receipt:
@@ -72,7 +75,7 @@ class Holder:
         except DaroSnapshotError as error:
             logger.error("%s keeps its difficulty weights: %s", self.name, error)
             return self._receipt(Outcome.MALFORMED)
-        outcome = self._compare(snapshot)
+        outcome, is_first = self._compare(snapshot), self._newest is None
         if outcome is Outcome.ACCEPTED:
             self._newest, self.received_at = snapshot, time.time()
         else:
@@ -81,18 +84,20 @@ class Holder:
             level = logging.ERROR if outcome is Outcome.CONFLICT else logging.WARNING
             got, kept = _named(snapshot), _named(held)
             logger.log(level, "%s left out difficulty weights (%s): got %s, keeps %s.", self.name, outcome, got, kept)
-        return self._receipt(outcome)
+        return self._receipt(outcome, is_first)
 
     def _compare(self, snapshot: Snapshot) -> Outcome:
         held = self._newest
         if held is None or snapshot.order > held.order:
             return Outcome.ACCEPTED
+        if snapshot.global_step == self.global_step != held.global_step:  # what is held was never of this job's models
+            return Outcome.ACCEPTED
         if snapshot.order < held.order:
             return Outcome.OLDER
         return Outcome.DUPLICATE if snapshot == held else Outcome.CONFLICT
 
-    def _receipt(self, outcome: Outcome) -> Receipt:
-        return Receipt(outcome, self.snapshot.digest() if self.snapshot else None)
+    def _receipt(self, outcome: Outcome, is_first: bool = False) -> Receipt:
+        return Receipt(outcome, self.snapshot.digest() if self.snapshot else None, is_first)
 
 
 def _named(snapshot: Snapshot) -> str:

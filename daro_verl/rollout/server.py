@@ -14,8 +14,9 @@ from daro_verl.wrapping import arguments, wrap
 class DifficultyServer:
     """Mixed into verl's server class, before it: keeps the snapshot of the model that the server serves.
 
-    Both engines' servers have ``set_global_steps``, ``generate`` and ``launch_server``, and start their HTTP interface
-    with the ``run_uvicorn`` of their module.
+    Both engines' servers have ``set_global_steps``, ``sleep``, ``release_kv_cache``, ``generate`` and
+    ``launch_server``, and start their HTTP interface with the ``run_uvicorn`` of their module. verl calls ``sleep`` or
+    ``release_kv_cache`` before it touches the weights of a server, ``set_global_steps`` once the new ones are in place.
     """
 
     engine_module: ModuleType
@@ -35,8 +36,17 @@ class DifficultyServer:
     async def set_global_steps(self, global_steps: int) -> None:
         """verl's label of the model whose weights are in place from now on."""
         await super().set_global_steps(global_steps)
-        self._holder.serve(global_steps)
-        self._show()
+        self._serve(global_steps)
+
+    async def sleep(self) -> None:
+        """verl's; from here to the next :meth:`set_global_steps` the server serves no model, and shows nothing."""
+        self._serve(None)
+        await super().sleep()
+
+    async def release_kv_cache(self) -> None:
+        """verl's, before the weights of a server that does not sleep are replaced; the same as :meth:`sleep`."""
+        self._serve(None)
+        await super().release_kv_cache()
 
     async def generate(self, *args: Any, **kwargs: Any) -> Any:
         """verl's, and the version of the difficulty weights at its end; None while they are not known."""
@@ -66,6 +76,10 @@ class DifficultyServer:
 
         return show_difficulty
 
+    def _serve(self, global_step: int | None) -> None:
+        self._holder.serve(global_step)
+        self._show()
+
     def _show(self) -> None:
         if self._gauges is not None:
             self._gauges.show(self._holder)
@@ -74,7 +88,8 @@ class DifficultyServer:
 def describe(holder: Holder) -> dict[str, Any]:
     """What ``GET /daro`` answers.
 
-    - ``global_step``: label of the model that the server serves, null before the first weight sync;
+    - ``global_step``: label of the model that the server serves, null before the first weight sync, and while it sleeps
+      or gets new weights;
     - ``snapshot``: the fields of :class:`~daro_verl.rollout.snapshot.Snapshot`, or null;
     - ``age_seconds``: since it came, or null.
     """

@@ -25,6 +25,10 @@ class StandInActor:
         self.weights.step(self.last_step[0], torch.ones(G - 1).bool())
         return self.weights.weights().tolist()
 
+    def spoil(self) -> None:
+        """From here to the next :meth:`train` there is no whole snapshot: token counts below zero."""
+        self.last_step = torch.zeros(self.weights.num_rollouts - 1), -torch.ones(self.weights.num_rollouts + 1)
+
     def difficulty_snapshot(self, global_step: int) -> bytes:
         return take_snapshot(self.weights, self.last_step, global_step).to_bytes()
 

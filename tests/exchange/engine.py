@@ -28,6 +28,12 @@ class PlainServer:
     async def set_global_steps(self, global_steps: int) -> None:
         self.global_steps = global_steps
 
+    async def sleep(self) -> None:
+        self.asleep = True
+
+    async def release_kv_cache(self) -> None:
+        self.asleep = True
+
     async def generate(self, *args, **kwargs) -> SimpleNamespace:
         return SimpleNamespace(extra_fields={"global_steps": self.global_steps}, stop_reason="completed")
 

@@ -18,6 +18,9 @@ class StandInServer:
     async def set_global_steps(self, global_steps: int) -> None:
         self.holder.serve(global_steps)
 
+    async def sleep(self) -> None:
+        self.holder.serve(None)
+
     async def set_delay(self, seconds: float) -> None:
         self.delay = seconds
 

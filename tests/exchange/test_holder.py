@@ -51,14 +51,31 @@ def test_weights_of_a_model_that_is_not_served_are_never_shown(holder):
     assert holder.snapshot == snapshot(5)
 
 
+def test_a_stray_message_of_a_later_model_does_not_keep_out_that_of_the_served_one(holder):
+    assert holder.receive(snapshot(9).to_bytes()).digest is None
+    holder.serve(4)
+    assert holder.receive(snapshot(4).to_bytes()).outcome is Outcome.ACCEPTED
+    assert holder.snapshot == snapshot(4)
+
+
+def test_a_server_that_serves_no_model_shows_nothing(holder):
+    holder.serve(None)
+    assert holder.snapshot is None
+    assert describe(holder) == {"global_step": None, "snapshot": None, "age_seconds": None}
+    holder.serve(3)
+    assert holder.snapshot == snapshot(3)
+
+
 def test_a_skipped_update_leaves_the_version_and_moves_the_step(holder):
     holder.serve(4)
     assert holder.receive(snapshot(3, 4).to_bytes()).outcome is Outcome.ACCEPTED
     assert holder.snapshot == snapshot(3, 4)
 
 
-def test_a_new_server_shows_nothing(caplog):
+def test_a_new_server_shows_nothing_and_says_that_it_is_new(caplog):
     assert Holder().snapshot is None
+    holder = Holder()
+    assert [holder.receive(snapshot(version).to_bytes()).is_first for version in (3, 4)] == [True, False]
     assert Holder().receive(b"").outcome is Outcome.MALFORMED
 
 

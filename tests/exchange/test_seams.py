@@ -82,7 +82,7 @@ class Asked:
 @pytest.fixture
 def no_ray(monkeypatch):
     monkeypatch.setattr("verl.checkpoint_engine.base.ray.get", lambda result: result)
-    monkeypatch.setattr("daro_verl.rollout.exchange.Exchange.send", lambda *_: None)
+    monkeypatch.setattr("daro_verl.rollout.messages.Messages.send", lambda *_: None)
     monkeypatch.setattr("verl.checkpoint_engine.base.CheckpointEngineRegistry.get", lambda _: None)
     monkeypatch.setattr(
         "verl.checkpoint_engine.base.import_external_libs", lambda _: None

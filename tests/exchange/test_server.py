@@ -1,11 +1,14 @@
 """The mixin on a stand-in server with a real HTTP interface: what it answers, and that nothing can be written."""
 
+import ast
 import asyncio
 import math
+from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from verl.workers import rollout
 
 from tests.exchange.engine import Server
 from tests.exchange.snapshots import snapshot
@@ -19,6 +22,23 @@ def gauges(page: str) -> dict[tuple[str, str | None], float]:
 
 def test_a_server_over_its_life():
     asyncio.run(_life_of_a_server())
+
+
+@pytest.mark.parametrize(
+    "path, name",
+    [
+        ("vllm_rollout/vllm_async_server.py", "vLLMHttpServer"),
+        ("sglang_rollout/async_sglang_server.py", "SGLangHttpServer"),
+    ],
+)
+def test_verls_servers_have_the_methods_that_are_wrapped(path, name):
+    """Read, not imported: the engines need not be installed."""
+    module = ast.parse((Path(rollout.__file__).parent / path).read_text())
+    (server,) = (node for node in module.body if isinstance(node, ast.ClassDef) and node.name == name)
+    methods = {node.name: node for node in server.body if isinstance(node, ast.AsyncFunctionDef)}
+    for method, given in {"sleep": [], "release_kv_cache": [], "set_global_steps": ["global_steps"]}.items():
+        assert [argument.arg for argument in methods[method].args.args] == ["self", *given]
+    assert {"generate", "launch_server"} <= methods.keys()
 
 
 async def _life_of_a_server() -> None:
@@ -48,6 +68,16 @@ async def _life_of_a_server() -> None:
         assert (await client.get("/daro")).json() == {"global_step": 4, "snapshot": None, "age_seconds": None}
         assert (await server.generate()).extra_fields == {"global_steps": 4, "daro_weight_version": None}
         assert all(math.isnan(value) for value in gauges((await client.get("/metrics/")).text).values())
+
+        await server.receive_difficulty(snapshot(4).to_bytes())
+        for rest in (server.sleep, server.release_kv_cache):  # weights are discarded or replaced
+            assert (await client.get("/daro")).json()["snapshot"]["version"] == 4
+            await rest()
+            assert server.asleep
+            assert (await client.get("/daro")).json() == {"global_step": None, "snapshot": None, "age_seconds": None}
+            assert all(math.isnan(value) for value in gauges((await client.get("/metrics/")).text).values())
+            await server.set_global_steps(4)
+        await server.sleep()
 
         for method in ("POST", "PUT", "PATCH", "DELETE"):
             assert (await client.request(method, "/daro", content=snapshot(9).to_bytes())).status_code == 405
