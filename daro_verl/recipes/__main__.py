@@ -19,6 +19,7 @@ from daro_verl.recipes.job import Job, read_job
 from daro_verl.recipes.knobs import KNOBS, RECIPE, Values, read_knobs
 from daro_verl.recipes.memory import GB, Estimate, estimate, memory_problems
 from daro_verl.recipes.overrides import overrides, without
+from daro_verl.recipes.prompts import long_prompts
 
 MAIN = ("-m", "verl.trainer.main_ppo")
 
@@ -75,6 +76,7 @@ def plan(values: Values, extra: Sequence[str]) -> Plan:
     layout, remarks = layout_problems(job, found.shape)
     refused, warnings = problems_of(config)
     problems = number_problems(job) + layout + memory_problems(job, memory, gpu) + found.problems
+    problems += long_prompts(values, job.prompt)
     problems += refused + output.problems_of(values, extra, config) + _cluster_problems(values)
     problems += smoke.problems_of(values, config, without(platform, extra))
     problems += [] if values["DRY_RUN"] else found.missing + software.missing(values)

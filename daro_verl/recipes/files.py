@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daro_verl.errors import DaroError, got_expected_fix
+from daro_verl.models.origin import weight_files
 from daro_verl.models.shape import Shape, read_shape
 from daro_verl.models.tokenizer import check_tokenizer
 from daro_verl.recipes.knobs import RECIPE, Values
@@ -44,6 +45,7 @@ def _model(found: Found, directory: Path, recipe: str) -> None:
         found.notes.append(f"MODEL is not here: sizes are the published ones of {recipe}, from a table")
         return
     try:
+        weight_files(directory)
         shape = read_shape(directory)
     except DaroError as error:
         found.problems.append(f"MODEL: {error}")
@@ -77,4 +79,11 @@ def _data(found: Found, knob: str, file: Path) -> int:
     if knob == "TRAIN_FILES" and OWN_ROLLOUTS in columns:
         got, fix = f"{file} with {OWN_ROLLOUTS}", "name a training file; this one is for VAL_FILES"
         found.problems.append(got_expected_fix(knob, got, "rows that take ROLLOUTS responses", fix))
+    if knob == "VAL_FILES" and OWN_ROLLOUTS not in columns:
+        got, fix = f"{file} without {OWN_ROLLOUTS}", "write it with `python -m daro_verl.data test`, or add that column"
+        expected = "the number of responses in each row: 32 for AIME and AMC, 1 elsewhere"
+        found.problems.append(got_expected_fix(knob, got, expected, fix))
+    if not metadata.num_rows:
+        got, fix = f"{file} without rows", "write it again with `python -m daro_verl.data`"
+        found.problems.append(got_expected_fix(knob, got, "at least one row", fix))
     return int(metadata.num_rows)

@@ -33,6 +33,11 @@ OVERLONG = "reward.reward_kwargs.overlong_buffer_cfg"
 LOGGERS = ("console", "file", "tensorboard", "wandb", "swanlab", "mlflow", "clearml", "trackio")
 RECIPE = "RECIPE"  # set by a script itself: which model it is for
 Values = dict[str, Any]  # by knob
+# Names of variables that are taken for a misspelled knob: at least this long and this near, or one of these. RAY_*
+# variables and PROJECT_ID are no nearer than 0.85.
+SHORTEST, NEAR = 5, 0.86
+ALIASES = {"BACKEND": "INFER_BACKEND", "ROLLOUT": "INFER_BACKEND", "BATCH_SIZE": "BATCH", "LEARNING_RATE": "LR",
+           "MINI_BATCH_SIZE": "MINI_BATCH"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -131,9 +136,9 @@ def read_knobs(environment: Mapping[str, str]) -> Values:
     """The value of every knob, and ``RECIPE``.
 
     Raises:
-        DaroRecipeError: with every knob that is wrong or absent.
+        DaroRecipeError: with every knob that is wrong, absent or misspelled.
     """
-    values, problems = {}, []
+    values, problems = {}, misspelled(environment)
     for name, knob in {RECIPE: Knob(RECIPE, one_of(*PUBLISHED)), **KNOBS}.items():
         try:
             values[name] = knob.read(environment.get(name, ""))
@@ -152,6 +157,18 @@ def name_knobs(message: str) -> str:
     return f"{message} ({'; '.join(names)})" if names else message
 
 
-def nearest(name: str) -> str:
-    """The knob that somebody may have meant."""
-    return difflib.get_close_matches(name, KNOBS, n=1, cutoff=0.0)[0]
+def misspelled(environment: Mapping[str, str]) -> list[str]:
+    """A problem for each variable that is no knob and has nearly the name of one: nobody would read it."""
+    problems = []
+    for name in sorted(set(environment) - set(KNOBS)):
+        if knob := _meant(name):
+            fix = f"set {knob} instead, or unset {name} where it is of another program (env -u {name} bash ...)"
+            problems.append(got_expected_fix(name, environment[name], f"a knob's name: {knob}?", fix))
+    return problems
+
+
+def _meant(name: str) -> str | None:
+    """The knob that somebody who wrote ``name`` may have meant; short names are near to too many others'."""
+    if name in ALIASES or len(name) < SHORTEST:
+        return ALIASES.get(name)
+    return next(iter(difflib.get_close_matches(name, KNOBS, n=1, cutoff=NEAR)), None)

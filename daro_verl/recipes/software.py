@@ -12,7 +12,14 @@ BUILT_IN = ("console", "file")  # loggers
 def missing(values: Values) -> list[str]:
     """Packages that the job needs and that are not installed here, by knob."""
     backend, bridge = values["INFER_BACKEND"], values["BRIDGE"]
+    engine = {"BRIDGE": bridge == "megatron-bridge", "CP": values["CP"] > 1}
     needs = [
+        ("model_engine", "megatron", "megatron.core", 'pip install "daro-verl[megatron]"'),
+        *(
+            (knob, values[knob], "transformer_engine", f"install Transformer Engine (docs/recipes/), or set {other}")
+            for knob, other in (("BRIDGE", "BRIDGE=mbridge"), ("CP", "CP=1"))
+            if engine[knob]
+        ),
         ("INFER_BACKEND", backend, backend, f'pip install "daro-verl[{backend}]"'),
         ("BRIDGE", bridge, BRIDGES[bridge], f"install it, or set BRIDGE={' or '.join(set(BRIDGES) - {bridge})}"),
         ("the reward", "math-verify", "math_verify", 'pip install "daro-verl[reward]"'),

@@ -126,6 +126,12 @@ def test_arguments_win_over_knobs_also_where_they_come_with_a_plus(dry_run):
         ({}, ["data.max_response_length=4096", "+reward.reward_kwargs.max_resp_len=8192",
               "+reward.reward_kwargs.overlong_buffer_cfg={enable:True,len:9}"],
          "reward.reward_kwargs.max_resp_len: got 8192, expected MAX_RESPONSE (4096)"),
+        ({}, ["data.train_batch_size=abc"], "data.train_batch_size: got 'abc', expected a whole number"),
+        ({}, ["data.train_batch_size=1.5"], "data.train_batch_size: got 1.5, expected a whole number"),
+        ({}, [f"{ROLLOUT}.max_model_len=null"], "rollout.max_model_len: got None, expected a whole number"),
+        ({}, [f"{ROLLOUT}.gpu_memory_utilization=much"], "gpu_memory_utilization: got 'much', expected a number"),
+        ({}, [f"{ACTOR}.use_dynamic_bsz=2"], "use_dynamic_bsz: got 2, expected True or False"),
+        ({}, ["+reward.reward_kwargs.overlong_buffer_cfg.enable=True"], "overlong_buffer_cfg.len: got None, expected"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_by_name(dry_run, knobs, extra, named):
@@ -146,11 +152,30 @@ def test_a_real_run_also_wants_model_data_and_a_cluster(dry_run, tmp_path):
 
 
 def test_packages_that_are_not_installed_are_named():
-    values = {"INFER_BACKEND": "no_such_engine", "BRIDGE": "mbridge", "LOGGER": ["file", "no.such_logger"]}
+    values = {"INFER_BACKEND": "no_such_engine", "BRIDGE": "mbridge", "CP": 1, "LOGGER": ["file", "no.such_logger"]}
     engine, logger = software.missing(values)
-    assert engine.startswith("INFER_BACKEND: got 'no_such_engine'") and logger.startswith(
-        "LOGGER: got 'no.such_logger'"
-    )
+    assert engine.startswith("INFER_BACKEND: got 'no_such_engine'")
+    assert logger.startswith("LOGGER: got 'no.such_logger'")
+
+
+@pytest.mark.parametrize(
+    ("knobs", "named"),
+    [
+        ({}, {"INFER_BACKEND", "model_engine"}),
+        ({"CP": 2}, {"INFER_BACKEND", "model_engine", "CP"}),
+        ({"BRIDGE": "megatron-bridge"}, {"INFER_BACKEND", "model_engine", "BRIDGE"}),
+    ],
+)
+def test_what_the_actors_need_is_named(monkeypatch, knobs, named):
+    there = {"math_verify", "mbridge", "megatron.bridge"}
+    monkeypatch.setattr(software, "_is_there", there.__contains__)
+    values = {"INFER_BACKEND": "vllm", "BRIDGE": "mbridge", "CP": 1, "LOGGER": ["file"], **knobs}
+    assert {problem.split(":")[0] for problem in software.missing(values)} == named
+
+
+def test_a_wrong_argument_ends_in_a_message_and_not_in_a_traceback(knobs_of, capsys):
+    assert main(["data.train_batch_size=abc"], knobs_of(SCRIPTS[0])) == 2
+    assert capsys.readouterr().err.startswith("data.train_batch_size: got 'abc'")
 
 
 @pytest.mark.parametrize("nodes", [{"DRY_RUN": "0"}, {"DRY_RUN": "1"}])

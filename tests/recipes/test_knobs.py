@@ -42,6 +42,28 @@ def test_all_wrong_knobs_are_reported_at_once(knobs_of):
     assert [line.split(":")[0] for line in str(error.value).splitlines()] == list(KNOBS)
 
 
+@pytest.mark.parametrize(
+    ("name", "knob"),
+    [("MINIBATCH", "MINI_BATCH"), ("BACKEND", "INFER_BACKEND"), ("DRYRUN", "DRY_RUN"), ("METHD", "METHOD"),
+     ("ROLLOUT", "INFER_BACKEND"), ("TEMPRATURE", "TEMPERATURE"), ("LEARNING_RATE", "LR")],
+)  # fmt: skip
+def test_a_misspelled_knob_is_refused(knobs_of, capsys, name, knob):
+    assert main([], {**knobs_of(SCRIPTS[0]), name: "32"}) == 2
+    assert capsys.readouterr().err.startswith(f"{name}: got '32', expected a knob's name: {knob}?. Fix: set {knob}")
+
+
+OTHERS = """PATH HOME SHELL USER LOGNAME HOSTNAME LANG TERM PWD OLDPWD SHLVL TMP TMPDIR TEMP EDITOR PAGER MAIL PYTHON
+PYTHONPATH VIRTUAL_ENV CONDA_PREFIX CUDA_HOME CUDA_VISIBLE_DEVICES LD_LIBRARY_PATH MASTER_ADDR MASTER_PORT WORLD_SIZE
+RANK LOCAL_RANK NODE_RANK NPROC_PER_NODE SLURM_NNODES SLURM_NODEID SLURM_GPUS SLURM_JOB_NAME SLURM_GPUS_ON_NODE
+NCCL_DEBUG OMP_NUM_THREADS HF_HOME HF_TOKEN WANDB_API_KEY WANDB_PROJECT WANDB_NAME PROJECT_ID PROJECT_DIR MODEL_DIR
+MODEL_ID MODEL_NAME OUTPUT_DIR RAY_HEAD_ADDRESS RAY_GCS_ADDRESS RAY_TMPDIR VERL_PLATFORM VLLM_USE_V1 NUM_GPUS NUM_NODES
+GPU_COUNT MPLBACKEND DATA OUT CLUSTER_NAME HERE RECIPE""".split()
+
+
+def test_variables_of_other_programs_are_left_alone(knobs_of):
+    read_knobs({**dict.fromkeys(OTHERS, "1"), **knobs_of(SCRIPTS[0])})
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_every_knob_is_set_and_its_comment_has_its_standing_and_its_keys(script):
     comments = knob_comments(script)

@@ -37,8 +37,8 @@ def test_every_knob_changes_the_training_or_may_change(start):
     assert set(output.FREE) == {
         "INFER_BACKEND", "VAL_FILES", "NNODES", "GPUS", "GPU_MEMORY_GB", "RAY_ADDRESS", "TP", "PP", "CP", "ROLLOUT_TP",
         "OFFLOAD", "BRIDGE", "RECOMPUTE", "MAX_TOKENS", "ROLLOUT_MEMORY", "STEPS", "SAVE_EVERY", "KEEP", "RESUME",
-        "TEST_EVERY", "VAL_FIRST", "VAL_TEMPERATURE", "VAL_TOP_P", "VAL_ROLLOUTS", "LOGGER", "PROJECT", "NAME", "OUTPUT",
-        "DRY_RUN",
+        "TEST_EVERY", "VAL_FIRST", "VAL_TEMPERATURE", "VAL_TOP_P", "VAL_ROLLOUTS", "LOGGER", "PROJECT", "NAME",
+        "OUTPUT", "DRY_RUN",
     }  # fmt: skip
 
 
