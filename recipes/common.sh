@@ -1,7 +1,8 @@
 # Sourced by the recipes: the knobs that all models share, and the job itself.
 
-# paper: daro, its literal form daro_paper, and the baselines grpo, dapo, dr_grpo, lipo. Sets algorithm.adv_estimator=daro and the settings in
-# daro_verl/recipes/methods.py, so that every method logs the same figures. algorithm.daro.weighting
+# paper: daro, its literal form daro_paper, and the baselines grpo, dapo, dr_grpo, lipo. Sets
+# algorithm.adv_estimator=daro and the settings in daro_verl/recipes/methods.py, so that every method logs the same
+# figures. algorithm.daro.weighting
 METHOD=${METHOD:-daro}
 # judgement: engine of the rollout servers, vllm or sglang. actor_rollout_ref.rollout.name
 INFER_BACKEND=${INFER_BACKEND:-vllm}

@@ -7,9 +7,18 @@ set -euo pipefail
 CHECKPOINT=${1:?usage: bash recipes/eval.sh CHECKPOINT [OPTION ...]}
 shift
 
+name_of() { # outputs/NAME/checkpoints[/global_step_N[/actor]]: NAME-global_step_N; else the last two parts of the path
+    local path=${1%/} latest=latest_checkpointed_iteration.txt
+    [[ ! -d $path ]] || path=$(cd "$path" && pwd)
+    [[ ! -f $path/$latest ]] || path+=/global_step_$(<"$path/$latest")
+    path=${path%/actor}
+    path=${path/\/checkpoints\/global_step_//global_step_}
+    echo "$(basename "$(dirname "$path")")-$(basename "$path")"
+}
+
 # what is asked
 DATA=${DATA:-data/test.parquet}           # python -m daro_verl.data test; 32 responses on AIME and AMC, 1 elsewhere (family of the paper)
-OUT=${OUT:-outputs/evaluation/$(basename "$(dirname "$CHECKPOINT")")-$(basename "$CHECKPOINT")}
+OUT=${OUT:-outputs/evaluation/$(name_of "$CHECKPOINT")}
 LIMIT=${LIMIT:-0}                         # problems of each benchmark, 0 for all; a limit gives no published figure
 
 # how responses are drawn

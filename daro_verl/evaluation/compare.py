@@ -1,5 +1,6 @@
 """Runs side by side, each against the first, problem by problem."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def compare(runs: list[Run]) -> str:
 
     Both are means over problems; the difference is taken within each problem before averaging, and its interval is
     ``mean -+ 1.96 s / sqrt(P)`` with the standard deviation ``s`` of the ``P`` differences. The average counts each
-    benchmark the same. Intervals are not corrected for how many there are.
+    benchmark the same. Intervals are not corrected for how many there are. Checkpoints of different steps are said
+    above the tables.
 
     Raises:
         DaroEvaluationError: fewer than two runs, equal names, other problems or other sampling.
@@ -53,7 +55,8 @@ def compare(runs: list[Run]) -> str:
     _check(runs)
     first = runs[0]
     means = {run.name: _means(run) for run in runs}
-    lines = [_line("mean@k in %, ± standard error", [run.name for run in runs]), "| --- |" + " --- |" * len(runs)]
+    lines = _warning(runs)
+    lines += [_line("mean@k in %, ± standard error", [run.name for run in runs]), "| --- |" + " --- |" * len(runs)]
     for benchmark in [*first.rates, "average"]:
         lines.append(_line(benchmark, [percent(means[run.name][benchmark]) for run in runs]))
     others = [(run, _differences(first, run)) for run in runs[1:]]
@@ -65,6 +68,16 @@ def compare(runs: list[Run]) -> str:
     if len(backends := sorted({run.settings.backend for run in runs})) > 1:
         lines += ["", f"The runs are from different engines: {', '.join(backends)}."]
     return "\n".join(lines) + "\n"
+
+
+def _warning(runs: list[Run]) -> list[str]:
+    """Lines, if the checkpoints (``.../global_step_N/...``) are of different steps; a base model has no step."""
+    found = {run.name: re.findall(r"global_step_(\d+)", run.settings.model) for run in runs}
+    steps = {name: int(numbers[-1]) for name, numbers in found.items() if numbers}
+    if len(set(steps.values())) < 2:
+        return []
+    named = ", ".join(f"{name} {step}" for name, step in steps.items())
+    return [f"**WARNING: the checkpoints are of different steps: {named}. Name global_step_N to evaluate one.**", ""]
 
 
 def _check(runs: list[Run]) -> None:

@@ -17,7 +17,7 @@ SETTINGS = Settings("model", "w", "p", "vllm", "bfloat16", 0.6, 1.0, -1, 8192, 0
 
 def write_run(folder, rates, finished=True, **changes):
     """``rates``: of benchmarks, of problems by their key, from four responses each."""
-    settings = replace(SETTINGS, model=folder.name, **changes)
+    settings = replace(SETTINGS, **{"model": folder.name, **changes})
     open_folder(folder, settings)
     with RowFile(folder) as file:
         for benchmark, problems in rates.items():
@@ -56,6 +56,17 @@ def test_a_run_with_itself_differs_by_nothing(tmp_path):
 def test_other_models_and_engines_may_be_compared_and_engines_are_named(tmp_path):
     one, two = write_run(tmp_path / "one", GRPO), write_run(tmp_path / "two", DARO, backend="sglang", weights="v")
     assert "different engines: sglang, vllm" in compare([read_run(str(one)), read_run(str(two))])
+
+
+def test_checkpoints_of_different_steps_are_said_first(tmp_path):
+    base = write_run(tmp_path / "base", GRPO)
+    early, late, other = (
+        write_run(tmp_path / name, DARO, model=f"outputs/{name}/checkpoints/global_step_{step}/actor/model/huggingface")
+        for name, step in (("grpo", 480), ("daro", 500), ("lipo", 500))
+    )
+    runs = [read_run(str(folder)) for folder in (base, early, late)]
+    assert compare(runs).startswith("**WARNING: the checkpoints are of different steps: grpo 480, daro 500.")
+    assert "WARNING" not in compare([read_run(str(folder)) for folder in (base, late, other)])
 
 
 @pytest.mark.parametrize(
