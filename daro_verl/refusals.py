@@ -101,19 +101,17 @@ def weighting_problems(config: DictConfig, options: DaroConfig) -> list[str]:
 
 
 def sampling_problems(config: DictConfig, options: DaroConfig) -> list[str]:
-    """What contradicts ``balanced_sampling``: another sampler, or nothing to choose from."""
+    """What contradicts ``balanced_sampling``: another sampler, or no dynamic sampling."""
     if not options.balanced_sampling:
         return []
     custom = OmegaConf.select(config, "trainer.v1.sampler.custom_sampler.path")
-    synchronous = OmegaConf.select(config, "trainer.v1.trainer_mode", default="sync") == "sync"
-    surplus = bool(OmegaConf.select(config, "algorithm.filter_groups.enable", default=False)) or not synchronous
     subject, fix = "algorithm.daro.balanced_sampling", "set algorithm.daro.balanced_sampling=False"
     if not OmegaConf.select(config, "trainer.use_v1", default=False):
         return [got_expected_fix(subject, True, "False outside of verl's V1 trainers, which alone have a buffer", fix)]
     if custom:
         return [got_expected_fix("trainer.v1.sampler.custom_sampler.path", custom, "null; it would select itself", fix)]
-    if not surplus:
-        expected = "False, or dynamic sampling: without it the synchronous trainer samples no more than it trains on"
+    if not OmegaConf.select(config, "algorithm.filter_groups.enable", default=False):
+        expected = "False, or dynamic sampling, which samples more than a step needs and drops pass rates 0 and 1"
         return [got_expected_fix(subject, True, expected, "set algorithm.filter_groups.enable=True with a metric")]
     return []
 

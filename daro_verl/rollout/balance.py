@@ -8,8 +8,8 @@ def balanced(bins: Sequence[int | None], num: int, num_rollouts: int, weights: S
     """Choose ``num`` groups so that the smallest bins get as many as they can.
 
     One group at a time, from the bin that has the fewest chosen so far and one left; of several such bins from the one
-    with the largest weight; of a bin the one that comes first. Bins 0 and G, and groups without a pass rate, only
-    fill up what is missing, in the order given.
+    with the largest weight; of a bin the one that comes first. Bins 0 and G (left where verl's filter goes by
+    another metric than the reward) and groups without a pass rate only fill up what is missing, in the order given.
 
     Args:
         bins: ``k`` of each group, None where it is not known; the order says which of a bin comes first (the oldest).

@@ -90,15 +90,18 @@ def _touch_v1_trainer(module: ModuleType) -> None:
 def _watch_replay_buffer(build: Any, args: tuple, kwargs: dict) -> Any:
     from daro_verl.job import wants_daro
 
-    buffer, config = build(*args, **kwargs), arguments(build, args, kwargs)["self"].config
+    trainer = arguments(build, args, kwargs)["self"]
+    buffer, config = build(*args, **kwargs), trainer.config
     if wants_daro(config):
-        from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
+        from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
 
         from daro_verl.rollout.sampling import DifficultySampling
 
         if not isinstance(buffer, ReplayBuffer):  # a custom sampler that is none of verl's
             return buffer
-        DifficultySampling(config.algorithm.daro.num_rollouts).attach(buffer, config.algorithm.daro.balanced_sampling)
+        options = config.algorithm.daro
+        patience = trainer.parameter_sync_step if isinstance(buffer, ReplayBufferAsync) else None  # a step's samples
+        DifficultySampling(options.num_rollouts).attach(buffer, options.balanced_sampling, patience)
     return buffer
 
 

@@ -126,17 +126,33 @@ def test_the_replay_buffer_of_a_daro_job_is_watched(overrides, watched):
     from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 
     trainer = object.__new__(PPOTrainerSync)
-    trainer.config, trainer.trainer_mode = job(*overrides), "sync"
+    trainer.config, trainer.trainer_mode, trainer.parameter_sync_step = job(*overrides), "sync", 1
     buffer = trainer._build_replay_buffer()
     assert ("_clear_groups" in vars(buffer)) is watched
     assert "_select_prompt_uids" not in vars(buffer)  # balanced_sampling is off
+
+
+@pytest.mark.parametrize("mode, patience", [("sync", None), ("colocate_async", 1), ("separate_async", 2)])
+def test_a_group_may_be_passed_over_as_often_as_a_step_samples(mode, patience, monkeypatch):
+    """verl's synchronous buffer discards its surplus itself."""
+    from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
+
+    from daro_verl.rollout.sampling import DifficultySampling
+
+    attached = []
+    monkeypatch.setattr(DifficultySampling, "attach", lambda self, buffer, *given: attached.append(given))
+    trainer = object.__new__(PPOTrainerSync)
+    trainer.config, trainer.trainer_mode = job(BALANCED, *FILTER), mode
+    trainer.parameter_sync_step = patience or 1
+    trainer._build_replay_buffer()
+    assert attached == [(True, patience)]
 
 
 BALANCED = "+algorithm.daro.balanced_sampling=True"
 FILTER = ["algorithm.filter_groups.enable=True", "algorithm.filter_groups.metric=acc"]
 
 
-@pytest.mark.parametrize("more", [FILTER, ["trainer.v1.trainer_mode=separate_async"]])
+@pytest.mark.parametrize("more", [FILTER, ["trainer.v1.trainer_mode=separate_async", *FILTER]])
 def test_balanced_sampling_where_there_is_something_to_choose_from(more):
     assert job(BALANCED, *more).algorithm.daro.balanced_sampling is True
     assert job(*more).algorithm.daro.balanced_sampling is False
@@ -144,6 +160,10 @@ def test_balanced_sampling_where_there_is_something_to_choose_from(more):
 
 REFUSED = {
     "no surplus": ([], "balanced_sampling: got True, expected False, or dynamic sampling"),
+    "no filter": (
+        ["trainer.v1.trainer_mode=separate_async"],
+        "balanced_sampling: got True, .* drops pass rates 0 and 1. Fix: set algorithm.filter_groups.enable=True",
+    ),
     "no buffer": (["trainer.use_v1=False", *FILTER], "balanced_sampling: got True, expected False outside"),
     "another sampler": (["trainer.v1.sampler.custom_sampler.path=a.py", *FILTER], "custom_sampler.path: got 'a.py'"),
     "no truth value": ([*FILTER, "algorithm.daro.balanced_sampling=1"], "balanced_sampling: got 1, expected True or"),
