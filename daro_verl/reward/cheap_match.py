@@ -4,13 +4,14 @@ import re
 from fractions import Fraction
 from functools import partial
 
+from daro_verl.reward.choice import choice_of
 from daro_verl.reward.normalise import LONGEST_ANSWER, Answer
 from daro_verl.reward.numerals import Number, same_number, to_number
 from daro_verl.reward.structure import compare_parts
+from daro_verl.reward.units import split_remark
 
 _LOOSE_SPACE = re.compile(r"(?<![0-9]) | (?![0-9])")  # but 2 1/2 is not 21/2
 _CHOICE = re.compile(r"\(?([A-J])\)?")
-_CHOICE_AND_MORE = re.compile(r"(?:\\text\s?\{\s?)?\(([A-J])\)[^,;]*|([A-J])[.:)] [^,;]*", re.DOTALL)
 _WORDS = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*\.?")
 _INFINITY = re.compile(r"([+-]?)\s?\\infty")
 _PARTS_WITHIN_PARTS = 2
@@ -20,17 +21,21 @@ _IN_BASE = re.compile(r"([0-9A-Za-z]+)_\{?\s?([0-9]{1,2})\s?\}?")
 def cheap_match(gold: Answer, predicted: Answer) -> bool | None:
     """Whether the prediction is right, or None where only algebra can tell.
 
-    Decided: different known units (wrong); equal texts but for spaces; two plain numbers; digits in a base; choices
-    ``A`` to ``J``, also ``(C) 5`` for ``C``; words; several of these in brackets, lists or matrices; texts too long to
-    be normalised.
+    Decided: different known units, a percentage and a unit (wrong); equal texts but for spaces; two plain numbers;
+    digits in a base; choices ``A`` to ``J``, also ``(C) 5`` for ``C``; words; words behind a value that are no unit and
+    that the gold answer does not have (wrong); several of these in brackets, lists or matrices; texts too long to be
+    normalised.
     """
     if not predicted.text or not gold.text:
         return False
-    if gold.unit and predicted.unit and gold.unit != predicted.unit:
+    units = ["%" if answer.percent else answer.unit for answer in (gold, predicted)]
+    if all(units) and units[0] != units[1]:
         return False
     numbers = to_number(gold.text), to_number(predicted.text)
     if numbers[0] is not None and numbers[1] is not None:
         return _same_up_to_percent(numbers[0], gold.percent, numbers[1], predicted.percent)
+    if predicted.percent and not gold.percent:
+        return False
     if max(len(gold.text), len(predicted.text)) > LONGEST_ANSWER:
         return gold.text == predicted.text
     return _match_texts(gold.text, predicted.text, _PARTS_WITHIN_PARTS)
@@ -46,6 +51,9 @@ def _match_texts(gold: str, predicted: str, depth: int) -> bool | None:
         verdict = decide(gold, predicted)
         if verdict is not None:
             return verdict
+    (gold_value, gold_remark), (value, remark) = split_remark(gold), split_remark(predicted)
+    if remark:
+        return _match_texts(gold_value, value, depth) if gold_remark == remark else False
     return None if depth == 0 else compare_parts(gold, predicted, partial(_match_texts, depth=depth - 1))
 
 
@@ -54,14 +62,20 @@ def _tight(text: str) -> str:
 
 
 def _same_up_to_percent(gold: Number, gold_percent: bool, predicted: Number, predicted_percent: bool) -> bool:
-    """50% is 50 (the question asked for a percentage) and 0.5, whichever side has the sign."""
+    """50% is 50 (the question asked for a percentage) and 0.5, whichever side has the sign. But 0.5% is not a gold
+    answer 0.5 without the sign: only of a gold answer of 1 or more may the sign have been dropped.
+    """
     if same_number(gold, predicted):
-        return True
+        return gold_percent or not predicted_percent or not 0 < abs(gold.value) < 1
     if gold_percent == predicted_percent:
         return False
     if gold_percent:
-        return same_number(Number(gold.value * Fraction(1, 100), gold.rounded), predicted)
-    return same_number(gold, Number(predicted.value * Fraction(1, 100), predicted.rounded))
+        return same_number(_hundredth(gold), predicted)
+    return same_number(gold, _hundredth(predicted))
+
+
+def _hundredth(number: Number) -> Number:
+    return Number(number.value * Fraction(1, 100), number.rounded)
 
 
 def _same_infinity(gold: str, predicted: str) -> bool | None:
@@ -81,11 +95,10 @@ def _same_in_base(gold: str, predicted: str) -> bool | None:
 
 
 def _same_choice(gold: str, predicted: str) -> bool | None:
+    """None where the gold answer is no choice, or where the prediction does not begin as one."""
     right = _CHOICE.fullmatch(gold)
-    if right is None:
-        return None
-    chosen = _CHOICE.fullmatch(predicted) or _CHOICE_AND_MORE.fullmatch(predicted)
-    return None if chosen is None else right[1] in chosen.groups()
+    chosen = None if right is None else choice_of(predicted)
+    return None if right is None or chosen is None else right[1] == chosen
 
 
 def _same_words(gold: str, predicted: str) -> bool | None:

@@ -38,6 +38,7 @@ _REWRITES = [
 ]
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _ALL_TEXT = re.compile(r"\\text\s?\{([^{}]*)\}")
+_ONE_LETTER = re.compile(r"\\text\s?\{\s?([a-zA-Z])\s?\}")  # no unit: a symbol, which math-verify drops
 _ALL_BRACES = re.compile(r"\{([^{}]*)\}")
 _CURRENCY = re.compile(r"^([+-]?)\s?(?:£|€|¥|Rs\.?|USD)\s?(?=[0-9.])")
 _PERCENT = re.compile(r"\s?%$")
@@ -65,7 +66,7 @@ def normalise(raw: str) -> Answer:
     without_sign = _PERCENT.sub("", text)
     percent = without_sign != text and bool(without_sign)
     text, unit = split_unit(without_sign if percent else text)
-    text = _unwrap(_trim(text))
+    text = _ONE_LETTER.sub(r"\1", _unwrap(_trim(text)))
     if _THOUSANDS.fullmatch(text):
         text = text.replace(",", "")
     return Answer(text, unit, percent)

@@ -2,19 +2,23 @@ r"""Units behind an answer: ``5\text{ cm}^2``, ``90^\circ``, ``12 dollars``, ``3
 
 import re
 
-# Every line is one unit; its first name stands for it. A unit that is not here is taken off and compared with nothing.
+from daro_verl.reward.words import is_counted
+
+# Every line is one unit; its first name stands for it.
 _TABLE = """
 mm millimeter millimetre|cm centimeter centimetre|m meter metre|km kilometer kilometre|in inch inche
 ft foot feet|yd yard|mi mile|au|pc parsec|nm nanometer|s sec second|min minute|h hr hour|day|week|month|yr year
 mg milligram|g gram|kg kilogram|lb pound|oz ounce|ton|ml milliliter|l liter litre|gal gallon|dollar usd|cent|euro eur
 degree deg|rad radian|mph|kph|unit|n newton|j joule|kj kilojoule|w watt|kw kilowatt|v volt|a ampere amp|k kelvin
 pa pascal|hz hertz|mol mole|ev electronvolt|erg|c coulomb|ohm|t tesla|person people|solar
+kev|mev|gev|kpa|atm|khz|mhz|ghz|angstrom|quart|pint|cup|acre|cal calorie|kcal|wb weber
 """
 _CANONICAL = {
     name: names.split()[0] for names in _TABLE.replace("\n", "|").split("|") if names for name in names.split()
 }
-# Words behind a number that are mathematics, not what is counted.
-_NOT_COUNTED = frozenset("and or mod if for to of in is pi over times plus minus sqrt ln log sin cos tan exp".split())
+_ONE_UNIT = {"mi /h": "mph", "km /h": "kph"}
+_MOST_WORDS = 3  # of what is counted
+_SHORTEST_BARE_WORD = 4  # 5 abc is a product, 5 cats are counted
 
 _EXPONENT = r"(?:\s?\^\s?\{?(-?[0-9])\}?)?"
 _WRAPPED = rf"\\text\s?\{{([^{{}}]*)\}}{_EXPONENT}"
@@ -22,50 +26,89 @@ _PLAIN_NAMES = "|".join(sorted((name for name in _CANONICAL if len(name) > 1 and
 _PLAIN = rf"(?<![a-zA-Z\\])((?:square |cubic |sq\.? )?(?:{_PLAIN_NAMES})s?(?: squared| cubed)?)(?![a-zA-Z]){_EXPONENT}"
 _LAST_UNIT = re.compile(rf"(?:{_WRAPPED}|{_PLAIN})$", re.IGNORECASE)
 _DEGREES = re.compile(r"\s?(?:\^\s?\{?\s?\\circ\s?\}?|\\degrees?)\s?(?:\\text\s?\{\s?[CFK]\s?\}|[CFK])?$")
-_COUNTED = re.compile(r"([+-]?[0-9][0-9,./]*)\s([a-zA-Z]{2,}(?:\s[a-zA-Z]{2,})*)")
+_NUMBER_AND_WORDS = re.compile(r"([+-]?[0-9][0-9,./]*)\s((?:[a-zA-Z]\.?[a-zA-Z])[a-zA-Z./ ]*)")
+_LAST_TEXT = re.compile(r"(.*\S)\s?\\text\s?\{\s*([^{}\\\s][^{}\\]*)\}", re.DOTALL)
+_NO_VALUE = re.compile(r"(?:[=<>,;:+\-&(\[^_|]|\\\\|\\(?:cup|cap|in|ne|leq?|geq?|to|pm))$")
+_PER = re.compile(r"\s?(?:/|\bper\b)\s?")
+_NAME_AND_POWER = re.compile(r"([a-z. ]*[a-z.])(?:\^?(-?[0-9]))?")
 _POWERS = {"square": 2, "squared": 2, "sq": 2, "cubic": 3, "cubed": 3}
 
 
 def split_unit(text: str) -> tuple[str, str | None]:
     r"""``(value, unit)``: the text without the units at its end, and their canonical name.
 
-    The unit is None where there is none, or where one of its parts is in no table (``\text{ apples}``). A text that is
-    nothing but words, and single letters that are not in ``\text``, are left alone: ``5m`` is a product.
+    A unit is one of the table, several of these (``m/s``, ``miles per hour``), or what is counted: at most three plain
+    words (:func:`~daro_verl.reward.words.is_counted`), whose unit is None and is compared with nothing. Any other words
+    stay (``3\text{ or fewer}``), and so do a text that is nothing but words, and single letters that are not in
+    ``\text``: ``5m`` is a product.
     """
     if degrees := _DEGREES.search(text):
         value = text[: degrees.start()].rstrip()
         return (value, "degree") if value else (text, None)
-    if counted := _COUNTED.fullmatch(text):
-        words = counted[2].lower().split()
-        if not _NOT_COUNTED.intersection(words):
-            return counted[1], _canonical(counted[2], None)
+    if counted := _NUMBER_AND_WORDS.fullmatch(text):
+        unit = _read(counted[2], None)
+        if unit or (unit == "" and "/" not in counted[2] and len(counted[2].split()[-1]) >= _SHORTEST_BARE_WORD):
+            return counted[1], unit or None
     return _peel(text)
+
+
+def split_remark(text: str) -> tuple[str, str]:
+    r"""``(value, remark)``: words at the end that are no unit, in lower case without marks; empty where there are none.
+
+    ``3\text{ or fewer}`` is ``("3", "or fewer")``. math-verify drops such words and reads 3.
+    """
+    if "\\text" not in text and not _NUMBER_AND_WORDS.fullmatch(text):
+        return text, ""
+    found = _LAST_TEXT.fullmatch(text)
+    if found and _NO_VALUE.search(found[1]):
+        return text, ""
+    if found is None:
+        found = _NUMBER_AND_WORDS.fullmatch(text)
+        if found is None or all(map(is_counted, re.split(r"[\s/]+", found[2].lower().strip()))):
+            return text, ""
+    if split_unit(text)[0] != text:
+        return text, ""
+    return found[1], " ".join(re.sub(r"[.,;:()~]", " ", found[2].lower().replace(".", "")).split()) or found[2]
 
 
 def _peel(text: str) -> tuple[str, str | None]:
     value, names, known = text, [], True
     while found := _LAST_UNIT.search(value):
         name = found[1] if found[1] is not None else found[3]
-        unit = _canonical(name, found[2] or found[4])
+        unit = _read(name, found[2] or found[4])
         before = value[: found.start()].rstrip()
         joined = re.search(r"(?:/|\\cdot|\\times|\*)$", before)
         rest = before[: joined.start()].rstrip() if joined else before
-        if not rest or (unit is None and len(name.strip(" ~.")) < 2):
+        if not rest or unit is None or _NO_VALUE.search(rest):
             break
-        names.append(("/" if joined and joined.group() == "/" else "") + (unit or ""))
-        known = known and unit is not None
+        names.append(("/" if joined and joined.group() == "/" else "") + unit)
+        known = known and bool(unit)
         value = rest
         if joined is None and not value.endswith("}"):
             break
-    return value, " ".join(reversed(names)) if names and known else None
+    unit = " ".join(reversed(names))
+    return value, _ONE_UNIT.get(unit, unit) if names and known else None
 
 
-def _canonical(name: str, exponent: str | None) -> str | None:
-    """``square centimeters`` is ``cm^2``; None for a name that is in no table."""
-    words = [word.strip(".") for word in name.replace("~", " ").lower().split()]
+def _read(phrase: str, exponent: str | None) -> str | None:
+    """``square centimeters`` is ``cm^2``, ``m/s`` is ``m /s``; empty for what is counted; None for what is no unit."""
+    pieces = _PER.split(phrase.lower().replace("~", " ").replace("(s)", "s").strip(" .()"))
+    units = [_read_one(piece, exponent if piece is pieces[-1] else None) for piece in pieces]
+    if None in units or not any(pieces):
+        return None
+    name = " /".join(unit or "" for unit in units)
+    return _ONE_UNIT.get(name, name) if all(units) else ""
+
+
+def _read_one(piece: str, exponent: str | None) -> str | None:
+    found = _NAME_AND_POWER.fullmatch(piece)
+    if found is None:
+        return None if piece else ""
+    words = [word.strip(".") for word in found[1].split()]
+    exponent = exponent or found[2]
     power = int(exponent) if exponent else next((_POWERS[word] for word in words if word in _POWERS), 1)
     words = [word for word in words if word not in _POWERS]
-    if len(words) != 1:
-        return None
-    unit = _CANONICAL.get(words[0]) or _CANONICAL.get(words[0].removesuffix("s"))
-    return None if unit is None else unit + (f"^{power}" if power != 1 else "")
+    units = [_CANONICAL.get(word) or _CANONICAL.get(word.removesuffix("s")) for word in words]
+    if words and all(units):
+        return " ".join(map(str, units)) + (f"^{power}" if power != 1 else "")
+    return "" if 0 < len(words) <= _MOST_WORDS and not exponent and all(map(is_counted, words)) else None

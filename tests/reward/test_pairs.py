@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks.reward.formats import FORMATS
 from benchmarks.reward.pairs import gold_answers, make_pairs
+from tests.reward.hedges import HEDGES, LEGITIMATE
 from tests.reward.pairs import DIFFERENT, SAME
 
 
@@ -17,7 +18,17 @@ def test_different(gold, answer, is_right):
     assert not is_right(gold, answer)
 
 
-@pytest.mark.parametrize("gold", sorted({gold for gold, _ in SAME + DIFFERENT}))
+@pytest.mark.parametrize(("gold", "answer"), HEDGES)
+def test_a_hedge_is_wrong(gold, answer, is_right):
+    assert not is_right(gold, answer)
+
+
+@pytest.mark.parametrize(("gold", "answer"), LEGITIMATE)
+def test_what_is_usual_around_an_answer_is_no_hedge(gold, answer, is_right):
+    assert is_right(gold, answer)
+
+
+@pytest.mark.parametrize("gold", sorted({gold for gold, _ in SAME + DIFFERENT + HEDGES + LEGITIMATE}))
 def test_every_gold_answer_verifies_against_itself(gold, is_right):
     assert is_right(gold, gold)
 
