@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(as_table(result.tallies))
     for remark in result.remarks:
         console.print(remark, style="yellow", markup=False)
+    for name, revision in result.revisions.items():
+        console.print(f"{name} from the hub, commit {revision}", markup=False)
     verb = "was there already, with" if result.was_there else "has"
     console.print(f"{job.out} {verb} {result.num_rows} rows", markup=False)
     return 0

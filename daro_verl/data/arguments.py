@@ -61,7 +61,8 @@ def job(options: argparse.Namespace) -> Job:
         raise DaroDataError(got_expected_fix("--test", "nothing", "the files that may not be trained on", fix))
     system = options.system
     if options.system_from:
-        system = own_system(SOURCES[options.system_from], paths.get(options.system_from))
+        revision = _pairs(getattr(options, "revision", []), "--revision").get(options.system_from)
+        system = own_system(replace(SOURCES[options.system_from], revision=revision), paths.get(options.system_from))
     return Job(
         sources,
         options.out,
@@ -80,13 +81,14 @@ def _sources(options: argparse.Namespace, local: dict[str, str]) -> tuple[Source
         tasks = [parse_task(text, options.size, options.seed) for text in options.task]
         return tuple(source(task, options.rollouts) for task in tasks)
     names = options.source or list(BENCHMARKS)
-    splits = _pairs(options.splits, "--splits")
-    for option, given in (("--local", local), ("--splits", splits)):
-        allowed = {*names, options.system_from} if option == "--local" else set(names)
+    splits, revisions = _pairs(options.splits, "--splits"), _pairs(options.revision, "--revision")
+    with_system = {*names, options.system_from}
+    allowances = [("--local", local, with_system), ("--splits", splits, set(names))]
+    for option, given, allowed in [*allowances, ("--revision", revisions, with_system - set(local))]:
         if unknown := set(given) - allowed:
             fix = f"name one of {', '.join(names)}"
             raise DaroDataError(got_expected_fix(option, sorted(unknown), "sources of this file", fix))
-    chosen = [SOURCES[name] for name in names]
+    chosen = [replace(SOURCES[name], revision=revisions.get(name)) for name in names]
     return tuple(
         replace(item, splits=tuple(splits[item.name].split("+"))) if item.name in splits else item for item in chosen
     )
@@ -113,6 +115,8 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the parquet file; its report goes beside it")
     parser.add_argument("--local", action="append", default=[], metavar="SOURCE=PATH", help="instead of the hub")
     parser.add_argument("--splits", action="append", default=[], metavar="SOURCE=A+B", help="of the hub's data set")
+    parser.add_argument("--revision", action="append", default=[], metavar="SOURCE=COMMIT", help="branch, tag or "
+                        "commit of the hub's data set")  # fmt: skip
     system = parser.add_mutually_exclusive_group()
     system.add_argument("--system", help="system message of every row; the empty string for none")
     system.add_argument("--system-from", choices=sorted(SOURCES), help="the system message that this data set has")

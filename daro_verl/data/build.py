@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -11,7 +11,7 @@ from daro_verl.data.cleaning import Check, Cleaner
 from daro_verl.data.errors import DaroDataError
 from daro_verl.data.finished import is_finished, merge, report_path
 from daro_verl.data.job import Job
-from daro_verl.data.loading import raw_rows, test_keys
+from daro_verl.data.loading import commit, raw_rows, test_keys
 from daro_verl.data.problem import Dropped, Source
 from daro_verl.data.report import Tally, size_remark
 from daro_verl.data.schema import row as verl_row
@@ -24,12 +24,14 @@ OnProgress = Callable[[str, Tally], None]
 
 @dataclass(frozen=True)
 class Result:
-    """``tallies`` by source, ``remarks`` on the whole, ``num_rows`` of the file. ``was_there``: finished before."""
+    """``tallies`` by source, ``remarks`` on the whole, ``num_rows`` of the file. ``was_there``: finished before.
+    ``revisions``: commits of the sources that are from the hub."""
 
     tallies: dict[str, Tally]
     remarks: list[str]
     num_rows: int
     was_there: bool = False
+    revisions: dict[str, str] = field(default_factory=dict)
 
 
 def build(job: Job, check: Check, on_progress: OnProgress = lambda name, tally: None) -> Result:
@@ -52,9 +54,11 @@ def build(job: Job, check: Check, on_progress: OnProgress = lambda name, tally: 
     done = shards.finished()
     seen = {key: answer for shard in done for key, answer in shard.keys.items()}
     cleaner = Cleaner(test_keys(job.tests), check, seen)
+    revisions = shards.pinned(lambda: {source.name: commit(source) for source in job.from_hub})
     for source in job.sources:
-        _read_source(job, source, cleaner, shards, done, on_progress)
-    return _finish(job, fingerprint, shards, done)
+        pinned = replace(source, revision=revisions.get(source.name))
+        _read_source(job, pinned, cleaner, shards, done, on_progress)
+    return _finish(job, fingerprint, shards, done, revisions)
 
 
 def _read_source(
@@ -101,7 +105,7 @@ def _read_shard(
     return Shard(source.name, tally, len(raw) < job.shard_rows, keys), rows
 
 
-def _finish(job: Job, fingerprint: str, shards: Shards, done: list[Shard]) -> Result:
+def _finish(job: Job, fingerprint: str, shards: Shards, done: list[Shard], revisions: dict[str, str]) -> Result:
     tallies = {source.name: Tally() for source in job.sources}
     for shard in done:
         tallies[shard.source].add(shard.tally)
@@ -111,10 +115,15 @@ def _finish(job: Job, fingerprint: str, shards: Shards, done: list[Shard]) -> Re
         raise DaroDataError(got_expected_fix(str(job.out), f"no row is left ({dict(reasons)})", "at least one", fix))
     sized = [source for source in job.sources if job.split == "test"]
     remarks = [size_remark(source.name, tallies[source.name], source.num_rows) for source in sized]
-    result = Result(tallies, [remark for remark in remarks if remark], sum(tally.kept for tally in tallies.values()))
-    report = {"sources": {name: tally.as_json() for name, tally in tallies.items()}, "remarks": result.remarks}
-    values = {"fingerprint": fingerprint, "split": job.split}
-    merge(shards.tables(len(done)), job.out, job.split, values, report | {"num_rows": result.num_rows})
+    num_rows = sum(tally.kept for tally in tallies.values())
+    result = Result(tallies, [remark for remark in remarks if remark], num_rows, revisions=revisions)
+    report: dict[str, Any] = {
+        "sources": {name: tally.as_json() for name, tally in tallies.items()},
+        "remarks": result.remarks,
+    }
+    values = {"fingerprint": fingerprint, "split": job.split, "revisions": revisions}
+    report |= {"revisions": revisions, "num_rows": num_rows}
+    merge(shards.tables(len(done)), job.out, job.split, values, report)
     shards.remove()
     return result
 
@@ -122,4 +131,4 @@ def _finish(job: Job, fingerprint: str, shards: Shards, done: list[Shard]) -> Re
 def _read_result(job: Job) -> Result:
     report = json.loads(report_path(job.out).read_bytes())
     tallies = {name: Tally.from_json(values) for name, values in report["sources"].items()}
-    return Result(tallies, report["remarks"], report["num_rows"], was_there=True)
+    return Result(tallies, report["remarks"], report["num_rows"], True, report.get("revisions", {}))

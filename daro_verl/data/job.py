@@ -40,12 +40,27 @@ class Job:
     overwrite: bool = False
 
     @property
+    def from_hub(self) -> tuple[Source, ...]:
+        """Sources that are neither local files nor generated."""
+        return tuple(item for item in self.sources if item.rows is None and item.name not in self.local)
+
+    @property
     def fingerprint(self) -> str:
-        """A digest of all that the result depends on. Files count by path, size and time."""
+        """A digest of all that is asked for. Files count by path, size and time; what a data set of the hub is now is
+        recorded when its rows are first read, see :meth:`daro_verl.data.shards.Shards.pinned`.
+        """
         files = [file for path in self.local.values() for file in local_files(path)] + list(self.tests)
         stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         sources = [
-            (source.name, source.hub_id, source.config, source.splits, source.rollouts) for source in self.sources
+            (
+                source.name,
+                source.hub_id,
+                source.config,
+                source.splits,
+                source.rollouts,
+                *filter(None, [source.revision]),
+            )
+            for source in self.sources
         ]
         asking = (self.asking.system, self.asking.suffix)
         parts = (FORMAT, sources, self.split, asking, sorted(map(str, self.local)), stats, self.arguments, self.limit)

@@ -48,10 +48,29 @@ def _streams(source: Source, local: Path | None) -> Iterator[Any]:
 
     if local is None:
         for split in source.splits:
-            yield load_dataset(source.hub_id, source.config, split=split, streaming=True)
+            yield load_dataset(source.hub_id, source.config, split=split, streaming=True, revision=source.revision)
         return
     for file in local_files(local):
         yield load_dataset(BUILDERS[file.suffix], data_files=str(file), split="train", streaming=True)
+
+
+def commit(source: Source) -> str:
+    """The commit that the source's revision is now, so that no later change of the hub mixes with it.
+
+    Raises:
+        DaroDataError: the hub does not say.
+    """
+    from httpx import HTTPError  # what the hub's library asks with
+    from huggingface_hub import HfApi
+
+    try:
+        sha = HfApi().dataset_info(source.hub_id, revision=source.revision).sha
+    except (HTTPError, OSError, ValueError, RuntimeError) as error:
+        subject = f"{source.name}: {source.hub_id} on the hub, revision {source.revision or 'not given'}"
+        fix = f"check the network and --revision, or run again (--local {source.name}=PATH reads a file)"
+        got = f"{type(error).__name__}: {error}"[:300]
+        raise DaroDataError(got_expected_fix(subject, got, "a commit", fix)) from error
+    return str(sha)
 
 
 def local_files(path: Path) -> list[Path]:

@@ -61,6 +61,7 @@ class Source:
         name: ``data_source`` of its rows; verl averages validation scores by it.
         read: turns one raw row into a problem, or raises :class:`Dropped`.
         hub_id, config, splits: where it is on the hub.
+        revision: branch, tag or commit of it; None for what the hub shows first, which may change.
         role: rows of a benchmark (``test``) are kept where a published score counts them, and only remarked upon.
         num_rows: of the published benchmark, one number per edition; another number is remarked upon.
         rollouts: responses per problem in validation.
@@ -75,6 +76,7 @@ class Source:
     hub_id: str = ""
     config: str | None = None
     splits: tuple[str, ...] = ("train",)
+    revision: str | None = None
     role: Literal["train", "test"] = "train"
     num_rows: tuple[int, ...] = ()
     rollouts: int = 1

@@ -7,7 +7,7 @@ its record. Shards are numbered; those after the first that is missing or damage
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,10 +59,19 @@ class Shards:
             if found is None and any(directory.iterdir()) or found is not None and found.get("made_by") != MADE_BY:
                 fix = "choose another --out, or move that directory"
                 raise DaroDataError(got_expected_fix(str(directory), "files of others", "our unfinished work", fix))
-            if found != state:
-                shutil.rmtree(directory)
+            if found is not None and found | state == found:
+                return
+            shutil.rmtree(directory)
         directory.mkdir(parents=True, exist_ok=True)
         write_atomically(directory / STATE, json.dumps(state).encode())
+
+    def pinned(self, resolve: Callable[[], dict[str, str]]) -> dict[str, str]:
+        """Commits of the hub's data sets, by source: those that this work began with, else what ``resolve`` says."""
+        state = _read_json(self.directory / STATE) or {}
+        if "revisions" not in state:
+            state["revisions"] = resolve()
+            write_atomically(self.directory / STATE, json.dumps(state).encode())
+        return dict(state["revisions"])
 
     def finished(self) -> list[Shard]:
         """The records of the shards that are whole; what follows them is removed."""

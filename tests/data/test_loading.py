@@ -15,7 +15,8 @@ def hub(monkeypatch):
     """Three rows in each split; the calls are returned."""
     calls = []
 
-    def load_dataset(name, config=None, *, split, streaming):
+    def load_dataset(name, config=None, *, split, streaming, revision):
+        assert revision is None
         calls.append((name, config, split, streaming))
         return ({"row": f"{split}{number}"} for number in range(3))
 
