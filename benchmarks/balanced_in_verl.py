@@ -1,8 +1,9 @@
 """Balanced against plain dynamic sampling in verl itself: the quickstart's job twice, with a model that stands still.
 
 The model's learning rate is 1e-12, so what varies from step to step is sampling and not learning. verl may have several
-batches of prompts in flight, filters pass rates 0 and 1, and has more groups than it trains on: the surplus. Shown per
-bin: prompts per step, and the standard deviation over the steps of ``L_k`` as the actors measure it.
+batches of prompts in flight, filters pass rates 0 and 1, and has more groups than it trains on: the surplus. Both logs
+are cut where the next step would go beyond the fewest responses that a job generated in all. Shown per bin: prompts per
+step, and the standard deviation over the steps of ``L_k`` as the actors measure it.
 
     python -m benchmarks.balanced_in_verl --out benchmarks/results/balanced_in_verl.json   # about 6 minutes a job
 """
@@ -39,8 +40,8 @@ def overrides(steps: int, batches: int) -> list[str]:
     ]
 
 
-def run(folder: Path, method: str, steps: int, batches: int) -> dict:
-    """One job's figures; a finished one is not run again."""
+def run(folder: Path, method: str, steps: int, batches: int) -> list[dict]:
+    """One job's metrics by training step; a finished one is not run again."""
     output = folder / slug(method)
     output.mkdir(parents=True, exist_ok=True)
     warm_start(folder / "model")
@@ -49,12 +50,19 @@ def run(folder: Path, method: str, steps: int, batches: int) -> dict:
     if len(training_steps(read_attempts(output / "daro" / "attempts"))) < steps:
         command = [sys.executable, "-m", "examples.quickstart", "--output", str(output), "--steps", str(steps)]
         subprocess.run([*command, *overrides(steps, batches), *METHODS[method]], cwd=REPOSITORY, check=True)
-    return measure(training_steps(read_attempts(output / "daro" / "attempts")))
+    return list(training_steps(read_attempts(output / "daro" / "attempts")).values())
 
 
-def measure(steps: dict[int, dict]) -> dict:
+def at_equal_responses(logs: dict[str, list[dict]]) -> dict[str, list[dict]]:
+    """The first steps of each log, as far as the responses go that every log has."""
+    limit = min(rows[-1]["daro/responses/generated_so_far"] for rows in logs.values())
+    return {
+        name: [row for row in rows if row["daro/responses/generated_so_far"] <= limit] for name, rows in logs.items()
+    }
+
+
+def measure(rows: list[dict]) -> dict:
     """From the metrics of the training steps; the loss of a bin where it was present."""
-    rows = list(steps.values())
     counts = np.array([[row["daro/num_prompts"] * per_bin(row, "daro/pass_rate")[k] for k in BINS] for row in rows])
     losses = [[per_bin(row, "actor/daro/loss").get(k) for row in rows] for k in BINS]
     present = [np.array([loss for loss in of_bin if loss is not None]) for of_bin in losses]
@@ -68,6 +76,9 @@ def measure(steps: dict[int, dict]) -> dict:
         "steps_with_an_absent_bin": int((counts.min(1) < 0.5).sum()),
         "prompts": dict(zip(map(str, BINS), counts.mean(0).tolist(), strict=True)),
         "loss_std": {str(k): x.std(ddof=1) if len(x) > 1 else None for k, x in zip(BINS, present, strict=True)},
+        "rows": [
+            {"prompts": n.tolist(), "losses": of} for n, of in zip(counts, zip(*losses, strict=True), strict=True)
+        ],
     }
 
 
@@ -92,7 +103,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "outputs" / "balanced_in_verl")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    results = {name: run(args.folder.resolve(), name, args.steps, args.batches) for name in METHODS}
+    logs = {name: run(args.folder.resolve(), name, args.steps, args.batches) for name in METHODS}
+    results = {name: measure(rows) for name, rows in at_equal_responses(logs).items()}
     show(results)
     if args.out:
         packages = {name: version(name) for name in ("verl", "megatron-core", "torch", "daro-verl")}

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from benchmarks.balanced_in_verl import at_equal_responses, measure
 from daro_verl.rollout.balance import balanced
 
 ONES = [1.0, 1.0, 1.0]
@@ -49,3 +50,25 @@ def test_no_choice_has_a_larger_smallest_bin(seed):
     counts = Counter(chosen_bins(bins, num))
     best = max(level for level in range(len(bins)) if sum(min(level, n) for n in there.values()) <= num)
     assert all(counts[k] >= min(best, n) for k, n in there.items())
+
+
+def test_the_benchmark_compares_at_equal_generated_responses():
+    def rows(*generated: int) -> list[dict]:
+        shares = {f"daro/pass_rate/{k}of8": (k in (1, 2)) / 2 for k in range(9)}
+        steps = [
+            {
+                **shares,
+                "daro/num_prompts": 4,
+                "actor/daro/loss/1of8": 0.1 * so_far,
+                "daro/responses/discarded_so_far": 0,
+            }
+            for so_far in generated
+        ]
+        return [row | {"daro/responses/generated_so_far": n} for row, n in zip(steps, generated, strict=True)]
+
+    cut = at_equal_responses({"plain": rows(10, 25, 40), "balanced": rows(10, 20, 30)})
+    plain, balanced_ = measure(cut["plain"]), measure(cut["balanced"])
+    assert (plain["steps"], plain["responses_generated"]) == (2, 25)
+    assert (balanced_["steps"], balanced_["responses_generated"]) == (3, 30)
+    assert plain["prompts"]["1"] == plain["prompts"]["2"] == 2 and plain["smallest_bin_mean"] == 0
+    assert [row["losses"][:2] for row in plain["rows"]] == [(1.0, None), (2.5, None)]
