@@ -13,7 +13,7 @@ import torch.distributed as dist
 from verl.workers.config import McoreActorConfig, PolicyLossConfig
 from verl.workers.utils.losses import ppo_loss
 
-from benchmarks.cost.aims import Aim
+from benchmarks.cost.aims import Aim, largest_ratio
 from benchmarks.cost.batches import loss_batch
 from benchmarks.cost.memory import peak_bytes
 from benchmarks.cost.timing import compare, cuda_clock, interleave, milliseconds, processor_clock
@@ -97,9 +97,8 @@ class one_rank:
 
 
 def aims(rows: list[dict[str, Any]]) -> list[Aim]:
-    ratio = max((row["ratio"] for row in rows), default=None)
     extra = max((row["extra tensors"] for row in rows), default=None)
     return [
-        Aim("loss path / vanilla, largest ratio", ratio, 1.10),
+        largest_ratio("loss path / vanilla, largest ratio", rows, 1.10),
         Aim("extra [responses, length] tensors at the peak", extra, 1.0),
     ]

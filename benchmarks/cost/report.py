@@ -71,7 +71,8 @@ def aims_table(found: dict[str, dict[str, Any]]) -> str:
 
 
 def row_of(aim: Aim) -> dict[str, Any]:
-    return {"aim": aim.what, "at most": aim.bound, "measured": aim.measured, "": aim.verdict}
+    measured = shown(aim.measured) + (f" ({shown(aim.quartiles)})" if aim.quartiles else "")
+    return {"aim": aim.what, "at most": aim.bound, "measured (quartiles of rounds)": measured, "": aim.verdict}
 
 
 def show(found: dict[str, dict[str, Any]]) -> None:

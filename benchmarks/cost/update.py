@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cost.aims import Aim
+from benchmarks.cost.aims import Aim, largest_ratio
 from benchmarks.cost.timing import compare, milliseconds
 from tests.ranks import matrix
 
@@ -36,4 +36,4 @@ def measure(num_ranks: int, *arguments: str, **env: str) -> dict[str, Any]:
 
 
 def aims(rows: list[dict[str, Any]]) -> list[Aim]:
-    return [Aim("actor update / GRPO's, largest ratio", max((row["ratio"] for row in rows), default=None), 1.01)]
+    return [largest_ratio("actor update / GRPO's, largest ratio", rows, 1.01)]

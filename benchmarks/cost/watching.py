@@ -1,6 +1,8 @@
 """What a piece of training asks of others: collectives and their size, and reads of a tensor's value by Python.
 
-Both are seen where torch dispatches operations, below every Python wrapper: whoever calls them, they count.
+Both are seen where torch dispatches operations, below every Python wrapper: whoever calls them, they count. Reads are
+a lower bound: ``tolist()``, ``numpy()`` and ``cpu()`` of a tensor that is on the CPU dispatch nothing. On a GPU they
+copy, which counts, and so does every other copy from the device.
 """
 
 from collections import Counter
@@ -10,8 +12,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-READS = ("aten::_local_scalar_dense", "aten::equal", "aten::nonzero", "aten::masked_select", "aten::is_nonzero")
+READS = (
+    *("_local_scalar_dense", "equal", "is_nonzero", "nonzero", "masked_select", "bincount"),
+    *("_unique2", "unique_dim", "unique_consecutive"),
+)
 """Operations whose result Python or a shape waits for: on a GPU the host stops until the device is there."""
+INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_")
+"""The same where an index is a mask, whose ones must be found first."""
 
 
 class Watch(TorchDispatchMode):
@@ -32,13 +39,25 @@ class Watch(TorchDispatchMode):
         if namespace == "c10d" and not name.startswith(("wait", "monitored")):
             tensors = [leaf for leaf in tree_leaves(args[0]) if isinstance(leaf, torch.Tensor)]
             self.collectives.setdefault(name.rstrip("_"), []).append(sum(map(_num_bytes, tensors)))
-        elif func._schema.name in READS:
+        elif _reads(name, args, kwargs or {}):
             self.reads[name] += 1
         return func(*args, **kwargs or {})
 
     @property
     def num_reads(self) -> int:
         return sum(self.reads.values())
+
+
+def _reads(name: str, args: tuple, kwargs: dict) -> bool:
+    if name in INDEXING:
+        return any(index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1])
+    if name == "repeat_interleave":
+        return kwargs.get("output_size") is None
+    if name == "_to_copy":
+        return args[0].is_cuda and torch.device(kwargs.get("device") or args[0].device).type == "cpu"
+    if name == "copy_":
+        return args[1].is_cuda and not args[0].is_cuda
+    return name in READS
 
 
 def _num_bytes(tensor: torch.Tensor) -> int:

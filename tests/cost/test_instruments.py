@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from benchmarks.cost.aims import Aim
+from benchmarks.cost.aims import Aim, largest_ratio
 from benchmarks.cost.loss import one_rank
 from benchmarks.cost.memory import peak_bytes
 from benchmarks.cost.timing import compare, interleave
@@ -57,12 +57,37 @@ def test_collectives_outside_do_not_count():
     assert watch.collectives == {} and watch.num_reads == 0
 
 
-@pytest.mark.parametrize("read", [torch.Tensor.item, bool, float, torch.Tensor.nonzero], ids=str)
+READS = {
+    "item": torch.Tensor.item,
+    "bool": bool,
+    "float": float,
+    "nonzero": torch.Tensor.nonzero,
+    "where": torch.where,
+    "equal": lambda value: torch.equal(value, value + 1),
+    "masked_select": lambda value: value.masked_select(value > 0),
+    "index by a mask": lambda value: value[value > 0],
+    "assignment by a mask": lambda value: value.__setitem__(value > 0, 2.0),
+    "unique": torch.unique,
+    "bincount": lambda value: torch.bincount(value.long()),
+    "repeat_interleave": lambda value: value.repeat_interleave(torch.tensor([2])),
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
 def test_reads_of_a_value_are_counted(read):
-    value = torch.tensor(1.0)
     with Watch() as watch:
-        read(value)
+        read(torch.tensor([1.0]))
     assert watch.num_reads == 1
+
+
+def test_what_needs_no_value_is_no_read():
+    value = torch.ones(3)
+    with Watch() as watch:
+        value[torch.tensor([0, 2])]
+        value.repeat_interleave(torch.tensor([1, 0, 2]), output_size=3)
+        value.double()
+        torch.where(value > 0, value, 0.0)
+    assert watch.num_reads == 0
 
 
 def test_every_function_is_first_in_turn():
@@ -80,3 +105,15 @@ def test_ratios_are_of_medians_and_by_round():
 
 def test_an_aim_without_a_figure_is_not_met():
     assert [Aim("x", value, 1.0).verdict for value in (None, 1.0, 1.1)] == ["not run", "met", "not met"]
+
+
+def test_an_aim_between_the_quartiles_is_not_resolved():
+    assert Aim("x", 1.02, 1.01, [0.99, 1.05]).verdict == Aim("x", 1.0, 1.01, [0.99, 1.05]).verdict == "not resolved"
+    assert Aim("x", 1.1, 1.01, [1.05, 1.2]).verdict == "not met"
+    assert Aim("x", 0.9, 1.01, [0.8, 1.0]).verdict == "met"
+
+
+def test_the_largest_ratio_comes_with_the_quartiles_of_its_row():
+    rows = [{"ratio": 1.0, "quartiles": [0.5, 1.5]}, {"ratio": 1.2, "quartiles": [1.1, 1.3]}]
+    assert largest_ratio("x", rows, 1.1) == Aim("x", 1.2, 1.1, [1.1, 1.3])
+    assert largest_ratio("x", [], 1.1) == Aim("x", None, 1.1)

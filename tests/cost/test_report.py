@@ -15,13 +15,15 @@ def result(rows: list[dict]) -> dict:
 
 def test_a_part_that_was_not_run_says_so(tmp_path):
     (tmp_path / "gpu.json").write_text(json.dumps(result([])))
-    (tmp_path / "advantage.json").write_text(json.dumps(result([{"ratio": 0.5, "daro ms": 1.25}])))
+    row = {"call": "in V1", "ratio": 0.5, "quartiles": [0.4, 0.75], "daro ms": 1.25}
+    (tmp_path / "advantage.json").write_text(json.dumps(result([row])))
     (tmp_path / "advantage-before.json").write_text(json.dumps(result([{"ratio": 1.5}])))
     report.write(tmp_path, tmp_path / "cost.md")
     text = (tmp_path / "cost.md").read_text()
-    assert "not run: no GPU here" in text and "| 0.5 | 1.25 |" in text
+    assert "not run: no GPU here" in text and "| 0.5 | 0.4, 0.75 | 1.25 |" in text
     assert "## Advantage estimator (before)" in text and "--label before" in text
-    assert "| estimator / grpo_vectorized, largest ratio | 1 | 0.5 | met |" in text
+    assert "| estimator, in V1 / grpo_vectorized, largest | 1 | 0.5 (0.4, 0.75) | met |" in text
+    assert "| estimator, plain / grpo_vectorized, largest | 1 | not run | not run |" in text
     assert text.count("## ") == len(PARTS) + 1
 
 
@@ -60,3 +62,33 @@ def test_the_controlled_rows_take_out_generation_and_the_length_of_the_forward_p
     assert ratios[step.CONTROLLED_UPDATE] == pytest.approx(2.02 / 2)
     assert ratios["step"] == pytest.approx(13.53 / 8)
     assert ratios[step.CONTROLLED_STEP] == pytest.approx(8.02 / 8)
+    # raw and controlled are judged apart; three equal steps have quartiles where their median is
+    verdicts = {aim.what.partition(" in the job")[0]: aim.verdict for aim in step.aims(rows)}
+    assert verdicts == {
+        "update_actor": "not met",
+        step.CONTROLLED_UPDATE: "met",
+        "step": "not met",
+        step.CONTROLLED_STEP: "met",
+    }
+
+
+def test_jobs_of_another_commit_are_not_taken_for_this_one(tmp_path):
+    """Finished jobs are taken as they are, so their folder must say which code ran."""
+    for commit in ("aaa", "bbb", "aaa"):
+        with step.folder_of(commit, tmp_path) as folder:
+            assert folder == tmp_path / commit
+    folders = []
+    for _ in range(2):
+        with step.folder_of("aaa+", tmp_path) as folder:
+            folders.append(folder)
+            assert folder.is_dir()
+    assert folders[0] != folders[1] and list(tmp_path.iterdir()) == []
+
+
+def test_every_job_runs_in_the_folder_of_the_commit(tmp_path, monkeypatch):
+    seen, seconds = [], dict.fromkeys(step.PHASES, 1.0) | {"step": 4.0}
+    monkeypatch.setattr(step, "FOLDER", tmp_path)
+    monkeypatch.setattr(step.machine, "commit", lambda: "abc")
+    monkeypatch.setattr(step, "run_job", lambda number, folder: seen.append((number, folder)) or [seconds] * 2)
+    step.run()
+    assert seen == [(number, tmp_path / "abc") for number in range(4)]
