@@ -50,21 +50,20 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Estima
     return mean_over_problems([b - a for a, b in zip(first, second, strict=True)])
 
 
-def majority(predictions: Sequence[str], right: Sequence[float]) -> float:
+def majority(predictions: Sequence[str], right: Sequence[float], undecided: Sequence[bool]) -> float:
     """Whether the answer that most responses give is right.
 
-    Responses without an answer do not vote; without any vote the problem is wrong. An answer is right if a response
-    with it was judged right: equal texts differ in their verdict only where one was not decided. Where several answers
-    have the most votes, the result is the share of them that is right: what drawing one of them gives on average,
-    without depending on the order of the responses.
+    One answer is one normalised text with one verdict: the texts are without units, so ``5 cm`` and ``5`` vote together
+    where both are right, and a wrong ``5 km``, whose text is ``5`` too, votes apart from them. An undecided response
+    votes with the right ones of its text, if there are any. Responses without an answer do not vote; without any vote
+    the problem is wrong. Where several answers have the most votes, the result is the share of them that is right: what
+    drawing one of them gives on average, without depending on the order of the responses.
     """
-    votes = Counter(prediction for prediction in predictions if prediction)
+    responses = list(zip(predictions, right, undecided, strict=True))
+    known_right = {text for text, acc, _ in responses if acc}
+    votes = Counter((text, float(text in known_right) if unknown else acc) for text, acc, unknown in responses if text)
     if not votes:
         return 0.0
     most = max(votes.values())
-    winners = [prediction for prediction, count in votes.items() if count == most]
-    verdicts = {
-        winner: max(acc for prediction, acc in zip(predictions, right, strict=True) if prediction == winner)
-        for winner in winners
-    }
-    return sum(verdicts.values()) / len(winners)
+    winners = [acc for (_, acc), count in votes.items() if count == most]
+    return sum(winners) / len(winners)

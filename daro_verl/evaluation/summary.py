@@ -57,7 +57,7 @@ def _benchmark(name: str, rows: Sequence[Row]) -> Benchmark:
     responses = [response for row in rows for response in row.responses]
     lengths = [response.length for response in responses if response.finish != NO_ROOM]
     votes = [
-        majority([response.pred for response in row.responses], [response.acc for response in row.responses])
+        majority(*zip(*((response.pred, response.acc, response.timed_out) for response in row.responses), strict=True))
         for row in rows
     ]
     return Benchmark(

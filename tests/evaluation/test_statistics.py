@@ -7,6 +7,7 @@ import pytest
 from daro_verl.evaluation.records import Response, Row
 from daro_verl.evaluation.statistics import Estimate, macro_average, majority, mean_over_problems, paired_difference
 from daro_verl.evaluation.summary import pass_rate, summarise
+from daro_verl.reward.math import compute_score
 
 
 def row(benchmark, *responses, key="a"):
@@ -49,11 +50,34 @@ def test_pairing_removes_what_problems_share():
         (["3", "5"], [1, 0], 0.5),  # a tie: one of the two by lot
         (["5", "3"], [0, 1], 0.5),  # in any order
         (["3", "5", "7"], [1, 0, 0], 1 / 3),
-        (["x+1", "x+1"], [0, 1], 1.0),  # the first of them was not decided
+        (["5", "5", "5"], [1, 0, 0], 0.0),  # 5 cm is right, two say 5 km
+        (["5", "5", "5", "5"], [1, 0, 1, 0], 0.5),
     ],
 )
 def test_the_majority(predictions, right, expected):
-    assert majority(predictions, right) == pytest.approx(expected)
+    assert majority(predictions, right, [False] * len(right)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "right", "undecided", "expected"),
+    [
+        (["x+1", "x+1", "y"], [0, 1, 0], [True, False, False], 1.0),  # 2 to 1: the undecided one votes with the right
+        (["x+1", "x+1", "y"], [0, 0, 0], [True, False, False], 0.0),
+        (["x+1", "x+1", "y", "y"], [0, 0, 1, 1], [True, True, False, False], 0.5),
+    ],
+)
+def test_undecided_responses_vote_with_those_that_say_the_same(predictions, right, undecided, expected):
+    assert majority(predictions, right, undecided) == pytest.approx(expected)
+
+
+def test_two_units_are_two_answers():
+    gold = r"5\text{ cm}"
+    answers = [r"5\text{ cm}", "5", r"5\text{ km}", r"5\text{ km}", r"5\text{ km}"]
+    rewards = [compute_score("test", rf"\boxed{{{answer}}}", gold) for answer in answers]
+    assert [reward["pred"] for reward in rewards] == ["5"] * 5
+    responses = [(reward["pred"], reward["acc"], reward["timed_out"]) for reward in rewards]
+    assert summarise([row("math500", *responses)]).benchmarks[0].majority == 0.0  # 2 votes for 5 cm, 3 for 5 km
+    assert summarise([row("math500", *responses[:-2])]).benchmarks[0].majority == 1.0  # 2 to 1
 
 
 def test_all_figures_of_a_benchmark():
