@@ -82,8 +82,8 @@ class DaroConfig:
 
     balanced_sampling: bool = False
     """Whether the replay buffer keeps, of the groups that it has too many of, those that balance the bins, instead of
-    the oldest; the larger weight decides between bins. For ``algorithm.filter_groups`` and for asynchronous trainers
-    of V1, which sample more than they train on (ours)."""
+    the oldest; the larger weight decides between bins. For jobs of V1 trainers with dynamic sampling,
+    ``algorithm.filter_groups`` (ours)."""
 
     def __post_init__(self) -> None:
         problems = self._problems()
