@@ -9,6 +9,9 @@ from daro_verl.errors import got_expected_fix
 from daro_verl.evaluation.engines import Generated, Resources
 from daro_verl.evaluation.errors import DaroEvaluationError
 from daro_verl.evaluation.settings import Settings
+from daro_verl.models.shape import read_shape
+
+SPARE = 2  # positions of its context that SGLang gives to no response: max_new_tokens <= context - prompt - 2
 
 
 class SGLangEngine:
@@ -24,7 +27,7 @@ class SGLangEngine:
             "model_path": str(model),
             "dtype": settings.dtype,
             "random_seed": settings.seed,
-            "context_length": max_model_tokens,
+            "context_length": min(max_model_tokens + SPARE, read_shape(model).positions),
             "tp_size": resources.tp,
             "dp_size": resources.dp,
             "mem_fraction_static": resources.memory,
