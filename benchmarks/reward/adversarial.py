@@ -1,14 +1,28 @@
 """Input that hangs, crashes or fills the memory of a scorer without limits, and how ours takes it."""
 
-import os
 import time
 from typing import Any
 
+from benchmarks.reward.memory import resident_mb, workers_mb
 from daro_verl.reward import math
+from daro_verl.reward.cheap_match import cheap_match
+from daro_verl.reward.extract import final_answer
+from daro_verl.reward.normalise import normalise
 from daro_verl.reward.pool import shared_pool
 
+_GOLD = "x+1"
 _BIG = "9" * 10_000
-_ANSWERS = {  # against the gold answer x+1, so that text and number comparison cannot decide
+# Longer answers than 2,000 characters never reach math-verify; these are short, and as hopeless.
+SHORT_TOWERS = {
+    "short tower": "9^{9^{9^{9}}}",
+    "factorial of a tower": "10^{10^{10}}!",
+    "factorial of a tower in brackets": "(10^{10^{10}})!",
+    "tower of 10,000-digit numbers, written short": "(10^{9999}+7)^{10^{9999}+9}",
+    "tower of 900-digit numbers": f"{_BIG[:900]}^{{{_BIG[:900]}}}",
+    "negative tower": "9^{-9^{9^{9}}}",
+    "tower of factorials": "9!^{9!^{9!}}",
+}
+_ANSWERS = SHORT_TOWERS | {  # against the gold answer x+1, so that text and number comparison cannot decide
     "tower": "9^{9^{9^{9^9}}}",
     "tower plus x": "x+9^{9^{9}}",
     "tower of 10,000-digit numbers": f"{_BIG}^{{{_BIG}}}",
@@ -71,26 +85,28 @@ def run_adversarial(deadline_s: float, rounds: int = 1, workers: int = 2) -> dic
 
     Returns:
         ``right``, the names of the cases that were taken for right; ``longest_s``, the longest case with its name; the
-        counts by outcome; how many of the workers are alive at the end, and how many are not; growth of this process's
-        memory in the last round.
+        counts by outcome; how many cases reach math-verify; how many of the workers are alive at the end, and how many
+        are not; the workers' memory at the end, and the growth of it and of this process's memory in the last round.
     """
     pool, seconds, exceptions, right = shared_pool(workers, 1024), {}, {}, set()
-    before, resident = math.tally.counts(), _resident_mb()
+    before = math.tally.counts()
     for _ in range(rounds):
-        resident = _resident_mb()
+        pool.judge(_GOLD, "1+x", 60.0)
+        at_start = resident_mb(), workers_mb(pool.pids())
         for name, response in adversarial_cases().items():
-            pool.judge("x+1", "1+x", 60.0)
+            pool.judge(_GOLD, "1+x", 60.0)
             start = time.perf_counter()
             try:
-                reward = math.compute_score("adversarial", response, "x+1", deadline_s=deadline_s, workers=workers)
+                reward = math.compute_score("adversarial", response, _GOLD, deadline_s=deadline_s, workers=workers)
                 right |= {name} if reward["acc"] else set()
             except Exception as error:
                 exceptions[name] = repr(error)
             seconds[name] = max(seconds.get(name, 0.0), time.perf_counter() - start)
     longest = max(seconds, key=lambda name: seconds[name])
-    pool.judge("x+1", "1+x", 60.0)
+    pool.judge(_GOLD, "1+x", 60.0)
     return {
         "cases": len(seconds),
+        "reach_math_verify": sum(map(_reaches_math_verify, adversarial_cases().values())),
         "deadline_s": deadline_s,
         "longest_s": round(seconds[longest], 3),
         "longest_case": longest,
@@ -100,8 +116,15 @@ def run_adversarial(deadline_s: float, rounds: int = 1, workers: int = 2) -> dic
         "past_the_deadline": sorted(name for name in seconds if seconds[name] >= deadline_s),
         "workers_alive": sum(_runs(pid) for pid in pool.pids()),
         "workers_not_alive": sum(not _runs(pid) for pid in pool.pids()),
-        "memory_growth_mb_last_round": round(_resident_mb() - resident, 1),
+        "memory_growth_mb_last_round": round(resident_mb() - at_start[0], 1),
+        "workers_memory_mb": round(workers_mb(pool.pids()), 1),
+        "workers_memory_growth_mb_last_round": round(workers_mb(pool.pids()) - at_start[1], 1),
     }
+
+
+def _reaches_math_verify(response: object) -> bool:
+    answer = final_answer(response)
+    return answer is not None and cheap_match(normalise(_GOLD), normalise(answer)) is None
 
 
 def _runs(pid: int) -> bool:
@@ -110,8 +133,3 @@ def _runs(pid: int) -> bool:
             return status.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def _resident_mb() -> float:
-    with open("/proc/self/statm") as memory:
-        return int(memory.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
