@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.watching import QUICKSTART_REWARD, assert_gauges_are, assert_weights_are, served
+
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 G = 8
+SAVE_EACH = ["trainer.save_freq=1", "trainer.max_actor_ckpt_to_keep=3"]  # to compare with what the servers show
 
 
 def quickstart(output: Path, *arguments: str, **env: str) -> str:
     """``python -m examples.quickstart --smoke``: the quickstart's own path, two steps of everything."""
     command = [sys.executable, "-m", "examples.quickstart", "--smoke", "--output", str(output), *arguments]
+    command += [*SAVE_EACH, f"reward.custom_reward_function.path={output / 'reward.py'}"]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-3000:]
     return done.stdout
@@ -40,6 +44,7 @@ def weights_file(output: Path, step: int) -> dict:
 def output(tmp_path_factory) -> Path:
     """A DARO job of two steps, and the same command again with one more step, which resumes it."""
     folder = tmp_path_factory.mktemp("quickstart")
+    (folder / "reward.py").write_text(QUICKSTART_REWARD)
     quickstart(folder)
     first = weights_file(folder, 2)
     assert first["version"] == 2 and first["num_ranks"] == 2
@@ -76,6 +81,17 @@ def test_both_servers_hold_the_actors_weights_at_every_step(output):
             assert metrics["daro/exchange/confirmed"] == 2
             assert metrics["daro/exchange/refused"] == metrics["daro/exchange/failed"] == 0
             assert metrics["daro/staleness/max"] == metrics["daro/staleness/version_unknown"] == 0
+
+
+def test_operators_see_the_weights_of_the_model_that_each_server_serves(output):
+    rows = served(output)
+    # Steps 0 and 1 before the interruption, 2 after it.
+    assert {(row["replica"], row["global_step"]) for row in rows} >= {(r, step) for r in (0, 1) for step in (0, 1, 2)}
+    for row in rows:
+        assert row["snapshot"]["global_step"] == row["snapshot"]["version"] == row["global_step"]
+        assert_gauges_are(row, G)
+        if row["global_step"]:
+            assert_weights_are(row["snapshot"], weights_file(output, row["global_step"]))
 
 
 def test_one_update_per_optimizer_step_and_resume_continues(output):

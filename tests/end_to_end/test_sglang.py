@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
-from tests.end_to_end.watching import served
+from tests.end_to_end.watching import QUICKSTART_REWARD, assert_gauges_are, assert_weights_are, served
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -20,15 +19,6 @@ G = 8
 SAVE_EACH = ["trainer.save_freq=1", "trainer.max_actor_ckpt_to_keep=3"]  # to compare with what the servers show
 # So fast that the model of a step is another one than the step before's: a sync that does not arrive would show.
 FAST = ["actor_rollout_ref.actor.optim.lr=2e-3"]
-# The quickstart's reward, looking at every rollout server over HTTP while it serves, as an operator would.
-REWARD = """
-from examples.quickstart import reward
-from tests.end_to_end.watching import look_at_servers
-
-def compute_score(*args, **kwargs):
-    look_at_servers(__file__)
-    return reward.compute_score(*args, **kwargs)
-"""
 
 
 def quickstart(output: Path, *arguments: str) -> None:
@@ -48,7 +38,7 @@ def weights_file(output: Path, step: int) -> dict:
 def output(tmp_path_factory) -> Path:
     """A DARO job of two steps, and the same command again with one more step, which resumes it."""
     folder = tmp_path_factory.mktemp("quickstart")
-    (folder / "reward.py").write_text(REWARD)
+    (folder / "reward.py").write_text(QUICKSTART_REWARD)
     quickstart(folder)
     quickstart(folder, "--steps", "3")
     return folder
@@ -93,12 +83,10 @@ def test_operators_see_the_weights_of_the_model_that_each_server_serves(output, 
     for row in rows:
         shown = row["snapshot"]
         assert shown["global_step"] == shown["version"] == row["global_step"]
-        assert f'daro_weight{{pass_rate="1of{G}"}} {shown["weights"][0]}' in row["gauges"]
-        assert f"daro_weight_version {float(shown['version'])}" in row["gauges"]
-        assert f"daro_global_step {float(shown['global_step'])}" in row["gauges"]
+        assert_gauges_are(row, G)
+        assert row["engines_own"] > 0  # SGLang's, on the same page
         if row["global_step"]:
-            saved = torch.tensor(weights_file(output, row["global_step"])["log_weights"], dtype=torch.float64)
-            assert shown["weights"] == saved.exp().tolist()
+            assert_weights_are(shown, weights_file(output, row["global_step"]))
 
 
 def test_resume_continues(output, steps):

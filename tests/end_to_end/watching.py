@@ -6,8 +6,19 @@ from itertools import product
 from pathlib import Path
 
 import ray
+import torch
 
-_seen: set[tuple[str, int]] = set()
+# The quickstart's reward, looking at every rollout server over HTTP while it serves, as an operator would.
+QUICKSTART_REWARD = """
+from examples.quickstart import reward
+from tests.end_to_end.watching import look_at_servers
+
+def compute_score(*args, **kwargs):
+    look_at_servers(__file__)
+    return reward.compute_score(*args, **kwargs)
+"""
+
+_seen: set[tuple[int, int]] = set()
 
 
 def look_at_servers(reward_file: str) -> float:
@@ -21,9 +32,12 @@ def look_at_servers(reward_file: str) -> float:
         answer = json.loads(_get(f"http://{host}:{port}/daro"))
         if answer["snapshot"] is not None and (replica, answer["global_step"]) not in _seen:
             _seen.add((replica, answer["global_step"]))
-            gauges = [line for line in _get(f"http://{host}:{port}/metrics").splitlines() if line.startswith("daro_")]
+            page = _get(f"http://{host}:{port}/metrics").splitlines()
+            gauges = [line for line in page if line.startswith("daro_")]
+            engines_own = sum(line.startswith(f"{engine}:") for line in page)
             with (Path(reward_file).parent / "served.jsonl").open("a") as file:
-                file.write(json.dumps({"replica": replica, **answer, "gauges": gauges}) + "\n")
+                row = {"replica": replica, **answer, "gauges": gauges, "engines_own": engines_own}
+                file.write(json.dumps(row) + "\n")
     return 0.0
 
 
@@ -34,6 +48,20 @@ def served(folder: Path) -> list[dict]:
         row = json.loads(line)
         rows[row["replica"], row["global_step"]] = row
     return list(rows.values())
+
+
+def assert_gauges_are(row: dict, num_rollouts: int) -> None:
+    """The gauges of a row show the snapshot of the same row."""
+    shown = row["snapshot"]
+    assert f'daro_weight{{pass_rate="1of{num_rollouts}"}} {shown["weights"][0]}' in row["gauges"]
+    assert f"daro_weight_version {float(shown['version'])}" in row["gauges"]
+    assert f"daro_global_step {float(shown['global_step'])}" in row["gauges"]
+
+
+def assert_weights_are(shown: dict, saved: dict) -> None:
+    """A server's snapshot has the weights of a checkpoint's ``daro_weights.json``, to the last bit."""
+    assert shown["version"] == saved["version"]
+    assert shown["weights"] == torch.tensor(saved["log_weights"], dtype=torch.float64).exp().tolist()
 
 
 def _get(url: str) -> str:
