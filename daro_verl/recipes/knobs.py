@@ -3,7 +3,6 @@
 Defaults are in the shell scripts, each with its standing.
 """
 
-import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from daro_verl.recipes.kinds import (
     words,
 )  # fmt: skip
 from daro_verl.recipes.methods import METHODS
+from daro_verl.recipes.misspelled import misspelled
 from daro_verl.recipes.shapes import PUBLISHED
 
 ACTOR, ROLLOUT = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
@@ -33,11 +33,6 @@ OVERLONG = "reward.reward_kwargs.overlong_buffer_cfg"
 LOGGERS = ("console", "file", "tensorboard", "wandb", "swanlab", "mlflow", "clearml", "trackio")
 RECIPE = "RECIPE"  # set by a script itself: which model it is for
 Values = dict[str, Any]  # by knob
-# Names of variables that are taken for a misspelled knob: at least this long and this near, or one of these. RAY_*
-# variables and PROJECT_ID are no nearer than 0.85.
-SHORTEST, NEAR = 5, 0.86
-ALIASES = {"BACKEND": "INFER_BACKEND", "ROLLOUT": "INFER_BACKEND", "BATCH_SIZE": "BATCH", "LEARNING_RATE": "LR",
-           "MINI_BATCH_SIZE": "MINI_BATCH"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -138,7 +133,7 @@ def read_knobs(environment: Mapping[str, str]) -> Values:
     Raises:
         DaroRecipeError: with every knob that is wrong, absent or misspelled.
     """
-    values, problems = {}, misspelled(environment)
+    values, problems = {}, misspelled(environment, KNOBS)
     for name, knob in {RECIPE: Knob(RECIPE, one_of(*PUBLISHED)), **KNOBS}.items():
         try:
             values[name] = knob.read(environment.get(name, ""))
@@ -155,20 +150,3 @@ def name_knobs(message: str) -> str:
         f"{knob.name} sets {key}" for knob in KNOBS.values() for key in knob.keys if key in message.replace("'", "")
     ]
     return f"{message} ({'; '.join(names)})" if names else message
-
-
-def misspelled(environment: Mapping[str, str]) -> list[str]:
-    """A problem for each variable that is no knob and has nearly the name of one: nobody would read it."""
-    problems = []
-    for name in sorted(set(environment) - set(KNOBS)):
-        if knob := _meant(name):
-            fix = f"set {knob} instead, or unset {name} where it is of another program (env -u {name} bash ...)"
-            problems.append(got_expected_fix(name, environment[name], f"a knob's name: {knob}?", fix))
-    return problems
-
-
-def _meant(name: str) -> str | None:
-    """The knob that somebody who wrote ``name`` may have meant; short names are near to too many others'."""
-    if name in ALIASES or len(name) < SHORTEST:
-        return ALIASES.get(name)
-    return next(iter(difflib.get_close_matches(name, KNOBS, n=1, cutoff=NEAR)), None)

@@ -1,4 +1,4 @@
-"""``recipes/eval.sh`` on the real SGLang, on a CPU. Left out where it is not installed; ``make test-sglang`` runs it."""
+"""``recipes/eval.sh`` on the real SGLang, on a CPU. Left out where that is not installed: ``make test-sglang``."""
 
 import json
 import os
