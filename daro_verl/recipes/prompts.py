@@ -21,7 +21,15 @@ def long_prompts(values: Values, longest: int) -> list[str]:
     problems = []
     for file in map(Path, values["VAL_FILES"] if tokenizer else []):
         rows = list(_rows(file))
-        lengths = [(_length(tokenizer, messages), source, number) for number, (source, messages) in enumerate(rows)]
+        try:
+            lengths = [(_length(tokenizer, messages), source, number) for number, (source, messages) in enumerate(rows)]
+        except Exception as error:  # a template may raise anything
+            got, fix = (
+                f"{file}: {type(error).__name__}: {error}"[:200],
+                "write it again with `python -m daro_verl.data`",
+            )
+            problems.append(got_expected_fix("VAL_FILES", got, "prompts that MODEL's chat template renders", fix))
+            continue
         if over := [item for item in lengths if item[0] > longest]:
             named = ", ".join(
                 f"row {number} of {source}: {length} tokens" for length, source, number in over[:NUM_NAMED]

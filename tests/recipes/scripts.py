@@ -8,6 +8,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from daro_verl.recipes.misspelled import ALIASES
+
 RECIPES = Path(__file__).parents[2] / "recipes"
 SCRIPTS = ("run_daro_qwen2.5_math_1.5b", "run_daro_qwen2.5_math_7b", "run_daro_llama8b")
 STUB = f"#!{sys.executable}\nimport json, os\nprint(json.dumps(dict(os.environ)))\n"
@@ -15,8 +17,9 @@ ASSIGNED = re.compile(r"^([A-Z_]+)=\$\{\1:-(.*)\}$")
 
 
 def clean_environment(**knobs: str) -> dict[str, str]:
-    """This process's, without knobs that somebody set for it."""
-    own = {name: value for name, value in os.environ.items() if name not in knob_comments(SCRIPTS[0])}
+    """This process's, without knobs, or what is taken for one, that somebody set for it (``make test ROLLOUT=...``)."""
+    knobs_of_others = {*knob_comments(SCRIPTS[0]), *ALIASES}
+    own = {name: value for name, value in os.environ.items() if name not in knobs_of_others}
     return own | knobs
 
 

@@ -45,6 +45,13 @@ def test_benchmarks_without_their_number_of_responses(refused, tmp_path):
     assert "without __rollout_n__', expected the number of responses in each row: 32 for AIME" in message
 
 
+def test_validation_prompts_that_are_no_messages(refused, model, tmp_path):
+    table = parquet.read_table(write(tmp_path / "full.parquet", QUESTIONS)).drop_columns(["prompt"])
+    parquet.write_table(table.append_column("prompt", [[1, 2]]), tmp_path / "test.parquet")
+    message = refused(MODEL=model, VAL_FILES=tmp_path / "test.parquet")
+    assert "expected prompts that MODEL's chat template renders" in message
+
+
 def test_weights_that_are_not_there(refused, model, tmp_path):
     copy = tmp_path / "model"
     copy.mkdir()
