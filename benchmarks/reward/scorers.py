@@ -12,7 +12,7 @@ from benchmarks.reward.pairs import Pair
 
 # verl calls a reward function from the default thread pool of an event loop.
 _THREADS = 8
-_CORES = 2
+WORKERS = 2  # as many as there are cores
 _WARM_UP = 64
 
 
@@ -29,7 +29,7 @@ def score_ours(pairs: Sequence[Pair], response: Callable[[Pair], str]) -> Scored
     from daro_verl.reward.math import compute_score
 
     def score(pair: Pair) -> bool:
-        return compute_score(solution_str=response(pair), ground_truth=pair.gold, workers=_CORES)["acc"] == 1
+        return compute_score(solution_str=response(pair), ground_truth=pair.gold, workers=WORKERS)["acc"] == 1
 
     return _from_threads(score, pairs)
 
@@ -45,7 +45,7 @@ def score_plain(pairs: Sequence[Pair], response: Callable[[Pair], str]) -> Score
     """``verify(parse(gold), parse(response))`` with the library's defaults, in two processes and without any limit
     but its own timeouts."""
     texts = [(rf"\boxed{{{pair.gold}}}", response(pair)) for pair in pairs]
-    with ProcessPoolExecutor(_CORES, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
         list(pool.map(_verify_plainly, texts[:_WARM_UP]))
         return _timed(lambda: list(pool.map(_verify_plainly, texts, chunksize=16)))
 
