@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import httpx
@@ -30,7 +31,7 @@ def job(monkeypatch) -> Job:
     step_log.drain()
     job = Job(num_servers=2)
     sync(job, 0)
-    assert [shown.version for shown in job.shown()] == [0, 0]
+    until(lambda: job.shown() == [newest_sent(), newest_sent()])
     return job
 
 
@@ -46,6 +47,14 @@ def exchanged(job: Job, global_step: int) -> dict[str, float]:
     exchange_of(job).wait(2.0)
     step_log.add(exchange_of(job).settle())
     return {name.removeprefix("daro/exchange/"): value for name, value in step_log.drain().items()}
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for what is on its way, a second at most where the machine is not busy."""
+    deadline = time.time() + 10
+    while not holds():
+        assert time.time() < deadline
+        time.sleep(0.02)
 
 
 def test_every_server_holds_the_actors_weights_to_the_last_bit_at_every_step(job):
@@ -93,16 +102,15 @@ def test_a_push_delayed_by_30_s_costs_nobody_else_anything(job, caplog):
         job.sync_model(step)
         exchange_after_sync(job, step)
         metrics = step_log.drain()
-        assert metrics["daro/exchange/milliseconds"] < 1000  # the trainer does not wait
+        assert metrics["daro/exchange/milliseconds"] < 2000  # the trainer does not wait
         if step > 1:  # the messages of the sync before: one server each; the late one is not looked at again
             assert metrics["daro/exchange/confirmed"] == metrics["daro/exchange/late"] == 1
             assert (
                 f"replica 0 has not confirmed difficulty weights: version {step - 1} of step {step - 1}" in caplog.text
             )
-        time.sleep(0.5)
-        assert ray.get(fast.shown.remote()).version == step
+        until(lambda: ray.get(fast.shown.remote()) == newest_sent())
         assert ray.get(slow.shown.remote()) is None  # a model without its weights: nothing is shown
-        time.sleep(0.5)
+        time.sleep(1.0)
 
 
 def test_a_late_answer_is_older_than_what_came_since(job):
@@ -165,10 +173,8 @@ def test_servers_that_slept_show_their_snapshot_where_the_model_comes_again_with
     ray.get([server.sleep.remote() for server in job.servers])
     assert job.shown() == [None, None]
     exchange_after_sync(job, None)
-    deadline = time.time() + 10
-    while None in job.shown() and time.time() < deadline:  # Ray starts the calls of an actor in any order
-        time.sleep(0.01)
-    assert job.shown() == [newest_sent(), newest_sent()] and step_log.drain() == {}
+    until(lambda: job.shown() == [newest_sent(), newest_sent()])  # Ray starts the calls of an actor in any order
+    assert step_log.drain() == {}
 
 
 def test_a_server_that_starts_again_shows_nothing_until_the_next_sync(job, caplog):
