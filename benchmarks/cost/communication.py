@@ -1,4 +1,5 @@
 """Collectives and reads of one optimizer step, on spawned ranks with verl's Megatron engine and the package's worker.
+FSDP2: not run.
 
 Each is counted where torch dispatches it (``watching.py``), with GRPO and with DARO on the same batch; the table has
 what DARO adds, on the rank that adds most. Reads are values that Python takes out of a tensor: where the tensor is on a
@@ -17,6 +18,8 @@ from tests.ranks.batch import NUM_ROLLOUTS
 
 TITLE = "Communication and waiting, added to an optimizer step"
 LAYOUTS = {"Megatron DP2": [], "Megatron TP2": ["--tp", "2"], "Megatron PP2": ["--pp", "2"]}
+CASES = [(layout, NUM_ROLLOUTS) for layout in LAYOUTS] + [("Megatron DP2", 4 * NUM_ROLLOUTS)]
+"""Layouts and ``G``: of the same batch, whose pass rates are multiples of a quarter, in more bins."""
 KINDS = {"all-reduces": "allreduce", "broadcasts": "broadcast"}
 NUM_ALL_REDUCES, NUM_BROADCASTS = 2, 1
 BYTES_PER_BIN = 8 * 8
@@ -24,17 +27,18 @@ BYTES_PER_BIN = 8 * 8
 
 
 def run() -> list[dict[str, Any]]:
-    return [row for layout, parallel in LAYOUTS.items() for row in measure(layout, parallel)]
+    return [row for case in CASES for row in measure(*case)]
 
 
-def measure(layout: str, parallel: list[str]) -> list[dict[str, Any]]:
+def measure(layout: str, num_rollouts: int) -> list[dict[str, Any]]:
+    arguments = [*LAYOUTS[layout], "--rollouts", str(num_rollouts)]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.json"
-        done = matrix.torchrun(2, "benchmarks.cost.communication_ranks", "--out", str(out), *parallel)
+        done = matrix.torchrun(2, "benchmarks.cost.communication_ranks", "--out", str(out), *arguments)
         if done.returncode:
             raise RuntimeError(done.stdout[-3000:] + done.stderr[-6000:])
         records = json.loads(out.read_text())
-    return [{"layout": layout, **row} for row in added(records)]
+    return [{"layout": layout, "G": num_rollouts, **row} for row in added(records)]
 
 
 def added(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -72,19 +76,15 @@ def aims(rows: list[dict[str, Any]]) -> list[Aim]:
         Aim("all-reduces more than GRPO, per optimizer step", most("all-reduces"), NUM_ALL_REDUCES),
         Aim("broadcasts more", most("broadcasts"), NUM_BROADCASTS),
         Aim("other collectives more", most("other collectives"), 0),
-        Aim("bytes communicated per bin", _over(most("bytes"), NUM_ROLLOUTS + 1), BYTES_PER_BIN),
+        Aim("bytes communicated per bin", max((r["bytes"] / (r["G"] + 1) for r in rows), default=None), BYTES_PER_BIN),
         Aim("collectives more for a micro-batch more", growth(rows, *KINDS, "other collectives"), 0),
         Aim("reads of a value more for a micro-batch more", growth(rows, "reads of a value"), 0),
     ]
 
 
 def growth(rows: list[dict[str, Any]], *names: str) -> float | None:
-    """The largest difference within one layout between numbers of micro-batches."""
-    by_layout: dict[str, list[int]] = {}
+    """The largest difference within one case between numbers of micro-batches."""
+    by_case: dict[tuple[str, int], list[int]] = {}
     for row in rows:
-        by_layout.setdefault(row["layout"], []).append(sum(row[name] for name in names))
-    return max((max(values) - min(values) for values in by_layout.values()), default=None)
-
-
-def _over(value: float | None, number: int) -> float | None:
-    return None if value is None else value / number
+        by_case.setdefault((row["layout"], row["G"]), []).append(sum(row[name] for name in names))
+    return max((max(values) - min(values) for values in by_case.values()), default=None)

@@ -20,10 +20,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--tp", type=int, default=1)
     parser.add_argument("--pp", type=int, default=1)
+    parser.add_argument("--rollouts", type=int, required=True, help="G of the difficulty weights")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     initialize_global_process_group_ray()
-    worker = build_worker(quickstart_model(num_layers=2), args.tp, args.pp)
+    worker = build_worker(quickstart_model(num_layers=2), args.tp, args.pp, num_rollouts=args.rollouts)
     rows = make_mini_batch(torch.Generator().manual_seed(0))
     found = []
     for name, update in updates(worker).items():

@@ -17,7 +17,7 @@ from daro_verl.workers.actor_worker import DaroActorWorker
 from examples.quickstart.tokenizer_model import build_model, build_tokenizer
 from tests.ranks import train_ranks
 from tests.ranks.batch import NUM_ROLLOUTS
-from tests.ranks.workers import part_of_rank
+from tests.ranks.workers import make_worker, part_of_rank
 
 
 def quickstart_model(num_layers: int = 3) -> str:
@@ -31,15 +31,20 @@ def quickstart_model(num_layers: int = 3) -> str:
     return folder[0]
 
 
-def build_worker(model: str, tp: int = 1, pp: int = 1, dtype: str = "bfloat16", rows: int = 1) -> DaroActorWorker:
+def build_worker(
+    model: str, tp: int = 1, pp: int = 1, dtype: str = "bfloat16", rows: int = 1, num_rollouts: int = NUM_ROLLOUTS
+) -> DaroActorWorker:
     """DARO's worker on a Megatron engine whose model does not move (learning rate 0).
 
     Args:
         rows: of a micro-batch.
+        num_rollouts: ``G`` of the difficulty weights, a multiple of that of the batches, whose pass rates stay.
     """
     args = argparse.Namespace(engine="megatron", model=model, tp=tp, pp=pp, dtype=dtype, lr=0.0, loss="vanilla")
     args.options, args.micro_batch_size = {}, rows
-    return train_ranks.build_worker(args)
+    policy_loss = train_ranks.policy_loss(args)
+    policy_loss.daro["num_rollouts"] = num_rollouts
+    return make_worker(DaroActorWorker, args, policy_loss)
 
 
 def updates(worker: DaroActorWorker) -> dict[str, Callable[[TensorDict], Any]]:

@@ -2,16 +2,18 @@
 
 *measured*: this machine, processor time of one thread, the package's code on made-up data. *arithmetic*: a collective
 of a few hundred bytes among ``n`` ranks takes ``2 log2(n)`` hops (a tree up and down) of :data:`HOP_US` microseconds,
-an assumption. A data-parallel rank is 8 ranks (tensor and pipeline parallel). A step has one million responses at most.
+an assumption. A data-parallel rank and a rollout server are 8 ranks each (tensor and pipeline parallel). A step has one
+million responses at most. *from exchange.json*: a straight line through what ``benchmarks/exchange.py`` measured.
 """
 
+import json
 import math
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
-from verl.trainer.ppo.core_algos import get_adv_estimator_fn
 
 from benchmarks.cost import advantage
 from benchmarks.cost.aims import Aim
@@ -34,25 +36,35 @@ RANKS, RANKS_OF_A_REPLICA = (1_000, 10_000, 100_000), 8
 ROLLOUTS = (8, 64)
 HOP_US = 20.0
 ROUNDS = 5
+ESTIMATORS = {
+    "estimator, V1": ("in V1", "daro"),
+    "grpo_vectorized, V1": ("in V1", "grpo_vectorized"),
+    "estimator, V1, outputs: 1 or 2": ("in V1, outputs: 1 or 2", "daro"),
+}
+"""Name: call and estimator of the part ``advantage``."""
+EXCHANGE = Path(__file__).parents[1] / "results" / "exchange.json"
 
 
 def run() -> list[dict[str, Any]]:
     torch.set_num_threads(1)
     driver = [row for num_responses in RESPONSES for row in of_driver(num_responses)]
     ranks = [row for num_rollouts in ROLLOUTS for row in of_rank(num_rollouts)]
-    return driver + ranks + [collectives(num_ranks) for num_ranks in RANKS]
+    messages = [*map(collectives, RANKS), *exchange(json.loads(EXCHANGE.read_text())["by_servers"])]
+    return driver + ranks + messages
 
 
 def of_driver(num_responses: int) -> list[dict[str, Any]]:
-    """The estimator, and the look at what trajectories carry (V1), on a step's responses."""
-    batch = outcome_batch(num_responses, LENGTH, advantage.NUM_ROLLOUTS)
-    estimate = get_adv_estimator_fn("daro")
-    found = {"estimator": lambda: estimate(config=advantage.CONFIG, **batch)}
-    rows = [measured(found, responses=num_responses)]
+    """Estimators, verl's beside DARO's, and the look at what trajectories carry (V1), on a step's responses."""
+    functions = {
+        name: advantage.functions_of(call, num_responses, LENGTH)[estimator]
+        for name, (call, estimator) in ESTIMATORS.items()
+    }
+    rows = measured(functions, responses=num_responses)
+    functions["estimator, V1"]()
     drain_pass_rates()
-    keys = [f"{uid}_{row}_0" for row, uid in enumerate(batch["index"])]
-    counts = last_counts()
-    rated = ({PASS_RATE_TAG: counts[uid][0], NUM_RESPONSES_TAG: counts[uid][1]} for uid in batch["index"])
+    index = outcome_batch(num_responses, LENGTH, advantage.NUM_ROLLOUTS)["index"]
+    keys, counts = advantage.keys_of(index), last_counts()
+    rated = ({PASS_RATE_TAG: counts[uid][0], NUM_RESPONSES_TAG: counts[uid][1]} for uid in index)
     tags = [{**tag, VERSION_FIELD: 1, "min_global_steps": 1, "max_global_steps": 1} for tag in rated]
 
     def look() -> None:
@@ -61,7 +73,7 @@ def of_driver(num_responses: int) -> list[dict[str, Any]]:
         check_against_source(keys, tags, last_counts())
         staleness_by_bin([0.0] * len(tags), tags, advantage.NUM_ROLLOUTS)
 
-    return [*rows, measured({"look at trajectories": look}, responses=num_responses)]
+    return rows + measured({"look at trajectories": look}, responses=num_responses)
 
 
 def of_rank(num_rollouts: int) -> list[dict[str, Any]]:
@@ -77,9 +89,9 @@ def of_rank(num_rollouts: int) -> list[dict[str, Any]]:
         metrics.update(step_metrics(mini_batch, used, losses, weights))
 
     with one_rank():
-        rows = [measured({"rank, one optimizer step": step}, G=num_rollouts)]
+        rows = measured({"rank, one optimizer step": step}, G=num_rollouts)
     message = pickle.dumps(metrics)
-    rows.append(measured({"driver, one rank's metrics": lambda: pickle.loads(message)}, G=num_rollouts))
+    rows += measured({"driver, one rank's metrics": lambda: pickle.loads(message)}, G=num_rollouts)
     return [rows[0], rows[1] | {"bytes": len(message)}] + [
         {
             "what": "driver, metrics of all data-parallel ranks",
@@ -99,14 +111,38 @@ def collectives(num_ranks: int) -> dict[str, Any]:
     return {"what": "collectives of a step", "ranks": num_ranks, "ms": hops * HOP_US / 1000, "how": "arithmetic"}
 
 
-def measured(function: dict[str, Callable[[], object]], **columns: int) -> dict[str, Any]:
-    (name,) = function
-    (taken,) = milliseconds(interleave(function, ROUNDS, clock=processor_clock)).values()
-    return {"what": name, **columns, "ms": taken, "how": "measured"}
+def exchange(by_servers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The snapshot's way to the rollout servers, once a sync: the trainer's own time, and until all have confirmed, for
+    which the trainer does not wait. Measured with all servers on the same two cores: more than their own would take."""
+    few, many = (min(by_servers, key=_servers), max(by_servers, key=_servers))
+
+    def at(name: str, servers: int) -> float:
+        slope = (many[name] - few[name]) / (many["servers"] - few["servers"])
+        return few[name] + slope * (servers - few["servers"])
+
+    names = {"exchange, trainer's time": "trainer_ms", "exchange, all servers confirmed": "all_confirmed_ms"}
+    return [
+        {"what": what, "ranks": num_ranks, "ms": at(name, num_ranks // RANKS_OF_A_REPLICA), "how": "from exchange.json"}
+        for what, name in names.items()
+        for num_ranks in RANKS
+    ]
+
+
+def _servers(row: dict[str, Any]) -> int:
+    return row["servers"]
+
+
+def measured(functions: dict[str, Callable[[], object]], **columns: int) -> list[dict[str, Any]]:
+    """A row for each, taken in turn."""
+    seconds = interleave(functions, ROUNDS, clock=processor_clock)
+    return [
+        {"what": name, **columns, "ms": milliseconds({"": taken})[" ms"], "how": "measured"}
+        for name, taken in seconds.items()
+    ]
 
 
 def aims(rows: list[dict[str, Any]]) -> list[Aim]:
     """How far the estimator is from linear: its time per response at the largest batch over that at the smallest."""
-    per_response = [row["ms"] / row["responses"] for row in rows if row["what"] == "estimator"]
+    per_response = [row["ms"] / row["responses"] for row in rows if row["what"] == "estimator, V1"]
     ratio = per_response[-1] / per_response[0] if per_response else None
     return [Aim("estimator's time per response, 1M responses / 16k", ratio, 2.0)]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.cost import communication, report, step
+from benchmarks.cost import communication, report, scale, step
 from benchmarks.cost.parts import PARTS, module_of
 
 
@@ -43,10 +43,19 @@ def test_what_daro_adds_is_that_of_the_rank_that_adds_most():
     records += [
         record("daro", rank, n, [8] * n + [72] * (2 - rank), 5 * n + 3 + rank) for rank in (0, 1) for n in (1, 2)
     ]
-    rows = [{"layout": "x", **row} for row in communication.added(records)]
+    rows = [{"layout": "x", "G": 8, **row} for row in communication.added(records)]
     assert [(row["all-reduces"], row["bytes"], row["reads of a value"]) for row in rows] == [(2, 144, 4)] * 2
     aims = {aim.what: aim.measured for aim in communication.aims(rows)}
     assert aims["reads of a value more for a micro-batch more"] == 0
+    assert aims["bytes communicated per bin"] == 16  # 144 bytes in 9 bins
+
+
+def test_more_bins_are_no_growth_with_the_micro_batches():
+    row = dict.fromkeys((*communication.KINDS, "other collectives"), 1)
+    rows = [{"layout": "x", "G": g, "bytes": 8 * g, "reads of a value": 10 * g, **row} for g in (4, 4, 16)]
+    assert communication.growth(rows, "reads of a value") == 0
+    rows.append(rows[0] | {"reads of a value": 41})
+    assert communication.growth(rows, "reads of a value") == 1
 
 
 def test_the_controlled_rows_take_out_generation_and_the_length_of_the_forward_pass():
@@ -92,3 +101,14 @@ def test_every_job_runs_in_the_folder_of_the_commit(tmp_path, monkeypatch):
     monkeypatch.setattr(step, "run_job", lambda number, folder: seen.append((number, folder)) or [seconds] * 2)
     step.run()
     assert seen == [(number, tmp_path / "abc") for number in range(4)]
+
+
+def test_the_exchange_is_a_line_through_what_was_measured():
+    measured = [
+        {"servers": 64, "trainer_ms": 6.0, "all_confirmed_ms": 130.0},
+        {"servers": 4, "trainer_ms": 3.0, "all_confirmed_ms": 10.0},
+    ]
+    found = {(row["what"], row["ranks"]): row["ms"] for row in scale.exchange(measured)}
+    # 1,000 ranks are 125 servers: 3 + 121 / 60 * 3 and 10 + 121 / 60 * 120
+    assert found["exchange, trainer's time", 1000] == pytest.approx(9.05)
+    assert found["exchange, all servers confirmed", 1000] == pytest.approx(252)
