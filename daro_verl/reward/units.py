@@ -27,8 +27,9 @@ _PLAIN = rf"(?<![a-zA-Z\\])((?:square |cubic |sq\.? )?(?:{_PLAIN_NAMES})s?(?: sq
 _LAST_UNIT = re.compile(rf"(?:{_WRAPPED}|{_PLAIN})$", re.IGNORECASE)
 _DEGREES = re.compile(r"\s?(?:\^\s?\{?\s?\\circ\s?\}?|\\degrees?)\s?(?:\\text\s?\{\s?[CFK]\s?\}|[CFK])?$")
 _NUMBER_AND_WORDS = re.compile(r"([+-]?[0-9][0-9,./]*)\s((?:[a-zA-Z]\.?[a-zA-Z])[a-zA-Z./ ]*)")
-_LAST_TEXT = re.compile(r"(.*\S)\s?\\text\s?\{\s*([^{}\\\s][^{}\\]*)\}", re.DOTALL)
+_LAST_TEXT = re.compile(r"(.*\S)\s?\\text\s?\{\s*([^{}\s][^{}]*)\}", re.DOTALL)
 _NO_VALUE = re.compile(r"(?:[=<>,;:+\-&(\[^_|]|\\\\|\\(?:cup|cap|in|ne|leq?|geq?|to|pm))$")
+_JOINED = re.compile(r"~|\\cdot(?![a-z])|\\(?=[a-z])|(?<=[a-z])-(?=[a-z])")  # kg-m, \mu m
 _PER = re.compile(r"\s?(?:/|\bper\b)\s?")
 _NAME_AND_POWER = re.compile(r"([a-z. ]*[a-z.])(?:\^?(-?[0-9]))?")
 _POWERS = {"square": 2, "squared": 2, "sq": 2, "cubic": 3, "cubed": 3}
@@ -92,7 +93,7 @@ def _peel(text: str) -> tuple[str, str | None]:
 
 def _read(phrase: str, exponent: str | None) -> str | None:
     """``square centimeters`` is ``cm^2``, ``m/s`` is ``m /s``; empty for what is counted; None for what is no unit."""
-    pieces = _PER.split(phrase.lower().replace("~", " ").replace("(s)", "s").strip(" .()"))
+    pieces = _PER.split(_JOINED.sub(" ", phrase.lower()).replace("(s)", "s").strip(" .()"))
     units = [_read_one(piece, exponent if piece is pieces[-1] else None) for piece in pieces]
     if None in units or not any(pieces):
         return None

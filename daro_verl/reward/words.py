@@ -5,7 +5,7 @@ import re
 _NUMBERS = """
 zero one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty seventy eighty
 ninety hundred thousand million billion trillion dozen half halve third quarter fourth fifth sixth seventh eighth ninth
-tenth hundredth thousandth millionth billionth once twice thrice pi infinity infinite
+tenth hundredth thousandth millionth billionth once twice thrice pi infty infinity infinite
 """
 _OPERATIONS = """
 plus minus times over mod modulo squared cubed factorial sqrt ln log sin cos tan exp equal equals negative base binary
