@@ -23,7 +23,7 @@ class MathRewardOptions:
     """Seconds that math-verify has for one pair, from when a worker begins with it. Easy pairs take milliseconds."""
 
     workers: int = 2
-    """Most worker processes per process of verl (``reward.num_workers`` of those); about 70 MB each."""
+    """Most worker processes per process of verl (``reward.num_workers`` of those); about 75 MB each."""
 
     memory_mb: int = 1024
     """What one worker may allocate beyond what it starts with."""
