@@ -1,7 +1,8 @@
 """Where the start of the quickstart's job goes: ``python -m benchmarks.startup [--label NAME] [key=value ...]``.
 
 Runs one training step of the smoke job and prints the seconds of each part, and the CPU seconds of each kind of
-process. Adds both to ``benchmarks/results/startup.json`` under the label, with versions and the machine's load.
+process. Adds both to ``benchmarks/results/startup.json`` under the label, with versions, commit, machine and its load.
+The rollout servers are one part: they start at once, share the cores, and verl prints one line when all are there.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.cost import machine
 from examples.quickstart.__main__ import parse, prepare
 
 RESULTS = Path(__file__).parent / "results" / "startup.json"
@@ -157,18 +159,26 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="further settings for verl")
     arguments = parser.parse_args()
-    runs = [measure(arguments.overrides) for _ in range(arguments.runs)]
+    record(arguments.label, arguments.runs, arguments.overrides, arguments.results)
+
+
+def record(label: str, num_runs: int, overrides: list[str], results: Path = RESULTS) -> list[dict]:
+    """Measure so many jobs, one after the other; print them, and keep them in ``results`` under the label."""
+    where = {"commit": machine.commit(), "machine": machine.processor()}
+    runs = [measure(overrides) for _ in range(num_runs)]
     for run in runs:
         print(json.dumps(run, indent=2))
-    results = json.loads(arguments.results.read_text()) if arguments.results.exists() else {}
-    results[arguments.label] = {
+    found = json.loads(results.read_text()) if results.exists() else {}
+    found[label] = {
         "runs": runs,
-        "overrides": arguments.overrides,
+        "overrides": overrides,
+        **where,
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PACKAGES},
     }
-    arguments.results.write_text(json.dumps(results, indent=2) + "\n")
+    results.write_text(json.dumps(found, indent=2) + "\n")
+    return runs
 
 
 if __name__ == "__main__":

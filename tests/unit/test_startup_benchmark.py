@@ -1,10 +1,15 @@
 """The benchmark of the start of a job reads its parts from verl's output and its processes' titles."""
 
+import json
+
 import pytest
 
 pytest.importorskip("psutil")
 pytest.importorskip("transformers")
 
+from benchmarks import startup  # noqa: E402
+from benchmarks.cost import machine  # noqa: E402
+from benchmarks.cost import startup as part  # noqa: E402
 from benchmarks.startup import EXIT, cpu_of_kinds, seconds_of_parts  # noqa: E402
 
 LINES = [
@@ -51,3 +56,21 @@ def test_cpu_seconds_are_added_by_kind_of_process():
         "Ray": 2.0,
         "other": 0.5,
     }
+
+
+def test_a_result_says_of_which_commit_and_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(startup, "measure", lambda overrides: {"seconds_in_all": 1.0})
+    monkeypatch.setattr(startup, "version", lambda name: "1")
+    (tmp_path / "startup.json").write_text('{"before": {}}')
+    startup.record("after", 2, ["a=b"], tmp_path / "startup.json")
+    found = json.loads((tmp_path / "startup.json").read_text())
+    assert list(found) == ["before", "after"]  # other labels stay
+    assert found["after"]["runs"] == [{"seconds_in_all": 1.0}] * 2
+    assert found["after"]["commit"] == machine.commit() and found["after"]["machine"] == machine.processor()
+
+
+def test_the_aim_is_held_against_the_slower_run():
+    rest = {"seconds_in_all": 90, "cpu_seconds_in_all": 1, "load_before": 0}
+    runs = [{"seconds_to_first_rollout": seconds, **rest} for seconds in (55, 65)]
+    (aim,) = part.aims(part.rows_of(runs))
+    assert (aim.measured, aim.verdict) == (65, "not met")
