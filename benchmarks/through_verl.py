@@ -18,16 +18,15 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.cost.machine import commit
+from daro_verl.config import DaroConfig
 from examples.quickstart.history import held_out_by_level, read_attempts, training_steps
 from examples.quickstart.job import REPOSITORY
 from examples.quickstart.task import SOURCE_OF_LEVEL
 from examples.quickstart.warm_start import warm_start
 
-METHODS = {
-    "GRPO": ["+algorithm.daro.weighting=grpo"],
-    "DARO": [],
-    "DARO, paper's form": ["+algorithm.daro.weighting=paper"],
-}
+METHODS = {"GRPO": "grpo", "DARO": "learned", "DARO, paper's form": "paper"}
+"""The weighting of each; the other options are its defaults."""
 VALIDATIONS = 4  # over a run, and one before it
 
 
@@ -39,7 +38,8 @@ def run(folder: Path, method: str, seed: int, steps: int) -> dict[str, float]:
     if not (output / "model").exists():
         (output / "model").symlink_to(folder / "model")
     command = [sys.executable, "-m", "examples.quickstart", "--output", str(output), "--steps", str(steps)]
-    command += [f"data.seed={seed}", f"trainer.test_freq={steps // VALIDATIONS}", *METHODS[method]]
+    command += [f"data.seed={seed}", f"trainer.test_freq={steps // VALIDATIONS}"]
+    command.append(f"+algorithm.daro.weighting={METHODS[method]}")
     subprocess.run(command, cwd=REPOSITORY, check=True)
     return measure(read_attempts(output / "daro" / "attempts"))
 
@@ -90,8 +90,9 @@ def main() -> None:
     if args.out:
         packages = {name: version(name) for name in ("verl", "megatron-core", "torch", "daro-verl")}
         command = f"python -m benchmarks.through_verl --seeds {args.seeds} --steps {args.steps}"
-        options = {method: METHODS[method] for method in args.methods}
-        result = {"command": command, "versions": packages, "methods": options, "runs": rows}
+        options = {name: DaroConfig.from_mapping({"weighting": METHODS[name]}).to_dict() for name in args.methods}
+        about = {"command": command, "commit": commit(), "versions": packages}
+        result = {**about, "methods": options, "runs": rows}
         args.out.write_text(json.dumps(result, indent=1) + "\n")
 
 

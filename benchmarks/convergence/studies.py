@@ -70,6 +70,7 @@ class Study:
         question: what it asks, in one line.
         methods: the rows; the first is what the others differ from.
         learning_rates: of the model. With several, each method is reported at its better one.
+        drawn: the methods whose losses and weights are drawn.
     """
 
     name: str
@@ -79,6 +80,13 @@ class Study:
     learning_rates: tuple[float, ...] = (1e-3,)
     seeds: tuple[int, ...] = tuple(range(5))
     schedule: Schedule = Schedule()
+    drawn: tuple[Method, ...] = ()
+
+    def pairs_with_dynamic_sampling(self) -> list[tuple[Method, Method]]:
+        """The methods that the study has both without and with dynamic sampling."""
+        named = {method.name: method for method in self.methods}
+        pairs = [(method, named.get(with_dynamic_sampling(method).name)) for method in self.methods]
+        return [(plain, sampled) for plain, sampled in pairs if sampled]
 
     def runs(self) -> Iterator[Run]:
         """All of its runs, seed by seed, so that what is finished after an interruption is paired."""
@@ -95,6 +103,7 @@ MAIN = Study(
     "Which weighting learns fastest from the same models?",
     (GRPO, DR_GRPO, LIPO, DAPO, UNIFORM, INVERSE_VARIANCE, CLOSED_FORM, DARO, DARO_TOKENS, DARO_BATCH),
     learning_rates=(1e-3, 2e-3),
+    drawn=(DARO, DARO_BATCH),
 )
 
 STUDIES: dict[str, Study] = {
@@ -176,6 +185,7 @@ STUDIES: dict[str, Study] = {
             (GRPO, DR_GRPO, LIPO, DAPO, UNIFORM_BATCH, DARO, DARO_BATCH),
             learning_rates=(1e-3, 2e-3),
             seeds=tuple(range(5, 10)),
+            drawn=(DARO_BATCH,),
         ),
         Study(
             "refined",

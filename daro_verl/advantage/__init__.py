@@ -13,6 +13,7 @@ from daro_verl.advantage.weightings import (
     DrGRPO,
     InverseVariance,
     Learned,
+    Paper,
     Uniform,
 )
 
@@ -24,6 +25,7 @@ __all__ = [
     "InverseVariance",
     "LIPO",
     "Learned",
+    "Paper",
     "PromptGroups",
     "Uniform",
     "Weighting",

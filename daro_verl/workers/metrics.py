@@ -31,8 +31,8 @@ def step_metrics(
     - ``daro/length_right``*, ``daro/length_wrong``*: mean tokens of a successful / failed response;
 
     ``daro/objective`` = ``sum over bins present of [weighted loss - ln w_k]`` (without ``ln w_k`` where the weighting
-    does not learn), ``daro/loss_share_ratio``, the largest ``loss_share`` over the smallest, and
-    ``daro/loss_not_finite``, the bins present whose loss is NaN or infinite. The worker adds
+    does not learn), ``daro/loss_share_ratio``, the largest ``loss_share`` over the smallest (left out where that
+    is 0), and ``daro/loss_not_finite``, the bins present whose loss is NaN or infinite. The worker adds
     ``daro/weight_version/max``, the number of updates so far (the last of a step, not their average), and
     ``daro/gradient_not_finite``, 1 where the model's gradient norm was.
 
@@ -51,7 +51,7 @@ def step_metrics(
         "daro/objective": terms[present].sum().item(),
         "daro/loss_not_finite": float((present & ~losses.isfinite()).sum()),
     }
-    if present.any():
+    if (loss_share[present] > 0).any() and loss_share[present].amin() != 0:
         metrics["daro/loss_share_ratio"] = (loss_share[present].amax() / loss_share[present].amin()).item()
     everywhere, where_present = _of_bins(counts, weights), _of_bins_present(counts, losses)
     where_present |= {"weighted_loss": weighted, "loss_share": loss_share, "loss_snr": weights.loss_signal_to_noise()}

@@ -23,7 +23,9 @@ def test_loss_and_gradient_are_those_of_the_method(method, trained):
     want, got = trained[method]["verl"], trained[method]["weighting"]
     assert sum(value.norm() for value in want["gradient"].values()) > 1e-3
     assert distance(got["gradient"], want["gradient"]) <= BOUND
-    assert got["loss"] == pytest.approx(want["loss"], rel=BOUND)
+    # Relative to what is added up: right and wrong responses nearly cancel (tests/unit/test_weightings.py).
+    size = trained[method]["size of the loss"]
+    assert size > 0.1 and abs(got["loss"] - want["loss"]) <= BOUND * size
 
 
 def test_the_methods_differ(trained):

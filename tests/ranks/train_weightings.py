@@ -35,8 +35,8 @@ METHODS = {
 
 def lite_ppo(scores: torch.Tensor, mask: torch.Tensor, index) -> tuple[torch.Tensor, torch.Tensor]:
     """arXiv 2508.08221, which verl does not have: centred by the prompt, divided by the deviation of the batch."""
-    centred, _ = compute_grpo_outcome_advantage(scores.double(), mask, index, norm_adv_by_std_in_grpo=False)
-    advantages = (centred / (scores.double().sum(-1).std() + 1e-6)).float()
+    centred, _ = compute_grpo_outcome_advantage(scores, mask, index, norm_adv_by_std_in_grpo=False)
+    advantages = centred / (scores.sum(-1).std() + 1e-6)
     return advantages, advantages
 
 
@@ -44,13 +44,7 @@ def verls_estimator(divide_by_std: bool | None):
     if divide_by_std is None:
         return lite_ppo
 
-    def estimate(scores, mask, index):
-        advantages, _ = compute_grpo_outcome_advantage(
-            scores.double(), mask, index, norm_adv_by_std_in_grpo=divide_by_std
-        )
-        return advantages.float(), advantages.float()
-
-    return estimate
+    return partial(compute_grpo_outcome_advantage, norm_adv_by_std_in_grpo=divide_by_std)
 
 
 def gradient_of(worker: DaroActorWorker, recorder: Recorder, train_batch, loss_fn, estimate) -> dict:
@@ -61,6 +55,8 @@ def gradient_of(worker: DaroActorWorker, recorder: Recorder, train_batch, loss_f
     output = train_batch(data)
     return {
         "loss": output["metrics"]["loss"] if output is not None else None,
+        "size": (rows["advantages"].abs() * rows["response_mask"]).sum().item(),  # of what it adds up
+        "num_tokens": int(rows["response_mask"].sum()),
         "gradient": recorder.take()["gradients"][0],
     }
 
@@ -88,7 +84,8 @@ def main() -> None:
         worker.set_loss_fn(partial(ppo_loss, config=own))
         estimate = partial(compute_daro_advantage, config={"daro": {"weighting": method}})
         found = gradient_of(worker, recorder, worker.train_batch, worker.loss_fn, estimate)
-        result[method] = {"verl": expected, "weighting": found}
+        size = expected["size"] / (budget if method == "dr_grpo" else expected["num_tokens"])
+        result[method] = {"verl": expected, "weighting": found, "size of the loss": size}
     if dist.get_rank() == 0:
         torch.save(result, given.out)
     dist.destroy_process_group()

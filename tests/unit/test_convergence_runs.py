@@ -1,5 +1,7 @@
 """The benchmark's runs: paired, resumable, and the same whatever ran before."""
 
+import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,10 +16,22 @@ from benchmarks.convergence.campaign import campaign
 from benchmarks.convergence.model import Decoder
 from benchmarks.convergence.records import load
 from benchmarks.convergence.regimes import REGIMES
+from benchmarks.convergence.report.cells import show_reached
 from benchmarks.convergence.report.summary import write_report
 from benchmarks.convergence.rollout import roll_out
 from benchmarks.convergence.runs import Run, Schedule
-from benchmarks.convergence.studies import DAPO, DARO, DARO_BATCH, GRPO, STUDIES, UNIFORM, Study, quick, unique_runs
+from benchmarks.convergence.studies import (
+    DAPO,
+    DARO,
+    DARO_BATCH,
+    GRPO,
+    STUDIES,
+    UNIFORM,
+    Study,
+    quick,
+    unique_runs,
+    with_dynamic_sampling,
+)
 from daro_verl.advantage.weightings import Learned
 from daro_verl.errors import DaroConfigError
 
@@ -144,6 +158,33 @@ def test_a_campaign_end_to_end_and_again(tmp_path, monkeypatch):
     assert {run.schedule.num_rounds for run in executed} == {3} and len(executed) == 6
     write_report([longer], tmp_path, tmp_path / "results")
     assert f"| {DARO.name} | not run |" in (tmp_path / "results" / "main.md").read_text()
+
+
+def test_the_report_says_what_dynamic_sampling_adds_and_draws_what_is_asked_for(tmp_path):
+    sampled = with_dynamic_sampling(DARO)
+    study = Study(
+        "dynamic", "Does it help?", (DARO, sampled), ("long_failures",), (1e-3,), (0, 1), SHORT, drawn=(DARO,)
+    )
+    campaign(unique_runs([study]), tmp_path, 0, Console(quiet=True))
+    write_report([study], tmp_path, tmp_path / "results")
+    text = (tmp_path / "results" / "dynamic.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith("| AUC with dynamic"))
+    assert row == "| AUC with dynamic sampling - without | per round | at equal responses |"
+    (found,) = json.loads((tmp_path / "results" / "dynamic.json").read_text())["regimes"].values()
+    area = {name: found["methods"][name]["auc_of_seed"].values() for name in (DARO.name, sampled.name)}
+    differences = [b - a for a, b in zip(area[DARO.name], area[sampled.name], strict=True)]
+    added = found["methods"][sampled.name]["auc_minus_the_same_without_dynamic_sampling"]
+    assert added["mean"] == pytest.approx(sum(differences) / 2)
+    assert "auc_minus_the_same_without_dynamic_sampling, equal responses" in found["methods"][sampled.name]
+    assert not any("without_dynamic" in name for name in found["methods"][DARO.name])
+    assert [path.name for path in (tmp_path / "results").glob("*weights*")] == ["dynamic-weights-daro-paper-s-form.png"]
+
+
+def test_seeds_that_never_arrive_count_as_late():
+    assert show_reached([10.0, 20.0, 60.0], 1) == "20"
+    assert show_reached([10.0, 20.0, math.inf], 1) == "20 (2 of 3 seeds)"
+    assert show_reached([10.0, math.inf, math.inf], 1) == "never (1 of 3 seeds)"
+    assert show_reached([], 1) == "not run"
 
 
 def test_an_unknown_option_stops_a_campaign_before_it_begins(tmp_path):

@@ -49,6 +49,14 @@ def test_lengths_shares_and_the_identity_by_hand():
     assert not any("2of4" in name for name in metrics if "loss/" in name or "length" in name or "loss_gap" in name)
 
 
+@pytest.mark.parametrize("losses", [[0.2, 0.0, 0.0], [0.0, 0.0, 0.0], [0.2, 0.0, float("nan")]])
+def test_a_ratio_of_shares_that_is_none_is_left_out(losses):
+    """verl averages what its workers log: one infinite ratio would be the mean of the step."""
+    metrics = metrics_of([1, 0, 0, 0, 1, 1, 1, 0], [2, 4, 4, 6, 1, 2, 3, 8], losses)  # bins 1 and 3
+    assert "daro/loss_share_ratio" not in metrics
+    assert "daro/objective" in metrics
+
+
 @pytest.mark.parametrize("options", [{}, {"weighting": "grpo"}, {"weighting": "lipo"}])
 @pytest.mark.parametrize("seed", range(4))
 def test_the_identity_is_the_mean_of_minus_the_advantage_over_tokens(options, seed):

@@ -13,13 +13,18 @@ def show(estimate: Estimate | None, signed: bool = False) -> str:
     return NOT_RUN if estimate is None else estimate.show(signed)
 
 
+def show_short(estimate: Estimate | None) -> str:
+    """Three digits, whatever the size."""
+    return NOT_RUN if estimate is None else f"{estimate.mean:.3g} ± {estimate.error:.2g}"
+
+
 def show_reached(places: list[float], unit: float) -> str:
-    """Mean over the seeds that reached the target, and how many did."""
-    reached = [place / unit for place in places if np.isfinite(place)]
+    """Median over all seeds, one that never reached the target being later than any, and how many did."""
     if not places:
         return NOT_RUN
-    mean = f"{np.mean(reached):.0f}" if reached else "never"
-    return mean if len(reached) == len(places) else f"{mean} ({len(reached)} of {len(places)} seeds)"
+    middle, num_reached = np.median(places) / unit, int(np.isfinite(places).sum())
+    median = f"{middle:.0f}" if np.isfinite(middle) else "never"
+    return median if num_reached == len(places) else f"{median} ({num_reached} of {len(places)} seeds)"
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -1,5 +1,6 @@
 """Figures of a study, as PNG files."""
 
+import re
 from pathlib import Path
 
 import matplotlib
@@ -22,8 +23,8 @@ def draw(results: Results, folder: Path) -> list[Path]:
         return []
     folder.mkdir(parents=True, exist_ok=True)
     paths = [learning_curves(results, folder), differences(results, folder)]
-    learned = [method for method in results.study.methods if method.options.get("weighting") == "learned"]
-    return paths + ([losses_and_weights(results, learned[0], folder)] if learned else [])
+    drawn = [method for method in results.study.drawn if method in results.study.methods]
+    return paths + [losses_and_weights(results, method, folder) for method in drawn]
 
 
 def learning_curves(results: Results, folder: Path) -> Path:
@@ -69,7 +70,11 @@ def losses_and_weights(results: Results, method: Method, folder: Path) -> Path:
         axes[0][column].axhline(0, color="grey", linewidth=0.8)
         axes[1][column].set_yscale("log")
     axes[0][0].legend(fontsize=6)
-    return _write(figure, folder / f"{results.study.name}-weights.png")
+    return _write(figure, folder / f"{results.study.name}-weights-{_slug(method.name)}.png")
+
+
+def _slug(name: str) -> str:
+    return "-".join(re.findall(r"\w+", name)).lower()
 
 
 def _band(axis: Axes, places: np.ndarray, curves: np.ndarray, label: str) -> None:

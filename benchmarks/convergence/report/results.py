@@ -21,7 +21,7 @@ class Results:
 
     def __init__(self, study: Study, folder: Path) -> None:
         self.study, self.folder = study, folder
-        self.num_runs, self.commits, self.seconds = 0, set(), {}
+        self.num_runs, self.commits, self.seconds, self.processor_seconds = 0, set(), {}, []
         self._by_rate: dict[tuple[str, str], dict[float, dict[int, Arrays]]] = {}
         for regime in study.regimes:
             self.seconds[regime] = []
@@ -38,7 +38,14 @@ class Results:
                 self.num_runs += 1
                 self.commits.add(about["commit"])
                 self.seconds[regime].append(about["seconds"])
+                self.processor_seconds.append(about.get("processor_seconds"))
         return found
+
+    def minutes_on_two_cores(self) -> float | None:
+        """By the processor's time of all runs, one thread each; None where a run did not note it."""
+        if not self.processor_seconds or None in self.processor_seconds:
+            return None
+        return sum(self.processor_seconds) / 2 / 60
 
     def row(self, method: Method, regime: str, rate: float | None = None) -> dict[int, Arrays]:
         """The method's runs by seed, at ``rate`` or at its better learning rate."""

@@ -30,7 +30,9 @@ def write_report(studies: list[Study], folder: Path, results_folder: Path, notic
         figures = draw(results, results_folder)
         images = "\n".join(f"![{path.stem}]({path.name})" for path in figures)
         machine = ", ".join(f"{name} {value}" for name, value in about()["versions"].items())
-        where = f"Runs of commit {', '.join(sorted(results.commits)) or 'none'}; {os.cpu_count()} cores; {machine}."
+        minutes = results.minutes_on_two_cores()
+        time = "not noted" if minutes is None else f"{minutes:.0f} minutes on two cores, by the processor's time"
+        where = f"{results.num_runs} runs of commit {', '.join(sorted(results.commits)) or 'none'}, {time}; {machine}."
         text = "\n\n".join(part for part in (notice, study_tables(results), images, where) if part) + "\n"
         page, summary = results_folder / f"{study.name}.md", results_folder / f"{study.name}.json"
         results_folder.mkdir(parents=True, exist_ok=True)
@@ -55,6 +57,7 @@ def summarise(results: Results) -> dict[str, Any]:
         "num_rounds": study.schedule.num_rounds,
         "runs_finished": results.num_runs,
         "commits_of_runs": sorted(results.commits),
+        "minutes_on_two_cores": results.minutes_on_two_cores(),
         **about(),
         "regimes": regimes,
     }
@@ -69,8 +72,14 @@ def about() -> dict[str, Any]:
 def _of_method(results: Results, method: Method, regime: str) -> dict[str, Any] | None:
     if not results.row(method, regime):
         return None
-    baseline = results.study.methods[0]
-    return {
+    baseline, pairs = results.study.methods[0], results.study.pairs_with_dynamic_sampling()
+    plain = next((plain for plain, sampled in pairs if sampled is method), None)
+    sampling = {
+        f"auc_minus_the_same_without_dynamic_sampling{name}": _plain(results.difference(method, plain, regime, equal))
+        for name, equal in (("", False), (", equal responses", True))
+        if plain
+    }
+    return sampling | {
         "options": dict(method.options),
         "clip_high": method.clip_high,
         "dynamic_sampling": method.dynamic_sampling,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.convergence.measures import share_not_positive
-from benchmarks.convergence.report.cells import NOT_RUN, show, show_reached, table
+from benchmarks.convergence.report.cells import NOT_RUN, show, show_reached, show_short, table
 from benchmarks.convergence.report.results import Arrays, Results, auc_of, final, of_steps
 from benchmarks.convergence.runs import Method
 from benchmarks.convergence.studies import BASELINES, DAPO, GRPO
@@ -21,6 +21,7 @@ def study_tables(results: Results) -> str:
     for regime in study.regimes:
         parts += [f"### {regime}", start_of(results, regime), comparison(results, regime), inside(results, regime)]
         parts += [by_level(results, regime)] + ([by_rate(results, regime)] if len(study.learning_rates) > 1 else [])
+        parts += [dynamic_sampling(results, regime)] if study.pairs_with_dynamic_sampling() else []
     return "\n\n".join(parts) + "\n"
 
 
@@ -32,7 +33,7 @@ def _setting(results: Results) -> str:
     return (
         f"{len(study.seeds)} seeds, {study.schedule.num_rounds} rounds, learning rate of the model {rates}{better}; "
         f"{results.num_runs} of {wanted} runs finished. Means over seeds ± standard error; differences are paired by "
-        "seed. AUC is the mean of the evaluations."
+        "seed. AUC is the mean of the evaluations. Rounds and responses to GRPO's final are medians over the seeds."
     )
 
 
@@ -92,7 +93,7 @@ def inside(results: Results, regime: str) -> str:
     rows = []
     for method in results.study.methods:
         estimates = [results.estimate(method, regime, measure) for measure in measures.values()]
-        row = [method.name, *(NOT_RUN if one is None else f"{one.mean:.3g}" for one in estimates)]
+        row = [method.name, *(show_short(one) for one in estimates)]
         rows.append([*row, _final_weights(results, method, regime)])
     return table(["method", *measures, "weights at the end, 1 .. G-1"], rows)
 
@@ -125,6 +126,15 @@ def by_rate(results: Results, regime: str) -> str:
             cells.append("" if method is first else show(difference, signed=True))
         rows.append(cells)
     return table(header, rows)
+
+
+def dynamic_sampling(results: Results, regime: str) -> str:
+    """What dynamic sampling adds to each method, per round and at equally many generated responses."""
+    rows = [
+        [plain.name, *(show(results.difference(sampled, plain, regime, equal), signed=True) for equal in (False, True))]
+        for plain, sampled in results.study.pairs_with_dynamic_sampling()
+    ]
+    return table(["AUC with dynamic sampling - without", "per round", "at equal responses"], rows)
 
 
 def _half_way(values: np.ndarray) -> float:
