@@ -92,13 +92,13 @@ def controlled(step: dict[str, float], usual_gen: float, usual_forward: float) -
 
 
 def aims(rows: list[dict[str, Any]]) -> list[Aim]:
-    """Both as measured and controlled; the quartiles are of DARO's steps, over GRPO's median."""
+    """As measured; and controlled, where the quartiles of DARO's steps over GRPO's median say what is resolved."""
     found = {row["phase"]: row for row in rows}
 
     def aim(phase: str, bound: float) -> Aim:
         row = found.get(phase)
-        quartiles = row and [seconds / row["grpo s"] for seconds in row["daro quartiles"]]
-        return Aim(f"{phase} in the job / GRPO's", row and row["ratio"], bound, quartiles)
+        quartiles = row and phase not in PHASES and [seconds / row["grpo s"] for seconds in row["daro quartiles"]]
+        return Aim(f"{phase} in the job / GRPO's", row and row["ratio"], bound, quartiles or None)
 
     bounds = {"update_actor": 1.01, CONTROLLED_UPDATE: 1.01, "step": 1.02, CONTROLLED_STEP: 1.02}
     return [aim(phase, bound) for phase, bound in bounds.items()]
