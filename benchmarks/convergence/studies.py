@@ -185,7 +185,7 @@ STUDIES: dict[str, Study] = {
             (GRPO, DR_GRPO, LIPO, DAPO, UNIFORM_BATCH, DARO, DARO_BATCH),
             learning_rates=(1e-3, 2e-3),
             seeds=tuple(range(5, 10)),
-            drawn=(DARO_BATCH,),
+            drawn=(DARO, DARO_BATCH),
         ),
         Study(
             "refined",

@@ -214,3 +214,9 @@ def test_arguments():
 def test_the_combined_form_is_the_packages_default():
     default = {"weighting": "learned", **Learned.defaults}
     assert {name: DARO_BATCH.options[name] for name in default} == default
+
+
+@pytest.mark.parametrize("name", ["main", "confirmation"])
+def test_weights_of_the_papers_form_and_of_the_default_are_drawn(name):
+    assert STUDIES[name].drawn == (DARO, DARO_BATCH)
+    assert all(method in STUDIES[name].methods for method in STUDIES[name].drawn)
