@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -80,14 +81,41 @@ def cpu_of_kinds(processes: dict[int, tuple[str, float]]) -> dict[str, float]:
     return {kind: round(cpu, 1) for kind, cpu in sorted(seconds.items(), key=lambda item: -item[1])}
 
 
+def of_servers(
+    processes: dict[int, tuple[str, float]], born: dict[int, float], parents: dict[int, int]
+) -> dict[str, dict[str, float]]:
+    """By name of each rollout server: seconds into the job at which actor and engine began; CPU seconds of both.
+
+    The engine is the first process of the actor's own tree that is a rollout server's.
+    """
+
+    def is_of(pid: int, actor: int) -> bool:
+        return pid == actor or (pid in parents and is_of(parents[pid], actor))
+
+    servers = {}
+    for actor, (title, _) in processes.items():
+        if name := re.search(r"\w+_server_\d+_\d+(?=:)", title):
+            tree = [pid for pid in processes if is_of(pid, actor)]
+            engines = [born[pid] for pid in tree if pid != actor and kind_of(processes[pid][0]) == "rollout servers"]
+            seconds = {"actor": born[actor], **({"engine": min(engines)} if engines else {})}
+            seconds["CPU"] = sum(processes[pid][1] for pid in tree)
+            servers[name.group()] = {what: round(value, 1) for what, value in seconds.items()}
+    return dict(sorted(servers.items()))
+
+
 class Watcher:
-    """Runs a command; keeps its lines with their time, and title and CPU seconds of every process of its tree."""
+    """Runs a command; keeps its lines with their time, and title and CPU seconds of every process of its tree.
+
+    ``born``: seconds into the job at which each process began; ``parents``: the id of each one's parent.
+    """
 
     def __init__(self, command: list[str], environment: dict[str, str], folder: Path):
         self.lines: list[tuple[float, str]] = []
         self.processes: dict[int, tuple[str, float]] = {}
+        self.born: dict[int, float] = {}
+        self.parents: dict[int, int] = {}
         self._members: dict[int, psutil.Process] = {}
-        self._start = time.monotonic()
+        self._start, self._began = time.monotonic(), time.time()
         self._process = subprocess.Popen(
             command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -123,6 +151,8 @@ class Watcher:
         for pid, process in self._members.items():
             try:
                 times, title = process.cpu_times(), " ".join(process.cmdline())
+                self.born[pid] = process.create_time() - self._began
+                self.parents.setdefault(pid, process.ppid())  # an orphan is given to another
             except psutil.Error:
                 continue
             if kind_of(title) == "other" and pid in self.processes:  # a helper that forgot whose it is
@@ -141,10 +171,12 @@ def measure(overrides: list[str]) -> dict:
         parts = seconds_of_parts(watcher.lines, end)
         to_rollout = [parts[part] for part, _ in PARTS[:-1]]
         cpu = cpu_of_kinds(watcher.processes)
+        servers = of_servers(watcher.processes, watcher.born, watcher.parents)
     return {
         "seconds": parts,
         "seconds_to_first_rollout": round(sum(to_rollout), 1),
         "seconds_in_all": round(end, 1),
+        "servers": servers,
         "cpu_seconds": cpu,
         "cpu_seconds_in_all": round(sum(cpu.values()), 1),
         "load_before": round(load, 2),
