@@ -84,7 +84,8 @@ def cpu_of_kinds(processes: dict[int, tuple[str, float]]) -> dict[str, float]:
 def of_servers(
     processes: dict[int, tuple[str, float]], born: dict[int, float], parents: dict[int, int]
 ) -> dict[str, dict[str, float]]:
-    """By name of each rollout server: seconds into the job at which actor and engine began; CPU seconds of both.
+    """Of each rollout server, the first to begin first: seconds into the job at which its actor and its engine began, and
+    CPU seconds of both.
 
     The engine is the first process of the actor's own tree that is a rollout server's.
     """
@@ -93,14 +94,14 @@ def of_servers(
         return pid == actor or (pid in parents and is_of(parents[pid], actor))
 
     servers = {}
-    for actor, (title, _) in processes.items():
-        if name := re.search(r"\w+_server_\d+_\d+(?=:)", title):
-            tree = [pid for pid in processes if is_of(pid, actor)]
-            engines = [born[pid] for pid in tree if pid != actor and kind_of(processes[pid][0]) == "rollout servers"]
-            seconds = {"actor": born[actor], **({"engine": min(engines)} if engines else {})}
-            seconds["CPU"] = sum(processes[pid][1] for pid in tree)
-            servers[name.group()] = {what: round(value, 1) for what, value in seconds.items()}
-    return dict(sorted(servers.items()))
+    actors = [pid for pid, (title, _) in processes.items() if re.search(r"^ray::.*(VLLM|SGLang)\w*Server", title)]
+    for number, actor in enumerate(sorted(actors, key=born.__getitem__), start=1):
+        tree = [pid for pid in processes if is_of(pid, actor)]
+        engines = [born[pid] for pid in tree if pid != actor and kind_of(processes[pid][0]) == "rollout servers"]
+        seconds = {"actor": born[actor], **({"engine": min(engines)} if engines else {})}
+        seconds["CPU"] = sum(processes[pid][1] for pid in tree)
+        servers[f"server {number}"] = {what: round(value, 1) for what, value in seconds.items()}
+    return servers
 
 
 class Watcher:

@@ -63,14 +63,14 @@ def test_each_server_by_itself():
         2: ("ray::TaskRunnerV1.run", 9.0),
         5: ("ray::vllm_server_1_0:DifficultyVLLMServer.generate", 10.0),
         6: ("VLLM::EngineCore", 11.0),
-        7: ("ray::vllm_server_0_0:DifficultyVLLMServer", 4.0),
+        7: ("ray::DifficultyVLLMServer", 4.0),
         8: ("python -c resource_tracker", 0.5),
     }
     born = {2: 5.0, 5: 20.04, 6: 31.0, 7: 20.5, 8: 25.0}
     parents = {2: 1, 5: 1, 6: 5, 7: 1, 8: 7}
     assert of_servers(processes, born, parents) == {
-        "vllm_server_0_0": {"actor": 20.5, "CPU": 4.5},  # its engine has not begun
-        "vllm_server_1_0": {"actor": 20.0, "engine": 31.0, "CPU": 21.0},
+        "server 1": {"actor": 20.0, "engine": 31.0, "CPU": 21.0},
+        "server 2": {"actor": 20.5, "CPU": 4.5},  # its engine has not begun
     }
 
 
