@@ -19,8 +19,11 @@ QUICKSTART_VENV := $(if $(filter sglang,$(ROLLOUT)),$(SGLANG_VENV),$(VENV))
 quickstart: $(QUICKSTART_VENV)/ready
 	$(QUICKSTART_VENV)/bin/python -m examples.quickstart --rollout $(ROLLOUT) $(if $(GRPO),--method grpo) $(ARGS)
 
-## set up both environments, check the code and run all tests
-test: test-vllm test-sglang
+## set up both environments, side by side, check the code and run all tests
+test:
+	$(MAKE) -j2 $(VENV)/ready $(SGLANG_VENV)/ready
+	$(MAKE) test-vllm
+	$(MAKE) test-sglang
 
 ## everything but what needs SGLang
 test-vllm: $(VENV)/ready lint
