@@ -84,7 +84,7 @@ def cpu_of_kinds(processes: dict[int, tuple[str, float]]) -> dict[str, float]:
 def of_servers(
     processes: dict[int, tuple[str, float]], born: dict[int, float], parents: dict[int, int]
 ) -> dict[str, dict[str, float]]:
-    """Of each rollout server, by when they began: seconds into the job at which actor and engine did, CPU seconds of both.
+    """Of each rollout server, oldest first: seconds into the job at which actor and engine began, CPU seconds of both.
 
     The engine is the first process of the actor's own tree that is a rollout server's.
     """
