@@ -36,7 +36,7 @@ test-fast: $(VENV)/ready
 ## set up SGLang, and the tests that need it: its bridges, the exchange, evaluation, a job
 test-sglang: $(SGLANG_VENV)/ready
 	$(SGLANG_BIN)/python -m pytest tests/platform/test_sglang_bridges.py tests/exchange \
-		tests/evaluation/test_sglang_engine.py tests/end_to_end/test_sglang.py $(ARGS)
+		tests/toolkit/evaluation/test_sglang_engine.py tests/end_to_end/test_sglang.py $(ARGS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

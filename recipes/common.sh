@@ -1,7 +1,7 @@
 # Sourced by the recipes: the knobs that all models share, and the job itself.
 
 # paper: daro, its literal form daro_paper, and the baselines grpo, dapo, dr_grpo, lipo. Sets
-# algorithm.adv_estimator=daro and the settings in daro_verl/recipes/methods.py, so that every method logs the same
+# algorithm.adv_estimator=daro and the settings in daro_verl/toolkit/recipes/methods.py, so that every method logs the same
 # figures. algorithm.daro.weighting
 METHOD=${METHOD:-daro}
 # judgement: engine of the rollout servers, vllm or sglang. actor_rollout_ref.rollout.name
@@ -75,7 +75,7 @@ VAL_ROLLOUTS=${VAL_ROLLOUTS:-1}
 # judgement: order of the data, sampling, initialisation.
 # data.seed actor_rollout_ref.actor.data_loader_seed actor_rollout_ref.actor.megatron.seed actor_rollout_ref.rollout.seed
 SEED=${SEED:-42}
-# judgement: loggers of verl with commas; file is what daro_verl.report reads. trainer.logger
+# judgement: loggers of verl with commas; file is what daro_verl.toolkit.report reads. trainer.logger
 LOGGER=${LOGGER:-console,file}
 # judgement: of the loggers. trainer.project_name
 PROJECT=${PROJECT:-daro}
@@ -93,4 +93,4 @@ command -v "$PYTHON" >/dev/null || {
     echo "PYTHON: got '$PYTHON', expected a Python with daro-verl installed. Fix: activate its environment" >&2
     exit 2
 }
-exec "$PYTHON" -m daro_verl.recipes "$@" # checks everything, then becomes verl.trainer.main_ppo
+exec "$PYTHON" -m daro_verl.toolkit.recipes "$@" # checks everything, then becomes verl.trainer.main_ppo

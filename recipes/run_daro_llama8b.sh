@@ -11,7 +11,7 @@ RECIPE=llama-3.1-8b
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/smoke.sh"
 
-# paper: the base model, prepared with `python -m daro_verl.models prepare` (judgement: a plain chat template).
+# paper: the base model, prepared with `python -m daro_verl.toolkit.models prepare` (judgement: a plain chat template).
 # actor_rollout_ref.model.path
 MODEL=${MODEL:-models/llama-3.1-8b-plain}
 # judgement: MATH, levels 3 to 5, with a plain prompt; several files with commas. data.train_files

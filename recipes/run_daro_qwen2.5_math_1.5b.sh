@@ -11,7 +11,7 @@ RECIPE=qwen2.5-math-1.5b
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/smoke.sh"
 
-# paper: the base model, prepared with `python -m daro_verl.models prepare` (family: 16384 positions).
+# paper: the base model, prepared with `python -m daro_verl.toolkit.models prepare` (family: 16384 positions).
 # actor_rollout_ref.model.path
 MODEL=${MODEL:-models/qwen2.5-math-1.5b-16k}
 # family: Openr1-Math-46k-8192, with its think prompt; several files with commas. data.train_files

@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from daro_verl.evaluation.checkpoint import find_weights
-from daro_verl.evaluation.convert import as_model
+from daro_verl.toolkit.evaluation.checkpoint import find_weights
+from daro_verl.toolkit.evaluation.convert import as_model
 from tests.ranks import matrix
 
 pytestmark = pytest.mark.slow

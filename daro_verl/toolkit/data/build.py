@@ -1,0 +1,134 @@
+"""One file from its sources: rows in, shards, the finished file and its report."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+from daro_verl.errors import got_expected_fix
+from daro_verl.toolkit.data.cleaning import Check, Cleaner
+from daro_verl.toolkit.data.errors import DaroDataError
+from daro_verl.toolkit.data.finished import is_finished, merge, report_path
+from daro_verl.toolkit.data.job import Job
+from daro_verl.toolkit.data.loading import commit, raw_rows, test_keys
+from daro_verl.toolkit.data.problem import Dropped, Source
+from daro_verl.toolkit.data.report import Tally, size_remark
+from daro_verl.toolkit.data.schema import row as verl_row
+from daro_verl.toolkit.data.schema import table
+from daro_verl.toolkit.data.shards import Shard, Shards
+
+OnProgress = Callable[[str, Tally], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """``tallies`` by source, ``remarks`` on the whole, ``num_rows`` of the file. ``was_there``: finished before.
+    ``revisions``: commits of the sources that are from the hub."""
+
+    tallies: dict[str, Tally]
+    remarks: list[str]
+    num_rows: int
+    was_there: bool = False
+    revisions: dict[str, str] = field(default_factory=dict)
+
+
+def build(job: Job, check: Check, on_progress: OnProgress = lambda name, tally: None) -> Result:
+    """Write the file, from where an interrupted run of the same job stopped.
+
+    Raises:
+        DaroDataError: a file cannot be read or written, or nothing is left.
+    """
+    for file in job.tests:
+        if not file.is_file():
+            raise DaroDataError(got_expected_fix("--test", str(file), "an existing file", "write the test file first"))
+    fingerprint = job.fingerprint
+    job.out.parent.mkdir(parents=True, exist_ok=True)
+    work = job.out.with_name(f".{job.out.name}.work")
+    if is_finished(job.out, fingerprint, job.overwrite):
+        if work.exists():  # killed between its last two steps
+            Shards(work, fingerprint).remove()
+        return _read_result(job)
+    shards = Shards(work, fingerprint)
+    done = shards.finished()
+    seen = {key: answer for shard in done for key, answer in shard.keys.items()}
+    cleaner = Cleaner(test_keys(job.tests), check, seen)
+    revisions = shards.pinned(lambda: {source.name: commit(source) for source in job.from_hub})
+    for source in job.sources:
+        pinned = replace(source, revision=revisions.get(source.name))
+        _read_source(job, pinned, cleaner, shards, done, on_progress)
+    return _finish(job, fingerprint, shards, done, revisions)
+
+
+def _read_source(
+    job: Job, source: Source, cleaner: Cleaner, shards: Shards, done: list[Shard], on_progress: OnProgress
+) -> None:
+    """Add the source's remaining shards to ``done``."""
+    own = [shard for shard in done if shard.source == source.name]
+    total = Tally()
+    for shard in own:
+        total.add(shard.tally)
+    on_progress(source.name, total)
+    if own and own[-1].is_last:
+        return
+    raw = raw_rows(source, job.local.get(source.name), skip=total.read)
+    raw = islice(raw, None if job.limit is None else max(0, job.limit - total.read))
+    is_last = False
+    while not is_last:
+        index = sum(shard.tally.kept for shard in done)
+        shard, rows = _read_shard(job, source, cleaner, list(islice(raw, job.shard_rows)), index)
+        is_last = shard.is_last
+        shards.write(len(done), shard, table(rows, job.split))
+        done.append(shard)
+        total.add(shard.tally)
+        on_progress(source.name, total)
+
+
+def _read_shard(
+    job: Job, source: Source, cleaner: Cleaner, raw: list[Any], index: int
+) -> tuple[Shard, list[dict[str, Any]]]:
+    tally = Tally(read=len(raw))
+    rows: list[dict[str, Any]] = []
+    keys: dict[str, str] = {}
+    for entry in raw:
+        try:
+            problem, key, remarks = cleaner.clean(source, entry)
+        except Dropped as dropped:
+            tally.drop(dropped.reason, dropped.detail)
+            continue
+        for remark in remarks:
+            tally.remark(remark.reason, remark.detail)
+        rows.append(verl_row(problem, source, job.asking, job.split, index + len(rows), key))
+        keys.setdefault(key, problem.answer)
+    tally.kept = len(rows)
+    return Shard(source.name, tally, len(raw) < job.shard_rows, keys), rows
+
+
+def _finish(job: Job, fingerprint: str, shards: Shards, done: list[Shard], revisions: dict[str, str]) -> Result:
+    tallies = {source.name: Tally() for source in job.sources}
+    for shard in done:
+        tallies[shard.source].add(shard.tally)
+    if not any(tally.kept for tally in tallies.values()):
+        reasons = sum((tally.dropped for tally in tallies.values()), start=Counter[str]())
+        fix = "check that the files have the columns that docs/data.md lists"
+        raise DaroDataError(got_expected_fix(str(job.out), f"no row is left ({dict(reasons)})", "at least one", fix))
+    sized = [source for source in job.sources if job.split == "test"]
+    remarks = [size_remark(source.name, tallies[source.name], source.num_rows) for source in sized]
+    num_rows = sum(tally.kept for tally in tallies.values())
+    result = Result(tallies, [remark for remark in remarks if remark], num_rows, revisions=revisions)
+    report: dict[str, Any] = {
+        "sources": {name: tally.as_json() for name, tally in tallies.items()},
+        "remarks": result.remarks,
+    }
+    values = {"fingerprint": fingerprint, "split": job.split, "revisions": revisions}
+    report |= {"revisions": revisions, "num_rows": num_rows}
+    merge(shards.tables(len(done)), job.out, job.split, values, report)
+    shards.remove()
+    return result
+
+
+def _read_result(job: Job) -> Result:
+    report = json.loads(report_path(job.out).read_bytes())
+    tallies = {name: Tally.from_json(values) for name, values in report["sources"].items()}
+    return Result(tallies, report["remarks"], report["num_rows"], True, report.get("revisions", {}))

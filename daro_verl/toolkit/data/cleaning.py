@@ -1,0 +1,63 @@
+"""The verdict on one raw row: a problem to keep, or the reason why not."""
+
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+from daro_verl.toolkit.data.problem import CONTRADICTION, DUPLICATE, GOLD, IN_TEST, MISSING, Dropped, Problem, Source
+from daro_verl.toolkit.data.text import key
+
+Check = Callable[[str], str | None]
+
+
+class Cleaner:
+    """Reads rows and keeps the keys of what it kept.
+
+    A training row is dropped for any of the reasons. A benchmark's row is dropped only if it cannot be asked or has no
+    answer; for the others it is kept with a remark, because a published score counts it.
+
+    Args:
+        test_keys: of the problems that may not be trained on.
+        check: reason why an answer cannot be scored, or None.
+        seen: answer by key, of the problems kept so far; added to.
+    """
+
+    def __init__(self, test_keys: frozenset[str], check: Check, seen: MutableMapping[str, str]) -> None:
+        self._test_keys, self._check, self.seen = test_keys, check, seen
+
+    def clean(self, source: Source, row: Mapping[str, Any]) -> tuple[Problem, str, list[Dropped]]:
+        """The problem, its key, and remarks on it.
+
+        Raises:
+            Dropped: the row is not a problem to keep.
+        """
+        problem = source.read(row)
+        for name, value in (("problem", problem.text), ("answer", problem.answer)):
+            if not value.strip():
+                raise Dropped(MISSING, f"{name} is empty")
+        identity = key(problem.text)
+        remarks = []
+        for doubt in self._doubts(source, problem, identity):
+            if source.role == "train":
+                raise doubt
+            remarks.append(doubt)
+        self.seen.setdefault(identity, problem.answer)
+        return problem, identity, remarks
+
+    def _doubts(self, source: Source, problem: Problem, identity: str) -> Iterator[Dropped]:
+        """The cheap ones first: of a training row that is known already the answer is not parsed."""
+        if (known := self._known(problem, identity)) is not None:
+            yield known
+        reason = self._check(problem.answer) if source.checks_golds else None
+        if reason is not None:
+            yield Dropped(GOLD, f"{problem.raw_answer[:60]!r} {reason}")
+
+    def _known(self, problem: Problem, identity: str) -> Dropped | None:
+        begin = problem.text[:80]
+        if identity in self._test_keys:
+            return Dropped(IN_TEST, begin)
+        if identity not in self.seen:
+            return None
+        first = self.seen[identity]
+        if first == problem.answer:
+            return Dropped(DUPLICATE, begin)
+        return Dropped(CONTRADICTION, f"{problem.answer[:40]!r}, first {first[:40]!r}: {begin}")

@@ -1,0 +1,119 @@
+"""reasoning-gym: 106 generators of problems, each with knobs of difficulty and a scorer.
+
+Scores are between 0 and 1 and not binary ("blah 3" where 3 is right has 0.167), so a response is right at 1.0 only. The
+scorer wants the whole entry, which goes into the file as JSON. An entry is kept if its own answer still has a score of
+1.0 after the entry went through JSON: a few tasks have no answer of their own, or compare tuples with lists.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daro_verl.errors import got_expected_fix
+from daro_verl.toolkit.data import fields
+from daro_verl.toolkit.data.errors import DaroDataError
+from daro_verl.toolkit.data.problem import GOLD, MISSING, Dropped, Problem, Source
+
+THRESHOLD = 1.0  # a response with less is wrong
+PREFIX = "reasoning_gym"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One generator. Equal tasks generate equal entries. ``config``: its knobs, by name."""
+
+    name: str
+    config: Mapping[str, Any]
+    size: int
+    seed: int
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        yield from create(self)
+
+
+def parse_task(argument: str, size: int, seed: int) -> Task:
+    """``NAME`` or ``NAME:{"knob": value}``.
+
+    Raises:
+        DaroDataError: the knobs are not a JSON mapping, or set what ``--size`` and ``--seed`` are for.
+    """
+    name, _, knobs = argument.partition(":")
+    fix = """write it as 'chain_sum:{"min_terms": 3}', in single quotes"""
+    try:
+        config = json.loads(knobs) if knobs else {}
+    except json.JSONDecodeError as error:
+        raise DaroDataError(got_expected_fix(f"--task {name}", knobs, "knobs as JSON", fix)) from error
+    if not isinstance(config, dict) or {"size", "seed"} & set(config):
+        raise DaroDataError(
+            got_expected_fix(f"--task {name}", knobs, "a JSON mapping without size and seed", f"{fix}; --size, --seed")
+        )
+    return Task(name, config, size, seed)
+
+
+def create(task: Task) -> Any:
+    """The generator itself.
+
+    Raises:
+        DaroDataError: reasoning-gym is not installed, or has no such task, or refuses the knobs.
+    """
+    gym = _library()
+    if task.name not in gym.factory.DATASETS:
+        known = ", ".join(sorted(gym.factory.DATASETS))
+        raise DaroDataError(got_expected_fix("--task", task.name, f"one of {known}", "choose a task of this list"))
+    try:
+        return gym.create_dataset(task.name, size=task.size, seed=task.seed, **task.config)
+    except (TypeError, AssertionError, ValueError) as error:
+        problem = got_expected_fix(
+            f"--task {task.name}", dict(task.config), f"knobs that it has ({error})", "see reasoning-gym's gallery"
+        )
+        raise DaroDataError(problem) from error
+
+
+def read(row: Mapping[str, Any]) -> Problem:
+    """One entry as a problem, if its own scorer accepts its own answer."""
+    if row.get("answer") is None:
+        raise Dropped(MISSING, "answer")
+    metadata = row.get("metadata") or {}
+    name = str(metadata.get("source_dataset", ""))
+    try:
+        entry = json.dumps(row)
+        score = _library().get_score_answer_fn(name)(row["answer"], json.loads(entry))
+    except Exception as error:  # a scorer is anybody's code
+        raise Dropped(GOLD, f"{name}: {type(error).__name__}: {error}"[:120]) from error
+    if not score >= THRESHOLD:
+        raise Dropped(GOLD, f"{name}: its own scorer gives {score} to its own answer")
+    difficulty = json.dumps(metadata.get("difficulty", {}), sort_keys=True)
+    return Problem(
+        fields.text(row, "question"),
+        str(row["answer"]),
+        str(row["answer"]),
+        id=fields.label(metadata, "source_index"),
+        level=difficulty,
+        subject=name,
+        scorer=name,
+        entry=entry,
+    )
+
+
+def source(task: Task, rollouts: int = 1) -> Source:
+    """The task as a source. A generated test set is no published benchmark: it is cleaned as training data is."""
+    return Source(
+        f"{PREFIX}/{task.name}",
+        read,
+        rollouts=rollouts,
+        ability="reasoning",
+        checks_golds=False,
+        rows=task.rows,
+    )
+
+
+def _library() -> Any:
+    try:
+        import reasoning_gym
+    except ImportError as error:
+        problem = got_expected_fix(
+            "reasoning-gym", "no such package", "reasoning-gym 0.1.25", 'pip install "daro-verl[data]"'
+        )
+        raise DaroDataError(problem) from error
+    return reasoning_gym

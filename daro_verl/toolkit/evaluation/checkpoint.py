@@ -1,0 +1,84 @@
+"""What ``CHECKPOINT`` means: the Hugging Face weights in it, or the shards that have to be converted first.
+
+As verl 0.9.1 writes them (``megatron_checkpoint_manager.py``, ``fsdp_checkpoint_manager.py``), in
+``<default_local_dir>/global_step_N/actor``:
+
+- Megatron with a bridge (verl's default): ``model/huggingface``, whole, with or without ``hf_model`` in
+  ``save_contents``;
+- Megatron with ``use_dist_checkpointing=True``: shards in ``model/dist_ckpt``; ``model/huggingface`` with ``hf_model``;
+- FSDP and FSDP2: ``model_world_size_W_rank_R.pt``, ``fsdp_config.json``, and in ``huggingface`` the configuration and
+  tokenizer; with ``hf_model`` the weights too.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from daro_verl.errors import got_expected_fix
+from daro_verl.toolkit.evaluation.errors import DaroEvaluationError
+from daro_verl.toolkit.models.errors import DaroModelError
+from daro_verl.toolkit.models.origin import CONFIG, WEIGHTS, resolve
+
+LATEST = "latest_checkpointed_iteration.txt"
+_ADAPTERS = ("lora_train_meta.json", "lora_adapter", "model/huggingface/adapter", "huggingface/adapter")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """``hf``: ``directory`` is a model directory. ``fsdp``, ``megatron``: an actor's, whose shards need merging."""
+
+    kind: Literal["hf", "fsdp", "megatron"]
+    directory: Path
+
+
+def find_weights(checkpoint: str) -> Weights:
+    """The weights of a model directory, a hub id (downloaded if need be), an actor's directory, a ``global_step_N`` or
+    a ``trainer.default_local_dir`` (its latest checkpoint).
+
+    Raises:
+        DaroEvaluationError: there are none, or adapters that an engine would silently leave out.
+    """
+    path = Path(checkpoint)
+    if not path.is_dir():
+        try:
+            return Weights("hf", resolve(checkpoint))
+        except DaroModelError as error:
+            raise DaroEvaluationError(str(error)) from error
+    path = path.resolve()
+    if (path / LATEST).is_file():
+        path = path / f"global_step_{(path / LATEST).read_text().strip()}"
+    if (path / "actor").is_dir():
+        path = path / "actor"
+    if adapters := [name for name in _ADAPTERS if (path / name).exists()]:
+        fix = "merge the adapter into the model with peft's merge_and_unload, and name that model"
+        raise DaroEvaluationError(got_expected_fix(str(path), f"LoRA ({adapters[0]})", "whole weights", fix))
+    for directory in (path, path / "model" / "huggingface", path / "huggingface"):
+        if has_weights(directory):
+            return Weights("hf", directory)
+    return _shards(path)
+
+
+def has_weights(directory: Path) -> bool:
+    """Whether it is a model directory with weights in it."""
+    return (directory / CONFIG).is_file() and any(file.suffix in WEIGHTS for file in directory.iterdir())
+
+
+def _shards(path: Path) -> Weights:
+    if (path / "fsdp_config.json").is_file():
+        size = json.loads((path / "fsdp_config.json").read_bytes())["world_size"]
+        names = [f"model_world_size_{size}_rank_{rank}.pt" for rank in range(size)]
+        if missing := [name for name in names if not (path / name).is_file()]:
+            got = f"{size - len(missing)} of {size} shards, without {missing[0]}"
+            fix = "copy the checkpoint from every node, with save_contents that has 'model'"
+            raise DaroEvaluationError(got_expected_fix(str(path), got, "all shards of the model", fix))
+        return Weights("fsdp", path)
+    shards = path / "model" / "dist_ckpt"
+    if shards.is_dir() and any(shards.iterdir()):
+        if not (path / "model" / "huggingface" / CONFIG).is_file():
+            fix = f"copy config.json and the tokenizer of the trained model to {path / 'model' / 'huggingface'}"
+            raise DaroEvaluationError(got_expected_fix(str(path), "Megatron shards alone", "a config.json too", fix))
+        return Weights("megatron", path)
+    expected = "a model directory, a hub id, or what verl saves (global_step_N, its actor/, or default_local_dir)"
+    fix = "name one of these; a checkpoint needs 'model' in actor.checkpoint.save_contents"
+    raise DaroEvaluationError(got_expected_fix("CHECKPOINT", str(path), expected, fix))

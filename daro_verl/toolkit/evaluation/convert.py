@@ -1,0 +1,70 @@
+"""Shards to Hugging Face weights, once, by verl's own ``verl.model_merger``."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from daro_verl.errors import got_expected_fix
+from daro_verl.toolkit.evaluation.checkpoint import Weights, has_weights
+from daro_verl.toolkit.evaluation.errors import DaroEvaluationError
+from daro_verl.toolkit.models.origin import read_json
+
+MARK = "daro_conversion.json"
+_LAST_WORDS = 2000  # characters of the merger's output in an error
+
+
+def as_model(weights: Weights) -> Path:
+    """A model directory: the weights' own, or ``actor_huggingface`` beside the actor's, made at the first call.
+
+    It appears in one rename and is made again where the shards changed. Parameters are bfloat16 in it, what the merger
+    writes and what rollouts use.
+
+    Raises:
+        DaroEvaluationError: the merger failed, or somebody else's directory is in the way.
+    """
+    if weights.kind == "hf":
+        return weights.directory
+    actor = weights.directory
+    target = actor.with_name(f"{actor.name}_huggingface")
+    stamp = {"shards": _shards(weights)}
+    if target.exists():
+        if not (target / MARK).is_file():
+            raise DaroEvaluationError(got_expected_fix(str(target), "files of others", "nothing", "move it away"))
+        if read_json(target / MARK) == stamp:
+            return target
+        shutil.rmtree(target)
+    partial = actor.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        _merge(weights, partial)
+        (partial / MARK).write_text(json.dumps(stamp))
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _merge(weights: Weights, target: Path) -> None:
+    """In a process of its own: the merger for Megatron initialises torch.distributed."""
+    command = [sys.executable, "-m", "verl.model_merger", "merge", "--backend", weights.kind]
+    command += ["--local_dir", str(weights.directory), "--target_dir", str(target)]
+    if weights.kind == "megatron":
+        command.append("--use_cpu_initialization")
+        if read_json(weights.directory / "model" / "huggingface" / "config.json").get("tie_word_embeddings"):
+            command.append("--tie-word-embedding")
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode or not has_weights(target):
+        fix = f"run it by hand: {' '.join(command)}"
+        got = f"exit code {done.returncode}: ...{done.stdout[-_LAST_WORDS:]}"
+        raise DaroEvaluationError(got_expected_fix("verl.model_merger", got, "a converted model", fix))
+
+
+def _shards(weights: Weights) -> list[list[object]]:
+    files = (
+        weights.directory.glob("model_world_size_*.pt")
+        if weights.kind == "fsdp"
+        else (weights.directory / "model" / "dist_ckpt").iterdir()
+    )
+    return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in sorted(files)]

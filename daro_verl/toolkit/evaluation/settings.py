@@ -1,0 +1,92 @@
+"""What a run's figures depend on, kept beside them, so that no two settings ever mix."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from daro_verl.errors import got_expected_fix
+from daro_verl.toolkit.data.shards import write_atomically
+from daro_verl.toolkit.evaluation.errors import DaroEvaluationError
+
+FILE = "settings.json"
+# Two runs are comparable if these agree: what is asked and how responses are drawn. The model is what differs.
+COMPARED = ("problems", "temperature", "top_p", "top_k", "response_tokens")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that an interrupted run must find unchanged.
+
+    Not among them, because they only move work around: parallel sizes, memory shares and rows in flight.
+    """
+
+    model: str
+    """Directory or hub snapshot of the Hugging Face weights."""
+    weights: str
+    """Digest of their names, sizes and times."""
+    problems: str
+    """Digest of the problems, see :func:`daro_verl.toolkit.evaluation.problems.digest`."""
+    backend: str
+    dtype: str
+    temperature: float
+    top_p: float
+    top_k: int
+    """-1: all tokens."""
+    response_tokens: int
+    max_model_tokens: int
+    """Prompt and response together; 0: what the model allows."""
+    seed: int
+    limit: int
+    """Problems of each benchmark; 0: all."""
+
+
+def open_folder(folder: Path, settings: Settings) -> None:
+    """Make the folder of a run, or find it with the same settings.
+
+    Raises:
+        DaroEvaluationError: other settings, or files without settings.
+    """
+    path = folder / FILE
+    if path.exists():
+        if differences := describe_differences(read_settings(folder), settings):
+            fix = "name another --out, or run with the settings that the folder was begun with"
+            raise DaroEvaluationError(
+                "\n".join(got_expected_fix(f"{folder}: {name}", got, repr(old), fix) for name, old, got in differences)
+            )
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        fix = "name another --out"
+        raise DaroEvaluationError(got_expected_fix(str(folder), "files of others", "a new folder or a run", fix))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(asdict(settings), indent=2).encode())
+
+
+def read_settings(folder: Path) -> Settings:
+    """Of a run's folder.
+
+    Raises:
+        DaroEvaluationError: none there, or not of this version.
+    """
+    names = {field.name for field in fields(Settings)}
+    try:
+        values: Any = json.loads((folder / FILE).read_bytes())
+    except (OSError, ValueError) as error:
+        fix = "name the --out of `python -m daro_verl.toolkit.evaluation run`"
+        raise DaroEvaluationError(
+            got_expected_fix(str(folder / FILE), f"{error}"[:200], "its settings", fix)
+        ) from error
+    if not isinstance(values, dict) or set(values) != names:
+        got = sorted(values) if isinstance(values, dict) else type(values).__name__
+        fix = "evaluate again into another folder with this version"
+        raise DaroEvaluationError(got_expected_fix(str(folder / FILE), got, f"{sorted(names)}", fix))
+    return Settings(**values)
+
+
+def describe_differences(
+    old: Settings, new: Settings, names: tuple[str, ...] | None = None
+) -> list[tuple[str, Any, Any]]:
+    """``(name, old value, new value)`` of the settings that differ, of all or of ``names``."""
+    considered = names or tuple(field.name for field in fields(Settings))
+    pairs = [(name, getattr(old, name), getattr(new, name)) for name in considered]
+    return [(name, before, after) for name, before, after in pairs if before != after]

@@ -1,0 +1,96 @@
+"""A model directory of our own: built beside its place, there in one rename, and known by its manifest."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from daro_verl.errors import got_expected_fix
+from daro_verl.toolkit.models.errors import DaroModelError
+
+MANIFEST = "daro_model.json"
+MADE_BY = "daro_verl.toolkit.models"
+
+
+def manifest(directory: Path) -> dict[str, Any] | None:
+    """Ours; None if the directory has none."""
+    try:
+        value = json.loads((directory / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) and value.get("made_by") == MADE_BY else None
+
+
+def describe(directory: Path) -> dict[str, str]:
+    """What each file is: the target of a link, or the digest of the content. Without the manifest itself."""
+    files = sorted(path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir())
+    return {str(path.relative_to(directory)): _describe(path) for path in files if path.name != MANIFEST}
+
+
+def is_whole(directory: Path, fingerprint: str) -> bool:
+    """Whether the directory is the result of these arguments, with every file as it was written."""
+    found = manifest(directory)
+    if found is None or found.get("fingerprint") != fingerprint or found.get("files") != describe(directory):
+        return False
+    return all(path.exists() for path in directory.iterdir())  # a link whose target is gone is not there
+
+
+def refuse_foreign(directory: Path) -> None:
+    """Leave alone what somebody else made, or added.
+
+    Raises:
+        DaroModelError: the directory is not ours alone.
+    """
+    if not (directory.exists() or directory.is_symlink()):
+        return
+    found = manifest(directory) if directory.is_dir() and not directory.is_symlink() else None
+    fix = "choose another DST, or move it away"
+    if found is None:
+        raise DaroModelError(got_expected_fix(str(directory), "not made by this command", "a new directory", fix))
+    if added := sorted(set(describe(directory)) - set(found["files"])):
+        got = f"files that this command did not write: {', '.join(added[:5])}"
+        raise DaroModelError(got_expected_fix(str(directory), got, "only its own files", fix))
+
+
+class Building:
+    """A directory that appears under its name when it is whole: a context that an error leaves without a trace."""
+
+    def __init__(self, destination: Path) -> None:
+        self.destination = destination
+        self.directory = destination.with_name(f".{destination.name}.partial")
+
+    def __enter__(self) -> "Building":
+        self.destination.parent.mkdir(parents=True, exist_ok=True)
+        if self.directory.exists() and any(self.directory.iterdir()) and manifest(self.directory) is None:
+            fix = "move it away"
+            raise DaroModelError(got_expected_fix(str(self.directory), "files of others", "our unfinished work", fix))
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.directory.mkdir()
+        self.write(MANIFEST, {"made_by": MADE_BY})  # so that a killed run is known as ours
+        return self
+
+    def write(self, name: str, content: dict[str, Any] | str) -> None:
+        text = content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        (self.directory / name).write_text(text)
+
+    def finish(self, values: dict[str, Any]) -> None:
+        """Write the manifest, and take the place of an older result."""
+        self.write(MANIFEST, {"made_by": MADE_BY, **values, "files": describe(self.directory)})
+        old = self.destination.with_name(f".{self.destination.name}.old")
+        if old.exists() and manifest(old) is None:
+            raise DaroModelError(got_expected_fix(str(old), "files of others", "our older result", "move it away"))
+        shutil.rmtree(old, ignore_errors=True)
+        if self.destination.exists():
+            self.destination.rename(old)
+        self.directory.rename(self.destination)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _describe(path: Path) -> str:
+    if path.is_symlink():
+        return f"link to {path.readlink()}"
+    return f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"

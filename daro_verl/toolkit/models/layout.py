@@ -1,0 +1,116 @@
+"""Does a model fit a parallel layout? The rules of Megatron-core 0.16, vLLM 0.28 and verl 0.9.1, read in their code.
+
+======================================  ==========================================================================
+rule                                    where
+======================================  ==========================================================================
+heads divide by TP                      ``TransformerConfig.__post_init__``; ``ModelConfig.verify_with_parallel_config``
+KV heads divide by TP, or TP by them    the same; ``LlamaAttention``, ``Qwen2Attention`` (KV heads are then repeated)
+MLP divides by TP                       ``ColumnParallelLinear`` of both
+vocabulary divides by TP in training    ``VocabUtility``; verl's mbridge does not pad
+vocabulary, padded to 64, by rollout TP ``VocabParallelEmbedding`` of vLLM
+layers divide by PP                     ``get_num_layers_to_build``, unless the end stages are given their own numbers
+prompt + response fit the positions     verl's ``vllm_async_server`` and ``_get_and_verify_max_len``
+======================================  ==========================================================================
+"""
+
+from dataclasses import dataclass
+
+from daro_verl.errors import got_expected_fix
+from daro_verl.toolkit.models.shape import Shape
+
+VLLM_VOCABULARY = 64  # vLLM's DEFAULT_VOCAB_PADDING_SIZE
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Degrees of parallelism of a job, and its longest prompt and response in tokens."""
+
+    tp: int = 1
+    pp: int = 1
+    rollout_tp: int = 1
+    prompt: int = 0
+    response: int = 0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """``errors``: the job would not start, or not train what is meant. ``remarks``: it runs, at a price."""
+
+    errors: list[str]
+    remarks: list[str]
+
+
+def check_layout(shape: Shape, layout: Layout) -> Fit:
+    """All rules at once."""
+    fit = Fit([], [])
+    _attention(fit, shape, layout.tp, "--tp", "Megatron")
+    _attention(fit, shape, layout.rollout_tp, "--rollout-tp", "the rollout server")
+    _vocabulary(fit, shape, layout)
+    _stages(fit, shape, layout)
+    _lengths(fit, shape, layout)
+    return fit
+
+
+def _attention(fit: Fit, shape: Shape, tp: int, option: str, engine: str) -> None:
+    sizes = [degree for degree in range(1, shape.num_heads + 1) if _divides(shape, degree)]
+    fix = f"{option} {' or '.join(map(str, sizes))}"
+    if shape.num_heads % tp:
+        expected = f"a divisor of {shape.num_heads} attention heads"
+        fit.errors.append(got_expected_fix(f"{option} ({engine})", tp, expected, fix))
+    elif shape.num_kv_heads % tp and tp % shape.num_kv_heads:
+        expected = f"a divisor or a multiple of {shape.num_kv_heads} KV heads"
+        fit.errors.append(got_expected_fix(f"{option} ({engine})", tp, expected, fix))
+    elif tp > shape.num_kv_heads:
+        fit.remarks.append(
+            f"{option} {tp}: each of the {shape.num_kv_heads} KV heads is on {tp // shape.num_kv_heads} ranks"
+        )
+    for name, size in (("MLP size", shape.intermediate_size), ("hidden size", shape.hidden_size)):
+        if size % tp:
+            expected = f"a divisor of the {name} {size}"
+            fit.errors.append(got_expected_fix(f"{option} ({engine})", tp, expected, fix))
+
+
+def _divides(shape: Shape, degree: int) -> bool:
+    kv = shape.num_kv_heads % degree == 0 or degree % shape.num_kv_heads == 0
+    return kv and not (shape.num_heads % degree or shape.intermediate_size % degree or shape.hidden_size % degree)
+
+
+def _vocabulary(fit: Fit, shape: Shape, layout: Layout) -> None:
+    if shape.vocab_size % layout.tp:
+        padded = -(-shape.vocab_size // layout.tp) * layout.tp
+        expected = f"a divisor of the vocabulary {shape.vocab_size}: verl's mbridge does not pad it"
+        fix = f"another --tp, or a model whose embedding has {padded} rows"
+        fit.errors.append(got_expected_fix("--tp (Megatron)", layout.tp, expected, fix))
+    in_vllm = -(-shape.vocab_size // VLLM_VOCABULARY) * VLLM_VOCABULARY
+    if in_vllm % layout.rollout_tp:
+        expected = f"a divisor of {in_vllm}, the vocabulary padded to {VLLM_VOCABULARY}"
+        fix = "another --rollout-tp, a power of two always divides it"
+        fit.errors.append(got_expected_fix("--rollout-tp (vLLM)", layout.rollout_tp, expected, fix))
+
+
+def _stages(fit: Fit, shape: Shape, layout: Layout) -> None:
+    if shape.num_layers % layout.pp:
+        degrees = [degree for degree in range(1, shape.num_layers + 1) if shape.num_layers % degree == 0]
+        fix = f"--pp {' or '.join(map(str, degrees))}, or override_transformer_config.num_layers_in_last_pipeline_stage"
+        expected = f"a divisor of {shape.num_layers} layers"
+        fit.errors.append(got_expected_fix("--pp (Megatron)", layout.pp, expected, fix))
+    if shape.tied and layout.pp > 1:
+        size = shape.vocab_size * shape.hidden_size / layout.tp / 1e6
+        fit.remarks.append(
+            f"--pp {layout.pp} with tied embeddings: the first and the last stage each hold one, {size:.0f} million "
+            "parameters a rank, and add up their gradients in every step. Such a small model rarely needs --pp"
+        )
+
+
+def _lengths(fit: Fit, shape: Shape, layout: Layout) -> None:
+    total = layout.prompt + layout.response
+    limits = {
+        "max_position_embeddings of config.json": shape.positions,
+        "model_max_length of tokenizer_config.json (vLLM takes the smaller)": shape.tokenizer_limit,
+        "sliding_window of config.json": shape.window,
+    }
+    for name, limit in limits.items():
+        if limit is not None and total > limit:
+            got = f"{layout.prompt} + {layout.response} = {total} tokens"
+            fix = "`python -m daro_verl.toolkit.models prepare` for Qwen2.5-Math, else shorter prompts and responses"
+            fit.errors.append(got_expected_fix("prompt + response", got, f"at most {limit}, the {name}", fix))

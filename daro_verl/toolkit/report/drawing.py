@@ -1,0 +1,127 @@
+"""What every figure shares: axes, curves, legends outside the data, and the files."""
+
+import io
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from daro_verl.errors import got_expected_fix
+from daro_verl.toolkit.report.errors import DaroReportError
+from daro_verl.toolkit.report.theme import Theme
+
+MARKED_POINTS = 25  # curves with fewer points show them
+LOG_RATIO = 3.0  # positive values that span more than this factor have a logarithmic axis
+NAMED_BINS = 8
+MOST_POINTS = 800
+DPI = 160
+
+Values = TypeVar("Values", pd.Series, pd.DataFrame)
+
+
+def require_matplotlib() -> None:
+    """
+    Raises:
+        DaroReportError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        fix = 'pip install matplotlib, or "daro-verl[report]"'
+        raise DaroReportError(got_expected_fix("report", str(error), "matplotlib", fix)) from error
+
+
+def styled(draw: Callable[..., Any]) -> Callable[..., Any]:
+    """A function ``(..., theme) -> Figure`` that draws in the theme's style and leaves matplotlib's own alone."""
+
+    @wraps(draw)
+    def wrapped(*args: Any, theme: Theme, **kwargs: Any) -> Any:
+        from matplotlib import rc_context
+
+        with rc_context(theme.rc):
+            return draw(*args, theme=theme, **kwargs)
+
+    return wrapped
+
+
+def new_figure(num_panels: int, height: float = 3.6, share_y: bool = False, ratios: Sequence[float] = ()) -> Any:
+    """A figure of panels in a row, without pyplot, so that nothing stays open: (figure, list of axes)."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    layout = ConstrainedLayoutEngine(wspace=0.05)
+    figure = Figure(figsize=(10.5 if num_panels > 1 else 8.0, height), layout=layout)
+    widths = list(ratios) or [1] * num_panels
+    axes = figure.subplots(1, num_panels, squeeze=False, sharey=share_y, width_ratios=widths)[0]
+    return figure, list(axes)
+
+
+def thin(values: Values) -> Values:
+    """Every n-th step and the last, no more than a panel has pixels, so that files of long runs stay small."""
+    count: int = len(values)
+    stride: int = max(1, -(-count // MOST_POINTS))
+    return values.iloc[sorted({*range(0, count, stride), *range(count - 1, count)})]
+
+
+def curve(axes: Any, values: pd.Series, **style: Any) -> None:
+    """One curve over steps. Few points are marked, so that a single one is seen."""
+    values = thin(values)
+    marker = "o" if len(values) <= MARKED_POINTS else ""
+    axes.plot(values.index.to_numpy(), values.to_numpy(), marker=marker, **style)
+
+
+def step_axis(axes: Any) -> None:
+    """Whole numbers of training steps; to be called when everything is drawn."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlabel("training step")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    first, last = axes.dataLim.intervalx
+    if last - first < 1:
+        axes.set_xlim(first - 1, last + 1)
+
+
+def pass_rate_axis(axes: Any, bins: Sequence[int], num_rollouts: int) -> None:
+    """Bins as fractions, ``3/8``; every other one or fewer where there are many."""
+    stride = -(-len(bins) // (9 if num_rollouts < 10 else 5))
+    shown = bins[::stride]
+    axes.set_xticks(shown, [f"{k}/{num_rollouts}" for k in shown])
+    axes.set_xlabel("pass rate of the prompt")
+
+
+def value_axis(axes: Any, values: np.ndarray) -> None:
+    """Logarithmic with plain numbers where positive values span a wide range, else linear."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    if not len(values) or values.min() <= 0 or values.max() / values.min() < LOG_RATIO:
+        return
+    axes.set_yscale("log")
+    decades = np.log10(values.max() / values.min())
+    subs = (1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)
+    axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def bin_legend(figure: Any, colours: dict[int, Any], num_rollouts: int, extra: Sequence[Any] = ()) -> None:
+    """Right of the panels: the bins, easiest at the top, and further handles below. Many bins are named in part."""
+    from matplotlib.lines import Line2D
+
+    bins = sorted(colours, reverse=True)
+    named = bins[:: -(-len(bins) // NAMED_BINS)]
+    handles = [Line2D([], [], color=colours[k], lw=3, label=f"pass rate {k}/{num_rollouts}") for k in named]
+    gap = [Line2D([], [], linestyle="none", label=" ")] if extra else []
+    figure.legend(handles=[*handles, *gap, *extra], loc="outside right center", handlelength=1.6)
+
+
+def save(figure: Any, theme: Theme, format_: str) -> bytes:
+    """The file's content, ``svg`` (text as paths, so that it looks the same everywhere) or ``png``."""
+    from matplotlib import rc_context
+
+    buffer = io.BytesIO()
+    metadata = {"Date": None, "Creator": None} if format_ == "svg" else {"Software": None}
+    with rc_context(theme.rc):
+        figure.savefig(buffer, format=format_, dpi=DPI, metadata=metadata)
+    return buffer.getvalue()

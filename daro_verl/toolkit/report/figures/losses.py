@@ -1,0 +1,135 @@
+"""Figure 2: the loss per pass rate against its on-policy approximation, and the share of each bin in the loss."""
+
+from typing import Any
+
+import pandas as pd
+
+from daro_verl.toolkit.report.drawing import bin_legend, curve, new_figure, step_axis, styled, thin
+from daro_verl.toolkit.report.metrics import scalar_columns
+from daro_verl.toolkit.report.reading import Run
+from daro_verl.toolkit.report.section import DARO, NEW_DARO, Missing, Section, Table, span
+from daro_verl.toolkit.report.statistics import final, last_part, series, smooth
+from daro_verl.toolkit.report.theme import Theme
+from daro_verl.toolkit.report.units import Unit, method_units, per_bin_units, tidy_runs, without
+
+LOSS, ON_POLICY, GAP, SNR, SHARE = "loss", "loss_on_policy", "loss_gap", "loss_snr", "loss_share"
+RATIO = "loss_share_ratio"
+TITLE = "Loss per pass rate"
+COLUMNS = {
+    LOSS: "loss",
+    ON_POLICY: "on-policy approximation",
+    GAP: "relative difference",
+    SNR: "loss / deviation",
+    SHARE: "share of the loss",
+}
+
+
+def sections(runs: list[Run], alpha: float) -> list[Section]:
+    """A section per method that logged losses or shares; one that says what is missing where none did."""
+    units = per_bin_units(runs, COLUMNS, shares=SHARE)
+    missing = [
+        Missing(f"actor/daro/{name}/{{k}}of{{G}}", fix, absent)
+        for name, fix in ((LOSS, DARO), (ON_POLICY, NEW_DARO), (SHARE, NEW_DARO))
+        if (absent := without(runs, units, name))
+    ]
+    drawable = [unit for unit in units if unit.quantities() & {LOSS, ON_POLICY, SHARE}]
+    if not drawable:
+        return [Section(2, "losses", TITLE, "", missing=tuple(missing))]
+    ratios = method_units(tidy_runs(runs, lambda history: scalar_columns(history, [RATIO])))
+    notes = {ratio.method: _ratio(ratio) for ratio in ratios}
+    return [_section(unit, alpha, tuple(missing), notes.get(unit.method, "")) for unit in drawable]
+
+
+def _section(unit: Unit, alpha: float, missing: tuple[Missing, ...], note: str) -> Section:
+    numbers = table(unit)
+    late = "; ".join(f"{k} {value:.3g}" for k, value in _late_losses(unit).items())
+    return Section(
+        number=2,
+        key="losses",
+        title=TITLE,
+        method=unit.method,
+        caption=_caption(unit, alpha),
+        alt=f"Line chart of the losses of {len(numbers)} difficulty bins over {span(*unit.steps)}."
+        + (f" Mean loss over the last tenth of the steps: {late}." if late else ""),
+        draw=lambda theme: draw(unit.mean, unit.num_rollouts, alpha, theme=theme),
+        tables=(Table("Loss by pass rate, not smoothed", numbers),),
+        missing=missing,
+        notes=(note,) if note else (),
+    )
+
+
+def _ratio(unit: Unit) -> str:
+    values = series(unit.mean, RATIO)
+    late = last_part(values, *unit.steps)
+    return f"Largest over smallest share: {final(values):.3g} at the end, {late:.3g} over the last 10 % of the steps."
+
+
+def _caption(unit: Unit, alpha: float) -> str:
+    """What the panels that are drawn show."""
+    found, said = unit.quantities(), []
+    if LOSS in found:
+        said.append("token mean of the policy loss of each bin, on the steps where the bin was present")
+    if ON_POLICY in found:
+        said.append("its on-policy approximation mu (1 - mu) (len_neg - len_pos) / len_mean, from lengths and rewards")
+    if SHARE in found:
+        said.append("share of each bin in the sum of the bins' absolute weighted losses: at equal shares no difficulty "
+                    "dominates")  # fmt: skip
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}. Exponentially smoothed with alpha = {alpha:g} ({unit.said_seeds})."
+
+
+def table(unit: Unit) -> pd.DataFrame:
+    """Final loss and late means of everything logged, a row per bin."""
+    rows, found = {}, [name for name in COLUMNS if name in unit.quantities()]
+    for k in unit.bins(*found):
+        row = {"final loss": final(series(unit.mean, LOSS, k))} if LOSS in found else {}
+        for name in found:
+            row[f"{COLUMNS[name]}, last 10 %"] = last_part(series(unit.mean, name, k), *unit.steps)
+        rows[f"{k}/{unit.num_rollouts}"] = row
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pass rate")
+
+
+def _late_losses(unit: Unit) -> dict[str, float]:
+    late = {k: last_part(series(unit.mean, LOSS, k), *unit.steps) for k in unit.bins(LOSS)}
+    return {f"{k}/{unit.num_rollouts}": value for k, value in late.items() if value == value}
+
+
+@styled
+def draw(mean: pd.DataFrame, num_rollouts: int, alpha: float, *, theme: Theme) -> Any:
+    """The figure of a table of :func:`~daro_verl.toolkit.report.statistics.mean_over_runs`, a panel per quantity logged."""
+    shown = [name for name in (LOSS, ON_POLICY, SHARE) if (mean["quantity"] == name).any()]
+    bins = sorted(int(k) for k in mean.loc[mean["quantity"].isin(shown), "bin"].unique())
+    colours = dict(zip(bins, theme.ordered(theme.bins, len(bins)), strict=True))
+    figure, panels = new_figure(len(shown))
+    axes = dict(zip(shown, panels, strict=True))
+    titles = {LOSS: "true value", ON_POLICY: "on-policy approximation"}
+    for name in titles.keys() & axes.keys():
+        for k in bins:
+            curve(axes[name], smooth(series(mean, name, k), alpha), color=colours[k])
+        axes[name].axhline(0, color=theme.muted, linewidth=0.8, zorder=1)
+        axes[name].set(title=titles[name], ylabel="loss per token")
+    if LOSS in axes and ON_POLICY in axes:
+        axes[ON_POLICY].sharey(axes[LOSS])
+        axes[LOSS].autoscale_view()
+        axes[ON_POLICY].set_ylabel("")
+    if SHARE in axes:
+        _draw_shares(axes[SHARE], mean, alpha, colours, theme)
+    for panel in panels:
+        step_axis(panel)
+    bin_legend(figure, colours, num_rollouts)
+    return figure
+
+
+def _draw_shares(axes: Any, mean: pd.DataFrame, alpha: float, colours: dict[int, Any], theme: Theme) -> None:
+    """Stacked to one. A step's own sum can differ from it, because verl averages each share over the step's updates."""
+    rows = mean[mean["quantity"] == SHARE]
+    shares = rows.pivot(index="step", columns="bin", values="value").fillna(0).apply(smooth, alpha=alpha)
+    shares = thin(shares.div(shares.sum(axis=1), axis=0).fillna(0))
+    edge = {"linewidth": 0.4, "edgecolor": theme.background}
+    if len(shares) == 1:  # a single step is one step wide
+        shares = pd.concat([shares, shares.rename(lambda step: step + 1)])
+    stacked = [shares[k].to_numpy() for k in shares.columns]
+    axes.stackplot(shares.index.to_numpy(), stacked, colors=[colours[int(k)] for k in shares.columns], **edge)
+    axes.set(title="share of the total loss", ylabel="share", ylim=(0, 1))
+    axes.set_xlim(shares.index.min(), shares.index.max())
+    axes.grid(False)

@@ -1,0 +1,89 @@
+"""Figure 1: difficulty weights over training, and their distribution over bins at a few moments."""
+
+from typing import Any
+
+import pandas as pd
+
+from daro_verl.toolkit.report.drawing import (
+    bin_legend,
+    curve,
+    new_figure,
+    pass_rate_axis,
+    step_axis,
+    styled,
+    value_axis,
+)
+from daro_verl.toolkit.report.reading import Run
+from daro_verl.toolkit.report.section import DARO, Missing, Section, Table, span
+from daro_verl.toolkit.report.statistics import final, last_part, moments, series
+from daro_verl.toolkit.report.theme import Theme
+from daro_verl.toolkit.report.units import Unit, per_bin_units, without
+
+QUANTITY, PROMPTS = "weight", "pass_rate"
+TITLE = "Difficulty weights"
+METRIC = "actor/daro/weight/{k}of{G}"
+
+
+def sections(runs: list[Run], alpha: float) -> list[Section]:
+    """A section per method that logged weights; one that says what is missing where none did."""
+    units = [unit for unit in per_bin_units(runs, [QUANTITY, PROMPTS]) if QUANTITY in unit.quantities()]
+    absent = without(runs, units, QUANTITY)
+    missing = (Missing(METRIC, DARO, absent),) if absent else ()
+    if not units:
+        return [Section(1, "weights", TITLE, "", missing=missing)]
+    return [_section(unit, missing) for unit in units]
+
+
+def _section(unit: Unit, missing: tuple[Missing, ...]) -> Section:
+    numbers = table(unit)
+    ends = "; ".join(f"{name} {value:.3g}" for name, value in numbers["final"].items())
+    return Section(
+        number=1,
+        key="weights",
+        title=TITLE,
+        method=unit.method,
+        caption=f"Left: weight of each difficulty bin after every training step ({unit.said_seeds}). Right: the "
+        "weights over the pass rate at the first and last step and at the quarters between them. With the "
+        "paper's objective the optimum is one over the bin's loss: a bin with a small loss gets a large weight.",
+        alt=f"Line chart of {len(numbers)} difficulty weights over {span(*unit.steps)}. Final weights: {ends}.",
+        draw=lambda theme: draw(unit.mean, unit.num_rollouts, theme=theme),
+        tables=(Table("Difficulty weight by pass rate", numbers),),
+        missing=missing,
+    )
+
+
+def table(unit: Unit) -> pd.DataFrame:
+    """First, final and late weights, and the late share of prompts with this pass rate; a row per bin."""
+    rows = {}
+    for k in unit.bins(QUANTITY):
+        values = series(unit.mean, QUANTITY, k)
+        late = last_part(values, *unit.steps)
+        row = {"first": values.iloc[0], "final": final(values), "mean of last 10 %": late}
+        if PROMPTS in unit.quantities():
+            row["share of prompts, last 10 %"] = last_part(series(unit.mean, PROMPTS, k), *unit.steps)
+        rows[f"{k}/{unit.num_rollouts}"] = row
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pass rate")
+
+
+@styled
+def draw(mean: pd.DataFrame, num_rollouts: int, *, theme: Theme) -> Any:
+    """The figure of a table of :func:`~daro_verl.toolkit.report.statistics.mean_over_runs`, quantity ``weight``."""
+    mean = mean[mean["quantity"] == QUANTITY]
+    bins = sorted(int(k) for k in mean["bin"].unique())
+    colours = dict(zip(bins, theme.ordered(theme.bins, len(bins)), strict=True))
+    figure, (over_steps, over_bins) = new_figure(2, share_y=True, ratios=(1.35, 1))
+    for k in bins:
+        curve(over_steps, series(mean, QUANTITY, k), color=colours[k])
+    over_steps.set(title="over training", ylabel="difficulty weight")
+    step_axis(over_steps)
+    value_axis(over_steps, mean["value"].to_numpy())
+    by_step = mean.pivot(index="step", columns="bin", values="value")
+    chosen = moments(by_step.index)
+    handles = []
+    for step, colour in zip(chosen, theme.ordered(theme.moments, len(chosen)), strict=True):
+        row = by_step.loc[step].dropna()
+        handles += over_bins.plot(row.index, row, "o-", color=colour, label=f"step {step}")
+    over_bins.set(title="over pass rates")
+    pass_rate_axis(over_bins, bins, num_rollouts)
+    bin_legend(figure, colours, num_rollouts, handles)
+    return figure

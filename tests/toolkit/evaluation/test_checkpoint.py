@@ -1,0 +1,108 @@
+"""What CHECKPOINT means, and that a conversion is done once."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from daro_verl.toolkit.evaluation import convert
+from daro_verl.toolkit.evaluation.checkpoint import Weights, find_weights
+from daro_verl.toolkit.evaluation.errors import DaroEvaluationError
+
+
+@pytest.fixture
+def trainer(model, tmp_path):
+    """``trainer.default_local_dir`` with two checkpoints, as verl saves Megatron actors with a bridge."""
+    for step in (5, 10):
+        shutil.copytree(model, tmp_path / f"global_step_{step}" / "actor" / "model" / "huggingface")
+    (tmp_path / "latest_checkpointed_iteration.txt").write_text("10")
+    return tmp_path
+
+
+def test_megatron_with_a_bridge_needs_no_conversion(trainer):
+    for path, step in ((trainer, 10), (trainer / "global_step_5", 5), (trainer / "global_step_5" / "actor", 5)):
+        expected = trainer / f"global_step_{step}" / "actor" / "model" / "huggingface"
+        assert find_weights(str(path)) == Weights("hf", expected)
+
+
+def test_a_model_directory_is_itself(model):
+    assert find_weights(str(model)) == Weights("hf", model)
+
+
+def fsdp(folder, world_size=2, missing=()):
+    folder.mkdir(parents=True)
+    (folder / "fsdp_config.json").write_text(json.dumps({"FSDP_version": 2, "world_size": world_size}))
+    for rank in set(range(world_size)) - set(missing):
+        (folder / f"model_world_size_{world_size}_rank_{rank}.pt").write_bytes(b"shard")
+    return folder
+
+
+def test_shards_are_found_and_missing_ones_are_named(tmp_path):
+    assert find_weights(str(fsdp(tmp_path / "a" / "actor").parent)).kind == "fsdp"
+    with pytest.raises(DaroEvaluationError, match="1 of 2 shards, without model_world_size_2_rank_1.pt"):
+        find_weights(str(fsdp(tmp_path / "b", missing=[1])))
+
+
+def test_megatron_shards_need_a_configuration(tmp_path):
+    (tmp_path / "model" / "dist_ckpt").mkdir(parents=True)
+    (tmp_path / "model" / "dist_ckpt" / "common.pt").touch()
+    with pytest.raises(DaroEvaluationError, match="copy config.json and the tokenizer"):
+        find_weights(str(tmp_path))
+    (tmp_path / "model" / "huggingface").mkdir()
+    (tmp_path / "model" / "huggingface" / "config.json").write_text("{}")
+    assert find_weights(str(tmp_path)).kind == "megatron"
+
+
+@pytest.mark.parametrize("adapter", ["lora_train_meta.json", "model/huggingface/adapter"])
+def test_an_adapter_is_not_left_out_silently(trainer, adapter):
+    path = trainer / "global_step_10" / "actor" / adapter
+    path.mkdir()
+    with pytest.raises(DaroEvaluationError, match="LoRA.*merge_and_unload"):
+        find_weights(str(trainer))
+
+
+@pytest.mark.parametrize("name", ["", "none/at/all"])
+def test_anything_else_is_refused(tmp_path, name):
+    with pytest.raises(DaroEvaluationError, match="expected.*Fix:"):
+        find_weights(str(tmp_path / name))
+
+
+@pytest.fixture
+def merger(model, monkeypatch):
+    """Stands for verl's merger: copies the model, and counts its calls."""
+    calls = []
+
+    def run(command, **_):
+        calls.append(command)
+        shutil.copytree(model, command[command.index("--target_dir") + 1])
+        return subprocess.CompletedProcess(command, 0, "")
+
+    monkeypatch.setattr(convert.subprocess, "run", run)
+    return calls
+
+
+def test_shards_are_converted_once_and_again_if_they_change(tmp_path, merger):
+    weights = find_weights(str(fsdp(tmp_path / "actor")))
+    target = convert.as_model(weights)
+    assert target == tmp_path / "actor_huggingface" and (target / "model.safetensors").exists()
+    assert convert.as_model(weights) == target and len(merger) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["actor", "actor_huggingface"]
+    (tmp_path / "actor" / "model_world_size_2_rank_0.pt").write_bytes(b"trained on")
+    assert convert.as_model(weights) == target and len(merger) == 2
+
+
+def test_files_of_others_are_not_replaced(tmp_path, merger):
+    (tmp_path / "actor_huggingface").mkdir()
+    with pytest.raises(DaroEvaluationError, match="files of others"):
+        convert.as_model(find_weights(str(fsdp(tmp_path / "actor"))))
+
+
+def test_a_failed_conversion_shows_why_and_leaves_nothing(tmp_path, monkeypatch):
+    failing = [sys.executable, "-c", "print('out of disk'); raise SystemExit(1)"]
+    real = subprocess.run
+    monkeypatch.setattr(convert.subprocess, "run", lambda command, **options: real(failing, **options))
+    with pytest.raises(DaroEvaluationError, match="out of disk.*Fix: run it by hand"):
+        convert.as_model(find_weights(str(fsdp(tmp_path / "actor"))))
+    assert [path.name for path in tmp_path.iterdir()] == ["actor"]

@@ -1,0 +1,97 @@
+"""Runs side by side: paired intervals, and which runs are no comparison."""
+
+from dataclasses import replace
+
+import pytest
+
+from daro_verl.toolkit.evaluation.__main__ import main
+from daro_verl.toolkit.evaluation.compare import compare, read_run
+from daro_verl.toolkit.evaluation.errors import DaroEvaluationError
+from daro_verl.toolkit.evaluation.records import Response, Row, RowFile
+from daro_verl.toolkit.evaluation.report import write_report
+from daro_verl.toolkit.evaluation.settings import Settings, open_folder
+from daro_verl.toolkit.evaluation.summary import summarise
+
+SETTINGS = Settings("model", "w", "p", "vllm", "bfloat16", 0.6, 1.0, -1, 8192, 0, 0, 0)
+
+
+def write_run(folder, rates, finished=True, **changes):
+    """``rates``: of benchmarks, of problems by their key, from four responses each."""
+    settings = replace(SETTINGS, **{"model": folder.name, **changes})
+    open_folder(folder, settings)
+    with RowFile(folder) as file:
+        for benchmark, problems in rates.items():
+            for key, rate in problems.items():
+                accs = [float(index < 4 * rate) for index in range(4)]
+                file.append(Row(key, benchmark, 5, tuple(Response("1", acc, False, 9, "stop") for acc in accs)))
+        if finished:
+            write_report(folder, settings, summarise(file.rows.values()), [])
+    return folder
+
+
+GRPO = {"aime24": {"a": 0.0, "b": 0.5}, "math500": {"c": 0.25, "d": 1.0}}
+DARO = {"aime24": {"b": 0.5, "a": 1.0}, "math500": {"c": 0.5, "d": 0.75}}
+
+
+def test_the_table(tmp_path, capsys):
+    folders = [f"grpo={write_run(tmp_path / 'one', GRPO)}", f"daro={write_run(tmp_path / 'two', DARO)}"]
+    assert main(["compare", *folders, "--out", str(tmp_path / "table.md")]) == 0
+    text = (tmp_path / "table.md").read_text()
+    assert capsys.readouterr().out == text
+    # AIME24: grpo (0 + 0.5) / 2, se = 0.25; daro (1 + 0.5) / 2, se = 0.25
+    assert "| aime24 | 25.0 ± 25.0 | 75.0 ± 25.0 |" in text
+    # differences a: 1, b: 0: mean 0.5, se 0.5: 50 -+ 98.0. Matched by key, not by order
+    assert "| aime24 | +50.0 (-48.0 to +148.0) |" in text
+    # c: 0.25, d: -0.25: mean 0, s^2 = 0.125, se = sqrt(0.125 / 2) = 0.25: 0 -+ 49.0
+    assert "| math500 | +0.0 (-49.0 to +49.0) |" in text
+    # (0.5 + 0) / 2 = 0.25; sqrt(0.5^2 + 0.25^2) / 2 = 0.2795: 25 -+ 54.8
+    assert "| average | +25.0 (-29.8 to +79.8) |" in text
+
+
+def test_a_run_with_itself_differs_by_nothing(tmp_path):
+    folder = write_run(tmp_path / "one", GRPO)
+    assert compare([read_run(f"a={folder}"), read_run(f"b={folder}")]).count("+0.0 (+0.0 to +0.0)") == 3
+
+
+def test_other_models_and_engines_may_be_compared_and_engines_are_named(tmp_path):
+    one, two = write_run(tmp_path / "one", GRPO), write_run(tmp_path / "two", DARO, backend="sglang", weights="v")
+    assert "different engines: sglang, vllm" in compare([read_run(str(one)), read_run(str(two))])
+
+
+def test_checkpoints_of_different_steps_are_said_first(tmp_path):
+    base = write_run(tmp_path / "base", GRPO)
+    early, late, other = (
+        write_run(tmp_path / name, DARO, model=f"outputs/{name}/checkpoints/global_step_{step}/actor/model/huggingface")
+        for name, step in (("grpo", 480), ("daro", 500), ("lipo", 500))
+    )
+    runs = [read_run(str(folder)) for folder in (base, early, late)]
+    assert compare(runs).startswith("**WARNING: the checkpoints are of different steps: grpo 480, daro 500.")
+    assert "WARNING" not in compare([read_run(str(folder)) for folder in (base, late, other)])
+
+
+@pytest.mark.parametrize(
+    "changes", [{"temperature": 1.0}, {"top_p": 0.9}, {"top_k": 20}, {"response_tokens": 3072}, {"problems": "q"}]
+)
+def test_other_problems_or_sampling_are_refused(tmp_path, changes):
+    one, two = write_run(tmp_path / "one", GRPO), write_run(tmp_path / "two", DARO, **changes)
+    with pytest.raises(DaroEvaluationError, match=rf"{next(iter(changes))} of two: got .*expected.*Fix:"):
+        compare([read_run(str(one)), read_run(str(two))])
+
+
+def test_missing_rows_unfinished_runs_and_other_folders_are_refused(tmp_path, capsys):
+    one = write_run(tmp_path / "one", GRPO)
+    two = write_run(tmp_path / "two", {"aime24": GRPO["aime24"]})
+    with pytest.raises(DaroEvaluationError, match="rows of two: got '2 problems'"):
+        compare([read_run(str(one)), read_run(str(two))])
+    unfinished = write_run(tmp_path / "three", GRPO, finished=False)
+    for folder, reason in ((unfinished, "a finished run"), (tmp_path, "settings.json"), (tmp_path / "no", "settings")):
+        assert main(["compare", str(one), str(folder)]) == 2
+        assert reason in capsys.readouterr().err
+    with pytest.raises(DaroEvaluationError, match="two or more runs"):
+        compare([read_run(str(one)), read_run(str(one))])
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    open_folder(tmp_path / "run", SETTINGS)
+    with RowFile(tmp_path / "run"), pytest.raises(DaroEvaluationError, match="in use"):
+        RowFile(tmp_path / "run").__enter__()

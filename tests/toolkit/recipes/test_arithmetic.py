@@ -1,0 +1,98 @@
+"""Closed forms of the memory estimate and of the rules, on a model small enough to count by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from daro_verl.toolkit.models.shape import Shape
+from daro_verl.toolkit.recipes.arithmetic import number_problems
+from daro_verl.toolkit.recipes.job import Job
+from daro_verl.toolkit.recipes.memory import OTHER, estimate, kv_bytes, memory_problems, num_parameters
+from daro_verl.toolkit.recipes.shapes import PUBLISHED
+
+SHAPE = Shape(
+    num_layers=2, num_heads=4, num_kv_heads=2, hidden_size=8, intermediate_size=16, vocab_size=100,
+    positions=64, tied=False,
+)  # fmt: skip
+JOB = Job(
+    batch=8, mini_batch=4, rollouts=4, prompt=8, response=24, max_model_len=32, max_tokens=64, dynamic=True, tp=1, pp=1,
+    cp=1, rollout_tp=1, gpus_per_node=4, nnodes=1, rollout_memory=0.5, offload_weights=False, offload_optimizer=False,
+    recompute=True, overlong=None,
+)  # fmt: skip
+# head 2; query and output 2 x 8 x 8, key and value 2 x 8 x 4: 192; MLP 3 x 8 x 16 = 384
+LAYER = 192 + 384
+
+
+def test_parameters_of_a_rank():
+    assert num_parameters(SHAPE) == 2 * LAYER + 2 * 100 * 8
+    assert num_parameters(replace(SHAPE, tied=True)) == 2 * LAYER + 100 * 8
+    assert num_parameters(SHAPE, tp=2) == (2 * LAYER + 2 * 100 * 8) / 2
+    # of a stage: one layer and one of the two embeddings
+    assert num_parameters(SHAPE, pp=2) == LAYER + 100 * 8
+    # four ranks, two KV heads: each rank has a whole one, so there are four, 2 x 8 x 4 more weights
+    assert num_parameters(SHAPE, tp=4) == (2 * (LAYER + 64) + 2 * 100 * 8) / 4
+
+
+@pytest.mark.parametrize(
+    ("name", "billions"), [("qwen2.5-math-1.5b", 1.54), ("qwen2.5-math-7b", 7.62), ("llama-3.1-8b", 8.03)]
+)
+def test_parameters_of_the_three_models_as_published(name, billions):
+    assert num_parameters(PUBLISHED[name]) == pytest.approx(billions * 1e9, rel=0.005)
+
+
+def test_training_by_part():
+    parameters = 2 * LAYER + 1600
+    found = estimate(JOB, SHAPE, gpu=1e6).training
+    assert found["weights"] == 2 * parameters and found["gradients"] == 4 * parameters
+    assert found["optimizer"] == 12 * parameters / 4  # 4 data-parallel ranks
+    assert found["logits"] == 10 * 64 * 100
+    assert found["activations"] == 64 * 8 * (2 * 2 + 34)  # an input per layer, and one layer at hand
+    assert found["other"] == OTHER
+
+
+def test_what_parallelism_and_recomputation_change():
+    split = estimate(replace(JOB, tp=2, cp=2), SHAPE, gpu=1e6).training
+    assert split["logits"] == 10 * 64 * 100 / 2
+    assert split["optimizer"] == 12 * (2 * LAYER + 1600) / 2 / (1 * 2)  # DP 1, CP 2
+    assert estimate(replace(JOB, recompute=False), SHAPE, 1e6).training["activations"] == 64 * 8 * 34 * 2
+    kept = estimate(replace(JOB, offload_weights=True, offload_optimizer=True), SHAPE, 1e6).generation
+    assert kept["weights"] == kept["gradients"] == kept["optimizer"] == 0
+
+
+def test_the_kv_cache_is_what_a_server_has_left():
+    assert kv_bytes(SHAPE, tp=1) == 2 * 2 * 2 * 2 * 2  # key and value, 2 bytes, 2 layers, 2 heads of 2
+    assert kv_bytes(SHAPE, tp=2) == kv_bytes(SHAPE, tp=4) == 16  # a rank has one whole KV head at least
+    found = estimate(JOB, SHAPE, gpu=1e6)
+    assert found.generation["KV cache"] == 0.5e6 - 2 * (2 * LAYER + 1600)
+    assert found.kv_tokens == (0.5e6 - 2 * (2 * LAYER + 1600)) // 32
+
+
+def test_too_much_memory_is_named_in_each_phase():
+    small, large = estimate(JOB, SHAPE, gpu=1e6), estimate(JOB, SHAPE, gpu=1e10)
+    assert len(memory_problems(JOB, small, 1e6)) == 2  # 3 GB go to CUDA alone
+    assert memory_problems(JOB, large, 1e10) == []
+    assert "KV cache" in memory_problems(JOB, replace(large, kv_tokens=31), 1e10)[0]  # a sample has 8 + 24 tokens
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"batch": 6}, "BATCH"),  # 6 = 4 + 2
+        ({"tp": 3}, "TP, PP, CP"),  # 4 GPUs
+        ({"rollout_tp": 3}, "ROLLOUT_TP"),
+        ({"mini_batch": 1, "rollouts": 2}, "MINI_BATCH, ROLLOUTS"),  # 2 responses on 4 ranks
+        ({"max_tokens": 31}, "MAX_TOKENS"),  # 8 + 24
+        ({"max_model_len": 31}, "actor_rollout_ref.rollout.max_model_len"),
+        ({"rollout_memory": 1.0}, "ROLLOUT_MEMORY"),
+        ({"overlong": (24, 24)}, "OVERLONG_LEN"),
+        ({"overlong": (12, 30)}, "reward.reward_kwargs.max_resp_len"),
+    ],
+)
+def test_each_rule_alone(change, named):
+    assert number_problems(JOB) == []
+    (problem,) = number_problems(replace(JOB, **change))
+    assert problem.startswith(f"{named}: got ")
+
+
+def test_context_parallelism_shares_a_sample():
+    assert number_problems(replace(JOB, cp=2, max_tokens=16)) == []  # 2 x 16 = 8 + 24

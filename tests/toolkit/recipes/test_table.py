@@ -1,0 +1,100 @@
+"""``paper_table.sh`` and ``eval.sh`` up to where Python begins: what they start, in which order, and when they stop."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.toolkit.recipes.scripts import RECIPES, clean_environment
+
+# Stands in for Python: keeps its arguments and the knobs, and fails where it is told to.
+STUB = f"""#!{sys.executable}
+import json, os, sys
+knobs = {{name: os.environ.get(name) for name in ("METHOD", "OUTPUT", "STEPS", "SEED", "TEMPERATURE")}}
+with open(os.environ["CALLS"], "a") as calls:
+    print(json.dumps([sys.argv[1:], knobs]), file=calls)
+sys.exit(3 if knobs["METHOD"] == os.environ.get("FAIL", "nothing") else 0)
+"""
+METHODS = ["grpo", "daro", "daro_paper", "dapo", "dr_grpo", "lipo"]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """``run(script, *arguments, NAME=value)``: exit code, and the calls of Python."""
+    stub = tmp_path / "python"
+    stub.write_text(STUB)
+    stub.chmod(0o755)
+
+    def run(script: str, *arguments: str, **environment: str) -> tuple[int, list]:
+        calls = tmp_path / "calls"
+        calls.write_text("")
+        env = clean_environment(PYTHON=str(stub), CALLS=str(calls), **environment)
+        done = subprocess.run(["bash", RECIPES / script, *arguments], env=env, cwd=tmp_path, capture_output=True)
+        return done.returncode, [json.loads(line) for line in calls.read_text().splitlines()]
+
+    return run
+
+
+def test_each_model_is_trained_and_evaluated_with_each_method(run):
+    code, calls = run("paper_table.sh")
+    modules = [arguments[1] for arguments, _ in calls]
+    one_model = ["daro_verl.toolkit.recipes", "daro_verl.toolkit.evaluation"] * 6 + [
+        "daro_verl.toolkit.evaluation",
+        "daro_verl.toolkit.report",
+    ]
+    assert code == 0 and modules == one_model * 3
+    trained = [knobs for arguments, knobs in calls if arguments[1] == "daro_verl.toolkit.recipes"]
+    assert [knobs["METHOD"] for knobs in trained] == METHODS * 3
+    assert trained[-1]["OUTPUT"] == "outputs/llama-3.1-8b-lipo-seed42" and trained[-1]["STEPS"] == "500"
+    evaluation = calls[-3][0]  # of the same run: this very step, into a folder of its own
+    assert evaluation[2:4] == ["run", "outputs/llama-3.1-8b-lipo-seed42/checkpoints/global_step_500"]
+    options = dict(zip(evaluation[4::2], evaluation[5::2], strict=True))
+    assert options["--out"] == "outputs/evaluation/llama-3.1-8b-lipo-seed42-global_step_500"
+    assert (options["--response-tokens"], options["--data"]) == ("3072", "data/plain/test.parquet")
+    compared = calls[-2][0]
+    assert [item.partition("=")[0] for item in compared[3:9]] == METHODS and compared[8].endswith(options["--out"])
+
+
+def test_training_knobs_do_not_change_the_evaluation(run):
+    _, calls = run("paper_table.sh", "qwen2.5_math_1.5b", SEED="43", TEMPERATURE="0.9", TP="4")
+    (_, training), (evaluation, _) = calls[:2]
+    assert (training["SEED"], training["TEMPERATURE"]) == ("43", "0.9")
+    options = dict(zip(evaluation[4::2], evaluation[5::2], strict=True))
+    assert (options["--seed"], options["--temperature"], options["--tp"]) == ("0", "0.6", "1")
+
+
+def test_a_command_that_fails_ends_the_table(run):
+    code, calls = run("paper_table.sh", FAIL="daro")
+    assert code == 3 and [knobs["METHOD"] for _, knobs in calls] == ["grpo", None, "daro"]
+    assert run("paper_table.sh", "llama70b") == (2, [])
+
+
+def test_a_finished_training_is_not_started_again(run, tmp_path):
+    folder = tmp_path / "outputs" / "llama-3.1-8b-grpo-seed42" / "checkpoints"
+    folder.mkdir(parents=True)
+    for step, trains in (("480", True), ("500", False)):
+        (folder / "latest_checkpointed_iteration.txt").write_text(step)
+        _, calls = run("paper_table.sh", "llama8b")
+        assert ("grpo" in [knobs["METHOD"] for _, knobs in calls]) == trains
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "name"),
+    [
+        ("outputs/one/checkpoints/global_step_500", "one-global_step_500"),
+        ("outputs/one/checkpoints/global_step_500/actor/", "one-global_step_500"),
+        ("outputs/one/checkpoints", "one-global_step_520"),  # its latest
+        ("elsewhere/one/global_step_500", "one-global_step_500"),
+        ("models/qwen2.5-math-7b-16k", "models-qwen2.5-math-7b-16k"),
+        ("Qwen/Qwen2.5-Math-7B", "Qwen-Qwen2.5-Math-7B"),  # of the hub
+    ],
+)
+def test_results_of_a_checkpoint_are_named_by_its_run(run, tmp_path, checkpoint, name):
+    if not checkpoint.startswith("Qwen/"):
+        os.makedirs(tmp_path / checkpoint)
+    if checkpoint.endswith("checkpoints"):
+        (tmp_path / checkpoint / "latest_checkpointed_iteration.txt").write_text("520")
+    (arguments, _), *_ = run("eval.sh", checkpoint)[1]
+    assert arguments[arguments.index("--out") + 1] == f"outputs/evaluation/{name}"
