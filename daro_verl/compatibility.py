@@ -1,19 +1,76 @@
-"""Which verl this version of daro-verl was tried with."""
+"""Which verl this version of daro-verl was tried with: its versions, and the signatures that it relies on."""
+
+import ast
+from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
-from daro_verl.errors import got_expected_fix
+from daro_verl.errors import DaroVerlError, problem
 
 SUPPORTED_VERL = SpecifierSet(">=0.9.1,<0.9.2")
+
+TRIED: dict[str, dict[str, str]] = {
+    "verl.utils.config": {"validate_config": "config use_reference_policy use_critic"},
+    "verl.trainer.main_ppo": {"run_ppo": "config task_runner_class"},
+    "verl.trainer.ppo.core_algos": {"register_adv_est": "name_or_enum"},
+    "verl.trainer.ppo.v1.utils": {
+        "compute_advantage_for_multi_trajectories": "data batch_keys adv_estimator gamma lam num_repeat "
+        "norm_adv_by_std_in_grpo config",
+    },
+    "verl.workers.engine_workers": {
+        "TrainingWorker.__init__": "self config",
+        "TrainingWorker.set_loss_fn": "self loss_fn",
+        "TrainingWorker.train_batch": "self data",
+        "TrainingWorker.save_checkpoint": "self local_path hdfs_path global_step max_ckpt_to_keep",
+        "TrainingWorker.load_checkpoint": "self local_path hdfs_path del_local_after_load",
+    },
+    "verl.workers.utils.losses": {"ppo_loss": "config model_output data dp_group"},
+    "verl.checkpoint_engine.base": {"CheckpointEngineManager.update_weights": "self global_steps"},
+    "verl.workers.rollout.replica": {"get_rollout_replica_class": "rollout disaggregation_enabled"},
+}
+"""By module, the parameters of the functions and methods that are replaced, overridden or relied upon."""
 
 
 def problem_with(verl_version: str) -> str | None:
     """Why ``verl_version`` is not supported, as got / expected / fix; None if it is."""
     if SUPPORTED_VERL.contains(verl_version, prereleases=True):
         return None
-    return got_expected_fix(
+    return problem(
         "verl",
         verl_version,
         f"a version in {SUPPORTED_VERL} (the ones daro-verl was tried with)",
         f'pip install "verl{SUPPORTED_VERL}", or a daro-verl made for your verl; jobs without DARO are not affected',
     )
+
+
+def check_signatures(verl_folder: str | Path) -> None:
+    """Compare what daro-verl relies on with what it was tried with, in verl's source: nothing is imported.
+
+    Args:
+        verl_folder: where verl is installed.
+
+    Raises:
+        DaroVerlError: with every difference, as got and expected.
+    """
+    problems = [
+        problem(f"{module}.{name}", got, expected, f'pip install --force-reinstall "verl{SUPPORTED_VERL}"')
+        for module, names in TRIED.items()
+        for name, expected in names.items()
+        if (got := parameters_of(Path(verl_folder), module, name)) != expected
+    ]
+    if problems:
+        raise DaroVerlError.of(problems, heading="verl is not as it was when daro-verl was tried with it:")
+
+
+def parameters_of(verl_folder: Path, module: str, name: str) -> str:
+    """Names of the parameters of ``name``, a function or ``Class.method`` of ``module``."""
+    path = verl_folder.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    node: ast.AST = ast.parse(path.read_text()) if path.is_file() else ast.Module([], [])
+    for part in name.split("."):
+        body = getattr(node, "body", [])
+        node = next((child for child in body if getattr(child, "name", None) == part), ast.Module([], []))
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return "nothing of this name"
+    given = node.args
+    names = [*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg]
+    return " ".join(argument.arg for argument in names if argument)

@@ -6,27 +6,32 @@ verl's configuration does not know the key, so Hydra wants a ``+``: ``+algorithm
 import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from daro_verl.advantage.weighting import find_weighting
-from daro_verl.errors import DaroConfigError, got_expected_fix
+from daro_verl.advantage.weighting import LITERAL, find_weighting
+from daro_verl.errors import DaroConfigError, problem
 
 CHOICES = {
     "weight_start": ("constant", "first_loss"),
     "loss_signal": ("batch", "average"),
-    "not_positive": ("keep", "skip", "floor", "absolute"),
+    "bin_scale": ("equal", "batch_share"),
     "weight_scale": ("raw", "mean_one"),
 }
-BIN_SCALES = {"equal": 0.0, "token_share": 1.0, "batch_share": None}
+NUMBERS = ("weight_lr", "weight_init", "weight_min", "weight_max", "success_threshold", "loss_ema_decay")
+
+
+def _by_weighting() -> Any:
+    """The default is that of the weighting (``Weighting.defaults``)."""
+    return field(default=None)
 
 
 @dataclass(frozen=True)
 class DaroConfig:
     """Options of DARO. Weights are per difficulty bin; all of them are dimensionless.
 
-    The defaults here are the paper's where it states one. A weighting may have others (``Weighting.defaults``), which
-    :meth:`from_mapping` applies: that is what a job gets.
+    Where an option's default depends on the weighting, its docstring names that of ``learned``, and that of ``paper``
+    in brackets; ``daro_verl/advantage/weightings.py`` has them all.
     """
 
     weighting: str = "learned"
@@ -43,76 +48,55 @@ class DaroConfig:
     """Weight of every bin before the first update, in [weight_min, weight_max]. 1 starts from the plain per-bin mean
     (ours). With ``inverse_variance`` a factor on its weights."""
 
-    weight_start: str = "constant"
-    """Where a learned weight begins to learn: ``constant``, at ``weight_init``; ``first_loss``, at the minimiser
-    ``1 / L`` of the first loss of its bin, within the clamps (ours)."""
+    weight_start: str = _by_weighting()
+    """Where a learned weight begins to learn: ``first_loss``, at the minimiser ``1 / L`` of the first loss of its bin,
+    within the clamps (ours); ``constant``, at ``weight_init``. Default ``first_loss`` (``constant``)."""
 
-    loss_signal: str = "batch"
-    """The loss that moves a learned weight: ``batch``, the mini-batch's own; ``average``, its exponential moving
-    average (bias-corrected, ``loss_ema_decay``), because a single ``L_k`` is mostly noise (ours)."""
+    loss_signal: str = _by_weighting()
+    """The loss that moves a learned weight: ``average``, its exponential moving average (bias-corrected,
+    ``loss_ema_decay``), because a single ``L_k`` is mostly noise (ours); ``batch``, the mini-batch's own. Default
+    ``average`` (``batch``)."""
 
-    not_positive: str = "keep"
-    """What moves a learned weight where the signal is not positive and the objective has no minimum: ``keep``, the
-    signal as it is (the weight grows); ``skip``, nothing; ``floor``, a signal of ``1 / weight_max``; ``absolute``, its
-    absolute value (ours)."""
+    bin_scale: str = _by_weighting()
+    """How the bins share the loss before their weights, for weightings with a token mean per bin: ``batch_share``, by
+    their share of all response tokens, those of prompts that teach nothing too (ours); ``equal``, each bin alike
+    (paper). Default ``batch_share`` (``equal``)."""
 
-    bin_scale: float | str = "equal"
-    """How the bins share the loss before their weights, for weightings with a token mean per bin: ``equal``, each bin
-    alike (paper); ``token_share``, in proportion to its tokens; a power of that share in [0, 1]; ``batch_share``, by
-    its share of all response tokens, those of prompts that teach nothing too (ours)."""
+    weight_scale: str = _by_weighting()
+    """``mean_one``: divided by their mean over the bins present, so that the weights choose between bins and never
+    scale the loss (ours). ``raw``: the weights themselves (paper). Default ``mean_one`` (``raw``)."""
 
-    weight_scale: str = "raw"
-    """``raw``: the weights themselves (paper). ``mean_one``: divided by their mean over the bins present, so that the
-    weights choose between bins and never scale the loss (ours)."""
+    weight_min: float = _by_weighting()
+    """Lower clamp of a weight, > 0. With ``weight_max`` it bounds how far a bin can be muted (ours). Default 0.1
+    (0.01)."""
 
-    weight_min: float = 0.01
-    """Lower clamp of a weight, > 0. With ``weight_max`` it bounds how far a bin can be muted (ours)."""
-
-    weight_max: float = 100.0
+    weight_max: float = _by_weighting()
     """Upper clamp of a weight, finite. Where a bin's loss is not positive for long the objective has no minimum, and
-    the weight would grow for ever (ours)."""
+    the weight would grow for ever (ours). Default 10 (100)."""
 
     success_threshold: float = 0.5
     """A response is a success if its reward is greater than this; finite. 0.5 separates {0, 1} and {-1, 1} rewards;
     rewards of {-1, 1} minus an overlong penalty want 0."""
 
     loss_ema_decay: float = 0.9
-    """Decay of the loss average of ``closed_form`` and of ``loss_signal=average``, in [0, 1): 0.9 averages over about
-    10 mini-batches (ours)."""
-
-    balanced_sampling: bool = False
-    """Whether the replay buffer keeps, of the groups that it has too many of, those that balance the bins, instead of
-    the oldest; the larger weight decides between bins. For jobs of V1 trainers with dynamic sampling,
-    ``algorithm.filter_groups`` (ours)."""
+    """Decay of the loss average of ``loss_signal=average``, in [0, 1): 0.9 averages over about 10 mini-batches
+    (ours)."""
 
     def __post_init__(self) -> None:
-        problems = self._problems()
-        if problems:
-            raise DaroConfigError("\n".join(problems))
-
-    @property
-    def bin_scale_power(self) -> float | None:
-        """``bin_scale`` as the power of the token share: 0 is ``equal``, 1 ``token_share``, None ``batch_share``."""
-        return BIN_SCALES[self.bin_scale] if isinstance(self.bin_scale, str) else float(self.bin_scale)
+        for name, default in {**LITERAL, **find_weighting(self.weighting).defaults}.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, default)
+        if problems := self._problems():
+            raise DaroConfigError.of(problems)
 
     def _problems(self) -> list[str]:
         """What is wrong with the values, one line each; empty if nothing is."""
-        try:
-            find_weighting(self.weighting)
-        except DaroConfigError as error:
-            return [str(error)]
         wrong = [
             _problem(name, getattr(self, name), f"one of {', '.join(known)}")
             for name, known in CHOICES.items()
             if getattr(self, name) not in known
         ]
-        if not isinstance(self.balanced_sampling, bool):
-            wrong.append(_problem("balanced_sampling", self.balanced_sampling, "True or False"))
-        if str(self.bin_scale) not in BIN_SCALES and not (
-            _is_number(self.bin_scale) and 0 <= float(self.bin_scale) <= 1
-        ):
-            wrong.append(_problem("bin_scale", self.bin_scale, "equal, token_share, batch_share, or a power in [0, 1]"))
-        numbers = {field.name: getattr(self, field.name) for field in fields(self) if isinstance(field.default, float)}
+        numbers = {name: getattr(self, name) for name in NUMBERS}
         wrong += [_problem(name, value, "a finite number") for name, value in numbers.items() if not _is_number(value)]
         return wrong or self._out_of_bounds()
 
@@ -131,18 +115,16 @@ class DaroConfig:
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, Any] | None) -> "DaroConfig":
-        """Read ``algorithm.daro``; absent options take the defaults of the weighting, then those of this class.
+        """Read ``algorithm.daro``; absent options take their defaults.
 
         Raises:
             DaroConfigError: an option is unknown (with the nearest known name) or out of bounds.
         """
         options = dict(options or {})
         known = [field.name for field in fields(cls)]
-        unknown = [name for name in options if name not in known]
-        if unknown:
-            raise DaroConfigError("\n".join(_unknown_option(name, known) for name in unknown))
-        weighting = find_weighting(options.get("weighting", cls.weighting))
-        return cls(**{**weighting.defaults, **options})
+        if unknown := [name for name in options if name not in known]:
+            raise DaroConfigError.of([_unknown_option(name, known) for name in unknown])
+        return cls(**options)
 
     def to_dict(self) -> dict[str, Any]:
         """The options as plain values, ready for OmegaConf and JSON."""
@@ -154,11 +136,10 @@ def _is_number(value: object) -> bool:
 
 
 def _problem(name: str, got: object, expected: str) -> str:
-    return got_expected_fix(f"algorithm.daro.{name}", got, expected, f"set +algorithm.daro.{name}=VALUE accordingly")
+    return problem(f"algorithm.daro.{name}", got, expected, f"set +algorithm.daro.{name}=VALUE accordingly")
 
 
 def _unknown_option(name: str, known: list[str]) -> str:
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-    return got_expected_fix(
-        "algorithm.daro", name, f"one of {', '.join(known)}", f"did you mean +algorithm.daro.{nearest}=...?"
-    )
+    fix = f"did you mean +algorithm.daro.{nearest}=...?"
+    return problem("algorithm.daro", name, f"one of {', '.join(known)}", fix)

@@ -1,7 +1,7 @@
 """A whole verl job, checked and prepared for DARO before any worker starts.
 
-verl's entry points call ``verl.utils.config.validate_config`` with the composed configuration; the seam in
-``seams.py`` calls :func:`prepare_job` first. Only a job with ``algorithm.adv_estimator=daro`` is touched.
+verl's entry points call ``verl.utils.config.validate_config`` with the composed configuration; the hook in ``seams.py``
+calls :func:`prepare_job` first. Only a job with ``algorithm.adv_estimator=daro`` is changed.
 """
 
 import logging
@@ -10,15 +10,13 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from daro_verl.config import DaroConfig
-from daro_verl.errors import DaroConfigError, got_expected_fix
-from daro_verl.refusals import job_problems, sampling_problems, weighting_problems, weighting_warnings
+from daro_verl.errors import DaroConfigError
+from daro_verl.refusals import job_problems, weighting_problems, weighting_warnings
 from daro_verl.resume import repair_tracker
 
 logger = logging.getLogger(__name__)
 
 ESTIMATOR_NAME = "daro"
-POLICY_LOSS_NAME = "daro"
-POLICY_LOSS_TARGET = "daro_verl.workers.policy_loss.DaroPolicyLossConfig"
 
 
 def wants_daro(config: DictConfig) -> bool:
@@ -29,9 +27,10 @@ def wants_daro(config: DictConfig) -> bool:
 def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
     """Refuse what cannot work with DARO, then hand DARO's options to the actor workers, in place.
 
-    Afterwards ``algorithm.daro`` holds every option and ``num_rollouts`` (the driver's estimator reads it), and
-    ``actor_rollout_ref.actor.policy_loss`` names DARO's loss around the job's own one (the workers read that).
-    Calling it again changes nothing. Where the job may resume, verl's tracker file is put in order (``resume.py``).
+    Afterwards ``algorithm.daro`` holds every option and ``num_rollouts`` (the driver's estimator reads it),
+    ``actor_rollout_ref.daro`` what the actor workers read, and ``trainer.v1.sampler`` names the replay buffer that
+    counts by difficulty, where the job names none. Calling it again changes nothing. Where the job may resume, verl's
+    tracker file is put in order (``resume.py``).
 
     Args:
         config: the job's composed configuration.
@@ -49,11 +48,11 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
     try:
         given = _user_options(config)
         options = DaroConfig.from_mapping(given)
-        problems += weighting_problems(config, options) + sampling_problems(config, options)
+        problems += weighting_problems(config, options)
     except DaroConfigError as error:
         problems.append(str(error))
     if problems:
-        raise DaroConfigError("DARO cannot train this job:\n" + "\n".join(f"- {line}" for line in problems))
+        raise DaroConfigError.of(problems, heading="DARO cannot train this job:")
     if not _is_prepared(config):
         for warning in weighting_warnings(config, options, given):
             logger.warning(warning)
@@ -64,7 +63,7 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
 
 
 def _is_prepared(config: DictConfig) -> bool:
-    return config.actor_rollout_ref.actor.policy_loss.get("daro") is not None
+    return OmegaConf.select(config, "actor_rollout_ref.daro") is not None
 
 
 def _user_options(config: DictConfig) -> dict[str, Any]:
@@ -73,31 +72,29 @@ def _user_options(config: DictConfig) -> dict[str, Any]:
     if node is None:
         return {}
     if not isinstance(node, DictConfig):
-        raise DaroConfigError(
-            got_expected_fix("algorithm.daro", node, "options by name", "use +algorithm.daro.<option>=<value>")
-        )
-    options = dict(OmegaConf.to_container(node, resolve=True))
+        fix = "use +algorithm.daro.<option>=<value>"
+        raise DaroConfigError("algorithm.daro", got=node, expected="options by name", fix=fix)
+    options: dict[str, Any] = dict(OmegaConf.to_container(node, resolve=True))  # type: ignore[arg-type]
     if _is_prepared(config):
         options.pop("num_rollouts", None)
     return options
 
 
 def _hand_over(config: DictConfig, options: DaroConfig) -> None:
+    from daro_verl.rollout.sampling import sampler_settings
+
     num_rollouts = int(config.actor_rollout_ref.rollout.n)
-    policy_loss = config.actor_rollout_ref.actor.policy_loss
-    base_loss_mode = OmegaConf.select(policy_loss, "daro.base_loss_mode", default=policy_loss.loss_mode)
-    if base_loss_mode == POLICY_LOSS_NAME:  # named by the user: DARO reweights verl's default loss then
-        base_loss_mode = "vanilla"
     with open_dict(config):
         config.algorithm.daro = {**options.to_dict(), "num_rollouts": num_rollouts}
-        policy_loss._target_ = POLICY_LOSS_TARGET
-        policy_loss.loss_mode = POLICY_LOSS_NAME
-        policy_loss.daro = {
+        config.actor_rollout_ref.daro = {
             "options": options.to_dict(),
             "num_rollouts": num_rollouts,
             "token_budget": _token_budget(config),
-            "base_loss_mode": base_loss_mode,
+            "policy_loss": config.actor_rollout_ref.actor.policy_loss.get("loss_mode", "vanilla"),
         }
+        if OmegaConf.select(config, "trainer.use_v1", default=False):
+            for key, value in sampler_settings(config).items():
+                OmegaConf.update(config, key, value)
 
 
 def _token_budget(config: DictConfig) -> int:

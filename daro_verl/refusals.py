@@ -8,10 +8,9 @@ from omegaconf import DictConfig, OmegaConf
 from daro_verl.advantage.weighting import find_weighting
 from daro_verl.advantage.weightings import DAPO
 from daro_verl.config import DaroConfig
-from daro_verl.errors import got_expected_fix
-
-# verl's policy losses that end in one number per response, so that there are no token losses to sum by bin.
-LOSSES_WITHOUT_TOKENS = ("geo_mean",)
+from daro_verl.errors import problem
+from daro_verl.objective import GradientRule
+from daro_verl.workers.policy_losses import NOT_HOMOGENEOUS
 
 _SEQ_MEAN_IS_ZERO = (
     "token-mean; with centred advantages a per-sequence mean of the loss is, on policy, minus the sum of the "
@@ -53,11 +52,19 @@ def job_problems(config: DictConfig, use_critic: bool) -> list[str]:
             "set actor_rollout_ref.actor.loss_agg_mode=token-mean",
         ),
         (
-            loss_mode in LOSSES_WITHOUT_TOKENS,
+            loss_mode in NOT_HOMOGENEOUS,
             "actor_rollout_ref.actor.policy_loss.loss_mode",
             loss_mode,
-            "a loss with one value per token, which DARO can sum by bin",
+            "a loss of tokens proportional to the advantage, which DARO scales by the bin's weight; not this one: "
+            + NOT_HOMOGENEOUS.get(loss_mode, ""),
             "set actor_rollout_ref.actor.policy_loss.loss_mode=vanilla, or gspo for ratios per sequence",
+        ),
+        (
+            loss_mode == "daro",
+            "actor_rollout_ref.actor.policy_loss.loss_mode",
+            loss_mode,
+            "one of verl's losses, which DARO reweights",
+            "leave loss_mode alone and set algorithm.adv_estimator=daro",
         ),
         (
             use_critic,
@@ -84,7 +91,7 @@ def job_problems(config: DictConfig, use_critic: bool) -> list[str]:
             "where rejection comes before DARO counts",
         ),
     ]
-    return [got_expected_fix(subject, got, expected, fix) for wrong, subject, got, expected, fix in rows if wrong]
+    return [problem(subject, got, expected, fix) for wrong, subject, got, expected, fix in rows if wrong]
 
 
 def weighting_problems(config: DictConfig, options: DaroConfig) -> list[str]:
@@ -96,23 +103,7 @@ def weighting_problems(config: DictConfig, options: DaroConfig) -> list[str]:
     if isinstance(find_weighting(options.weighting), DAPO) and high <= low:
         expected = f"more than clip_ratio_low ({low}), which is half of what makes DAPO differ from GRPO"
         fix = "set actor_rollout_ref.actor.clip_ratio_high=0.28, or +algorithm.daro.weighting=grpo"
-        return [got_expected_fix("actor_rollout_ref.actor.clip_ratio_high", high, expected, fix)]
-    return []
-
-
-def sampling_problems(config: DictConfig, options: DaroConfig) -> list[str]:
-    """What contradicts ``balanced_sampling``: another sampler, or no dynamic sampling."""
-    if not options.balanced_sampling:
-        return []
-    custom = OmegaConf.select(config, "trainer.v1.sampler.custom_sampler.path")
-    subject, fix = "algorithm.daro.balanced_sampling", "set algorithm.daro.balanced_sampling=False"
-    if not OmegaConf.select(config, "trainer.use_v1", default=False):
-        return [got_expected_fix(subject, True, "False outside of verl's V1 trainers, which alone have a buffer", fix)]
-    if custom:
-        return [got_expected_fix("trainer.v1.sampler.custom_sampler.path", custom, "null; it would select itself", fix)]
-    if not OmegaConf.select(config, "algorithm.filter_groups.enable", default=False):
-        expected = "False, or dynamic sampling, which samples more than a step needs and drops pass rates 0 and 1"
-        return [got_expected_fix(subject, True, expected, "set algorithm.filter_groups.enable=True with a metric")]
+        return [problem("actor_rollout_ref.actor.clip_ratio_high", high, expected, fix)]
     return []
 
 
@@ -123,8 +114,8 @@ def weighting_warnings(config: DictConfig, options: DaroConfig, given: Mapping[s
         given: the options that the user set.
     """
     weighting, warnings = find_weighting(options.weighting), []
-    idle = set() if weighting.learns == "adam" else {"weight_lr", "weight_start", "loss_signal", "not_positive"}
-    idle |= set() if weighting.learns else {"loss_ema_decay"}
+    idle = set() if issubclass(weighting.rule, GradientRule) else {"weight_lr", "weight_start"}
+    idle |= set() if weighting.learns else {"loss_signal", "loss_ema_decay"}
     idle |= set() if weighting.normaliser == "bin_tokens" else {"bin_scale"}
     if found := sorted(idle & given.keys()):
         names = ", ".join(f"algorithm.daro.{name}" for name in found)

@@ -11,13 +11,14 @@ import re
 import zipfile
 from pathlib import Path
 
-from daro_verl.errors import DaroCheckpointError, got_expected_fix
+from daro_verl.atomic import write_atomically
+from daro_verl.errors import DaroCheckpointError
 
 logger = logging.getLogger(__name__)
 
 TRACKER = "latest_checkpointed_iteration.txt"
 WEIGHTS = "daro_weights.json"
-"""Written when the actor's checkpoint is complete; ``workers/weights_file.py`` is the writer."""
+"""Written when the actor's checkpoint is complete; ``workers/saved_state.py`` is the writer."""
 UNFINISHED = WEIGHTS + ".part"
 """There while the actor's checkpoint is being written."""
 
@@ -48,7 +49,7 @@ def repair_tracker(folder: str | os.PathLike[str]) -> None:
     if step is None:
         _refuse_to_guess(tracker, content, newest)
     if newest is not None:
-        _write_whole(tracker, str(newest))
+        write_atomically(tracker, str(newest))
         problem = f"holds no step ({content[:40]!r})" if step is None else f"names step {step}, whose save was cut off"
         logger.warning("%s %s: REPAIRED, the job resumes from step %d, the newest complete.", tracker, problem, newest)
     elif step is None:
@@ -87,12 +88,10 @@ def _refuse_to_guess(tracker: Path, content: bytes, newest: int | None) -> None:
         of_another_job = not (path / "actor" / WEIGHTS).exists() and not _is_cut_off(path)
         if of_another_job and zipfile.is_zipfile(path / "data.pt") and step > (-1 if newest is None else newest):
             raise DaroCheckpointError(
-                got_expected_fix(
-                    str(tracker),
-                    content[:40],
-                    f"the step to resume from; {path.name} has no {WEIGHTS}, so whether it is complete is not known",
-                    f"write {step} into the tracker to resume from it, or move the folder away to go without it",
-                )
+                str(tracker),
+                got=content[:40],
+                expected=f"the step to resume from; whether {path.name}, which has no {WEIGHTS}, is complete is not known",
+                fix=f"write {step} into the tracker to resume from it, or move the folder away to go without it",
             )
 
 
@@ -102,18 +101,3 @@ def _number(content: bytes) -> int | None:
         return int(content.decode())
     except ValueError:
         return None
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Temporary file, sync, rename, sync of the folder."""
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,154 +1,115 @@
-"""Every place where verl is touched, in the order in which a job meets them.
+"""Every place where verl is touched, why no official one serves, and what would make it unnecessary.
 
-========================================  ==========================================================================
-``verl.utils.config``                     ``validate_config``: refuse or prepare the job (driver, before any worker)
-``verl.trainer.main_ppo``                 ``run_ppo``: the same, before Ray starts, for entry points that validate later
-                                          (``one_step_off_policy``) or never (``fully_async_policy``)
-``verl.workers.engine_workers``           ``ActorRolloutRefWorker.actor_worker_cls``: DARO's actor worker, if asked
-``verl.trainer.ppo.core_algos``           the advantage estimator ``daro`` (driver)
-``verl.trainer.ppo.v1.utils``             ``compute_advantage_for_multi_trajectories``: a session of several outputs
-                                          counts once, as verl does it for ``grpo`` (driver)
-``verl.trainer.ppo.v1.trainer_base``      ``PPOTrainer._update_actor``: check what trajectories carry, add their
-                                          staleness (driver)
-``verl.trainer.ppo.ray_trainer``          ``RayPPOTrainer._update_actor``: the same for all other trainers (driver)
-``verl.trainer.ppo.metric_utils``         ``compute_data_metrics``: add the histogram of pass rates, and what the
-                                          exchange counted (driver)
-========================================  ==========================================================================
+====  ===================================================  =============================================================
+ no.  what is touched                                      why; which change of verl would remove it
+====  ===================================================  =============================================================
+  1   ``verl.utils.config.validate_config``                a job is refused or prepared before any worker starts
+                                                           (driver); a hook for plugins in ``validate_config``
+  2   ``verl.trainer.main_ppo.run_ppo``                    the same for entry points that validate after Ray has started
+                                                           (``one_step_off_policy``) or never (``fully_async_policy``);
+                                                           validation by all of them
+  3   ``ActorRolloutRefWorker.actor_worker_cls``           verl's own class attribute: which training worker the actor
+                                                           is; the class by name in the configuration
+  4   ``ActorRolloutRefWorker.difficulty_snapshot``        a method more, for the driver; registered methods of the
+                                                           training worker reach the driver
+  5   ``verl.trainer.ppo.v1.utils.compute_advantage_``     a session of several outputs counts once, which verl does for
+      ``for_multi_trajectories``                           the name ``grpo`` only (driver); the same for any estimator
+  6   ``verl.checkpoint_engine.base.``                     a subclass sends the weights after each sync (driver); V1's
+      ``CheckpointEngineManager``                          trainers honour ``rollout.checkpoint_manager_class``
+  7   ``LLMServerManager.rollout_replica_class``           verl's own class attribute, left for recipes: replicas whose
+                                                           servers hold the weights (driver); the class by name in the
+                                                           configuration
+  8   ``run_uvicorn`` of the engine's server module        the route ``GET /daro`` (a server's own process, by
+                                                           ``rollout/server.py``); a hook to add routes
+====  ===================================================  =============================================================
 
-The exchange with the rollout servers (``docs/exchange.md``), attached in ``rollout/seams.py``:
+Official places: the entry-point group ``verl.plugins`` (``plugin.py``), ``register_adv_est``, and
+``trainer.v1.sampler.custom_sampler`` (``rollout/sampling.py``; a job that names its own keeps it). Subclasses override
+methods of ``TrainingWorker`` (``workers/actor_worker.py``), of the rollout servers and their replicas, and of
+``ReplayBuffer`` (``rollout/``). ``compatibility.py`` has the signature of everything that is touched or overridden, and
+a job that asks for DARO is refused where one differs.
 
-========================================  ==========================================================================
-``verl.workers.engine_workers``           ``ActorRolloutRefWorker.difficulty_snapshot``: a method more, for the driver
-``verl.checkpoint_engine.base``           ``CheckpointEngineManager.update_weights``: then send the snapshot (driver)
-``verl.workers.rollout.llm_server``       ``LLMServerManager.__init__``: replicas that hold it (driver);
-                                          ``LLMServerClient.generate`` and that of ``FullyAsyncLLMServerClient``: keep
-                                          the version that comes with an answer (agent loops)
-``verl.trainer.ppo.v1.agent_loop_tq``     ``AgentLoopManagerTQ.__init__``: agent loops that add the pass rate (driver)
-``verl.trainer.ppo.v1.trainer_base``      ``PPOTrainer._build_replay_buffer``: watch it, and select (driver)
-========================================  ==========================================================================
-
-Each of them waits for its verl module to be imported (wrapt's post-import hooks). A job that does not ask for DARO
-passes through unchanged. One more place is touched only in processes of a DARO job, by ``workers/policy_loss.py``
-(named in the prepared configuration): it registers the policy loss ``daro`` and sums by bin in ``core_algos.agg_loss``
-while that loss runs.
+Each hook waits for its verl module to be imported (wrapt's post-import hooks). A job that does not ask for DARO passes
+through unchanged.
 """
 
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import wrapt
 from omegaconf import OmegaConf
 
-from daro_verl.rollout import seams as rollout_seams
 from daro_verl.wrapping import arguments, wrap
 
 
 def install() -> None:
-    """Attach every seam; modules that are imported already are touched at once. Idempotent per process."""
-    for name, touch in (*SEAMS.items(), *rollout_seams.SEAMS.items()):
-        wrapt.register_post_import_hook(touch, name)
+    """Attach every hook; modules that are imported already are touched at once. Idempotent per process."""
+    for name, attach in SEAMS.items():
+        wrapt.register_post_import_hook(attach, name)
 
 
 def refuse_daro(problem: str) -> None:
     """Attach only a refusal: a job that asks for DARO ends with ``problem`` before any worker starts."""
-    from daro_verl.errors import UnsupportedVerlError
+    from daro_verl.errors import DaroVerlError
 
     def refuse(function: Any, args: tuple, kwargs: dict) -> Any:
         from daro_verl.job import wants_daro
 
         if wants_daro(arguments(function, args, kwargs)["config"]):
-            raise UnsupportedVerlError(problem)
+            raise DaroVerlError(problem)
         return function(*args, **kwargs)
 
     for name, function in {"verl.utils.config": "validate_config", "verl.trainer.main_ppo": "run_ppo"}.items():
         wrapt.register_post_import_hook(lambda module, function=function: wrap(module, function, refuse), name)
 
 
-def _touch_config(module: ModuleType) -> None:
+def _on_config(module: ModuleType) -> None:
     wrap(module, "validate_config", _prepare_then_validate)
 
 
 def _prepare_then_validate(validate_config: Any, args: tuple, kwargs: dict) -> None:
-    from daro_verl.job import prepare_job
-
     job = arguments(validate_config, args, kwargs)
-    prepare_job(job["config"], use_critic=job["use_critic"])
+    _prepare(job["config"], job["use_critic"])
     validate_config(*args, **kwargs)
 
 
-def _touch_entry_point(module: ModuleType) -> None:
+def _on_entry_point(module: ModuleType) -> None:
     wrap(module, "run_ppo", _prepare_then_run)
 
 
 def _prepare_then_run(run_ppo: Any, args: tuple, kwargs: dict) -> None:
     from verl.trainer.ppo.utils import need_critic
 
-    from daro_verl.job import prepare_job, wants_daro
+    from daro_verl.job import wants_daro
 
     config = arguments(run_ppo, args, kwargs)["config"]
     if wants_daro(config):
-        prepare_job(config, use_critic=need_critic(config))
+        _prepare(config, need_critic(config))
     run_ppo(*args, **kwargs)
 
 
-def _touch_algorithms(module: ModuleType) -> None:
-    module.register_adv_est("daro")(_estimator)
+def _prepare(config: Any, use_critic: bool) -> None:
+    import verl
+
+    from daro_verl.compatibility import check_signatures
+    from daro_verl.job import prepare_job, wants_daro
+
+    if wants_daro(config):
+        check_signatures(verl.__path__[0])
+    prepare_job(config, use_critic=use_critic)
 
 
-def _estimator(**kwargs: Any) -> Any:
-    from daro_verl.driver import estimate_advantage
+def _on_workers(module: ModuleType) -> None:
+    """The worker that holds the actor: its class of training worker, and a method that the driver can call."""
+    from verl.single_controller.base.decorator import Dispatch, register
 
-    return estimate_advantage(**kwargs)
+    def difficulty_snapshot(self: Any, global_step: int, exchange: dict[str, float]) -> bytes:
+        return self.actor.difficulty_snapshot(global_step, exchange)
 
-
-def _touch_advantage(module: ModuleType) -> None:
-    wrap(module, "compute_advantage_for_multi_trajectories", _count_sessions_once)
-
-
-def _count_sessions_once(compute_advantage: Any, args: tuple, kwargs: dict) -> Any:
-    given = arguments(compute_advantage, args, kwargs)
-    if given["adv_estimator"] != "daro":
-        return compute_advantage(*args, **kwargs)
-    from daro_verl.driver import estimate_advantage_of_outputs
-
-    return estimate_advantage_of_outputs(given["data"], given["batch_keys"], given["config"])
-
-
-def _touch_metrics(module: ModuleType) -> None:
-    wrap(module, "compute_data_metrics", _add_pass_rates)
-
-
-def _add_pass_rates(compute_data_metrics: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
-    from daro_verl.driver import drain_pass_rates
-    from daro_verl.rollout import step_log
-
-    return {**compute_data_metrics(*args, **kwargs), **drain_pass_rates(), **step_log.drain()}
-
-
-def _touch_v1_trainer(module: ModuleType) -> None:
-    wrap(module.PPOTrainer, "_update_actor", _add_staleness)
-
-
-def _touch_other_trainers(module: ModuleType) -> None:
-    wrap(module.RayPPOTrainer, "_update_actor", _add_staleness)
-
-
-def _add_staleness(update_actor: Any, args: tuple, kwargs: dict) -> Any:
-    """V1 hands in the metrics of the step to add to; the other trainers take them from what is returned."""
-    from daro_verl.job import wants_daro
-
-    given = arguments(update_actor, args, kwargs)
-    if not wants_daro(given["self"].config):
-        return update_actor(*args, **kwargs)
-    from daro_verl.rollout.trajectories import look_at_trajectories
-    from daro_verl.staleness import staleness_metrics
-
-    look_at_trajectories(given["self"], given["batch"])
-    staleness = staleness_metrics(given["self"], given["batch"])
-    output = update_actor(*args, **kwargs)
-    metrics = given["metrics"] if "metrics" in given else output.meta_info["metrics"]
-    metrics.update(staleness)
-    return output
+    worker_class = module.ActorRolloutRefWorker
+    worker_class.actor_worker_cls = _ActorWorkerClass(worker_class.actor_worker_cls)
+    worker_class.difficulty_snapshot = register(dispatch_mode=Dispatch.ONE_TO_ALL)(difficulty_snapshot)
 
 
 class _ActorWorkerClass:
@@ -157,26 +118,56 @@ class _ActorWorkerClass:
     def __init__(self, plain: type) -> None:
         self.plain = plain
 
-    def __get__(self, worker: Any, owner: type | None = None) -> type:
-        if worker is None or not OmegaConf.select(worker.config, "actor.policy_loss.daro"):
+    def __get__(self, worker: Any, owner: type | None = None) -> Any:
+        daro = None if worker is None else OmegaConf.select(worker.config, "daro")
+        if daro is None:
             return self.plain
         from daro_verl.workers.actor_worker import DaroActorWorker
 
-        return DaroActorWorker
+        return partial(DaroActorWorker, daro=daro)
 
 
-def _touch_workers(module: ModuleType) -> None:
-    worker_class = module.ActorRolloutRefWorker
-    worker_class.actor_worker_cls = _ActorWorkerClass(worker_class.actor_worker_cls)
+def _on_algorithms(module: ModuleType) -> None:
+    module.register_adv_est("daro")(_estimator)
+
+
+def _estimator(**kwargs: Any) -> Any:
+    from daro_verl.advantage.in_verl import estimate_advantage
+
+    return estimate_advantage(**kwargs)
+
+
+def _on_advantage(module: ModuleType) -> None:
+    wrap(module, "compute_advantage_for_multi_trajectories", _count_sessions_once)
+
+
+def _count_sessions_once(compute_advantage: Any, args: tuple, kwargs: dict) -> Any:
+    given = arguments(compute_advantage, args, kwargs)
+    if given["adv_estimator"] != "daro":
+        return compute_advantage(*args, **kwargs)
+    from daro_verl.advantage.in_verl import estimate_advantage_of_outputs
+
+    return estimate_advantage_of_outputs(given["data"], given["batch_keys"], given["config"])
+
+
+def _on_weight_sync(module: ModuleType) -> None:
+    from daro_verl.rollout.exchange import DifficultyCheckpointEngineManager
+
+    module.CheckpointEngineManager = DifficultyCheckpointEngineManager
+
+
+def _on_servers(module: ModuleType) -> None:
+    from daro_verl.rollout.server import ReplicaClass
+
+    module.LLMServerManager.rollout_replica_class = ReplicaClass()
 
 
 SEAMS = {
-    "verl.utils.config": _touch_config,
-    "verl.trainer.main_ppo": _touch_entry_point,
-    "verl.workers.engine_workers": _touch_workers,
-    "verl.trainer.ppo.core_algos": _touch_algorithms,
-    "verl.trainer.ppo.v1.utils": _touch_advantage,
-    "verl.trainer.ppo.v1.trainer_base": _touch_v1_trainer,
-    "verl.trainer.ppo.ray_trainer": _touch_other_trainers,
-    "verl.trainer.ppo.metric_utils": _touch_metrics,
+    "verl.utils.config": _on_config,
+    "verl.trainer.main_ppo": _on_entry_point,
+    "verl.workers.engine_workers": _on_workers,
+    "verl.trainer.ppo.core_algos": _on_algorithms,
+    "verl.trainer.ppo.v1.utils": _on_advantage,
+    "verl.checkpoint_engine.base": _on_weight_sync,
+    "verl.workers.rollout.llm_server": _on_servers,
 }

@@ -1,9 +1,8 @@
 """Pass rates, difficulty bins, weightings and advantages: pure functions on tensors, no verl."""
 
-from daro_verl.advantage.bins import bin_of_pass_rate, response_bins
 from daro_verl.advantage.estimator import compute_daro_advantage
-from daro_verl.advantage.groups import PromptGroups, group_by_prompt
-from daro_verl.advantage.sessions import final_rows
+from daro_verl.advantage.groups import PromptGroups, final_rows, group_by_prompt
+from daro_verl.advantage.pass_rates import PassRates, read_pass_rates
 from daro_verl.advantage.weighting import Weighting, find_weighting, weighting_names
 from daro_verl.advantage.weightings import (
     DAPO,
@@ -26,14 +25,14 @@ __all__ = [
     "LIPO",
     "Learned",
     "Paper",
+    "PassRates",
     "PromptGroups",
     "Uniform",
     "Weighting",
-    "bin_of_pass_rate",
     "compute_daro_advantage",
     "final_rows",
     "find_weighting",
     "group_by_prompt",
-    "response_bins",
+    "read_pass_rates",
     "weighting_names",
 ]

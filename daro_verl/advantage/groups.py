@@ -1,6 +1,8 @@
-"""Responses grouped by their prompt: mean reward and pass rate."""
+"""Responses grouped by their prompt: mean reward and pass rate. Sessions with several outputs count once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import pandas as pd
@@ -83,3 +85,29 @@ def group_by_prompt(
 def _sum_by_prompt(values: torch.Tensor, adds: torch.Tensor, prompt_of: torch.Tensor, num_prompts: int) -> torch.Tensor:
     values = torch.where(adds, values.double(), 0.0)
     return torch.zeros(num_prompts, dtype=torch.float64, device=values.device).index_add_(0, prompt_of, values)
+
+
+def final_rows(batch_keys: Sequence[str]) -> torch.Tensor | None:
+    """For every output of a multi-output agent loop, the row of its session's last one, which stands for the session.
+
+    Args:
+        batch_keys: verl's key of each row, ``{uid}_{session}_{index of the output}``; any order, no key twice.
+
+    Returns:
+        [num_rows] int64; a session with one output points at itself. None where every output is its session's first:
+        then each session has just that one.
+
+    Raises:
+        ValueError: a key of another form.
+    """
+    if all(map(str.endswith, batch_keys, repeat("_0"))):  # the usual case, at a tenth of the loop's price
+        return None
+    last: dict[str, tuple[int, int]] = {}
+    sessions = []
+    for row, key in enumerate(batch_keys):
+        session, _, output = key.rpartition("_")
+        if not session or not output.isdigit():
+            raise ValueError(f"key of an output: got {key!r}, expected <uid>_<session>_<index of the output>")
+        sessions.append(session)
+        last[session] = max(last.get(session, (-1, -1)), (int(output), row))
+    return torch.tensor([last[session][1] for session in sessions], dtype=torch.int64)

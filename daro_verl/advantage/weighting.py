@@ -2,12 +2,26 @@
 
 import importlib
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
 
 from daro_verl.advantage.groups import PromptGroups
-from daro_verl.errors import DaroConfigError, got_expected_fix
+from daro_verl.errors import DaroConfigError
+from daro_verl.objective import LearningRule
+
+LITERAL: Mapping[str, Any] = MappingProxyType(
+    {
+        "weight_start": "constant",
+        "loss_signal": "batch",
+        "bin_scale": "equal",
+        "weight_scale": "raw",
+        "weight_min": 0.01,
+        "weight_max": 100.0,
+    }
+)
+"""The options with which the weights mean what the paper writes."""
 
 
 class Weighting:
@@ -19,14 +33,19 @@ class Weighting:
     arguments, because the driver and every actor worker make their own. Its docstring is its formula and source.
     """
 
-    learns: ClassVar[str | None] = None
-    """How ``w`` moves after each optimizer step: None, ``adam`` or ``closed_form`` (``DifficultyWeights``)."""
+    rule: ClassVar[type[LearningRule]] = LearningRule
+    """How ``w`` moves after each optimizer step; the base class holds it where it is."""
 
     normaliser: ClassVar[str] = "bin_tokens"
-    """Which ``D_k``: a key of :data:`NORMALISERS`."""
+    """Which ``D_k``: a key of :data:`NORMALISERS`. With ``bin_tokens`` the option ``bin_scale`` has a say."""
 
-    defaults: ClassVar[Mapping[str, Any]] = {}
-    """Options of ``algorithm.daro`` that differ from those of ``DaroConfig`` where the user sets none."""
+    defaults: ClassVar[Mapping[str, Any]] = LITERAL
+    """The options of ``algorithm.daro`` that depend on the weighting, where the user sets none."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether the weights move."""
+        return self.rule is not LearningRule
 
     def advantage_factor(self, groups: PromptGroups) -> torch.Tensor:
         """``f_p``, [num_prompts] float64, from the rewards of the whole batch (driver)."""
@@ -36,37 +55,48 @@ class Weighting:
         """``w_k``, [G-1] float64, from ``mu = k / G``; of a weighting that learns, relative to ``weight_init``."""
         return torch.ones_like(pass_rate)
 
+    def denominators(self, tokens: torch.Tensor, token_budget: float, bin_scale: str) -> torch.Tensor:
+        """``D`` [G+1] float64 of a mini-batch with ``T`` [G+1] tokens; infinite where a bin does not count."""
+        batch_share = self.normaliser == "bin_tokens" and bin_scale == "batch_share"
+        return NORMALISERS["batch_share" if batch_share else self.normaliser](tokens, token_budget)
 
-def bin_tokens(tokens: torch.Tensor, token_budget: float, power: float | None = 0.0) -> torch.Tensor:
-    """``D_k = T_k / c_k`` with ``c_k = n share_k^power / sum_j share_j^power``, over the ``n`` bins 1 .. G-1 present.
 
-    ``share_k`` is the bin's share of their tokens. Power 0 is the paper's token mean of each bin, ``D_k = T_k``; with
-    power 1, ``D_k = (tokens of all informative bins) / n``: every token counts alike. The ``c_k`` sum to ``n``. With
-    None, ``c_k`` is the bin's share of all response tokens, those of bins 0 and G too: a mini-batch that teaches little
-    has a small loss.
+def bin_tokens(tokens: torch.Tensor, token_budget: float) -> torch.Tensor:
+    """``D_k = T_k``, the bin's own tokens: each bin is a token mean of its own (paper)."""
+    return _where_present(tokens, tokens.double())
+
+
+def batch_share(tokens: torch.Tensor, token_budget: float) -> torch.Tensor:
+    """``D_k = sum_j T_j`` (ours): the token mean of each bin counts by its share of all response tokens.
+
+    Those of bins 0 and G count too, so a mini-batch that teaches little has a small loss.
     """
-    inside = tokens.double().clone()
-    inside[0] = inside[-1] = 0
-    present = inside > 0
-    if power is None:
-        return torch.where(present, all_tokens(tokens, token_budget), torch.inf)
-    share = torch.where(present, inside, 1.0) ** power * present
-    factor = share * present.sum() / share.sum().clamp(min=1e-300)
-    return torch.where(present, inside / factor, torch.inf)
+    return _where_present(tokens, all_tokens(tokens, token_budget))
 
 
-def all_tokens(tokens: torch.Tensor, token_budget: float, power: float | None = 0.0) -> torch.Tensor:
-    """``D_k = sum_j T_j``, all response tokens of the mini-batch, also of bins 0 and G (verl's ``token-mean``)."""
+def all_tokens(tokens: torch.Tensor, token_budget: float) -> torch.Tensor:
+    """``D_k = sum_j T_j``, all response tokens of the mini-batch (verl's ``token-mean``)."""
     return torch.full_like(tokens, tokens.sum().clamp(min=1).item(), dtype=torch.float64)
 
 
-def token_budget(tokens: torch.Tensor, token_budget: float, power: float | None = 0.0) -> torch.Tensor:
+def token_budget(tokens: torch.Tensor, token_budget: float) -> torch.Tensor:
     """``D_k`` = responses of a mini-batch x longest response: a constant of the job."""
     return torch.full_like(tokens, token_budget, dtype=torch.float64)
 
 
-NORMALISERS = {"bin_tokens": bin_tokens, "all_tokens": all_tokens, "token_budget": token_budget}
-"""``D`` [G+1] float64 from the bins' tokens ``T`` [G+1] of the mini-batch; infinite where a bin does not count."""
+def _where_present(tokens: torch.Tensor, denominators: torch.Tensor) -> torch.Tensor:
+    """Infinite in bins 0 and G, and in bins without tokens."""
+    present = tokens > 0
+    present[0] = present[-1] = False
+    return torch.where(present, denominators, torch.inf)
+
+
+NORMALISERS = {
+    "bin_tokens": bin_tokens,
+    "batch_share": batch_share,
+    "all_tokens": all_tokens,
+    "token_budget": token_budget,
+}
 
 _known: dict[str, type[Weighting]] = {}
 
@@ -101,14 +131,16 @@ def find_weighting(name: str) -> Weighting:
             raise _not_found(f"{name} ({error})") from error
     if not (isinstance(cls, type) and issubclass(cls, Weighting)):
         raise _not_found(name)
-    for attribute, known in {"normaliser": tuple(NORMALISERS), "learns": (None, "adam", "closed_form")}.items():
-        if (value := getattr(cls, attribute)) not in known:
-            expected, fix = f"one of {', '.join(map(str, known))}", "correct the class"
-            raise DaroConfigError(got_expected_fix(f"{name}.{attribute}", value, expected, fix))
+    if cls.normaliser not in NORMALISERS:
+        expected = f"one of {', '.join(NORMALISERS)}"
+        raise DaroConfigError(f"{name}.normaliser", got=cls.normaliser, expected=expected, fix="correct the class")
+    if not (isinstance(cls.rule, type) and issubclass(cls.rule, LearningRule)):
+        expected = "a subclass of daro_verl.objective.LearningRule"
+        raise DaroConfigError(f"{name}.rule", got=cls.rule, expected=expected, fix="correct the class")
     return cls()
 
 
 def _not_found(got: object) -> DaroConfigError:
     expected = f"one of {', '.join(_known)}, or the import path of a daro_verl.advantage.Weighting"
     fix = "set +algorithm.daro.weighting=learned, or make the module importable on every node"
-    return DaroConfigError(got_expected_fix("algorithm.daro.weighting", got, expected, fix))
+    return DaroConfigError("algorithm.daro.weighting", got=got, expected=expected, fix=fix)

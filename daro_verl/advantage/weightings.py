@@ -5,7 +5,8 @@ from types import MappingProxyType
 import torch
 
 from daro_verl.advantage.groups import PromptGroups
-from daro_verl.advantage.weighting import Weighting, named
+from daro_verl.advantage.weighting import LITERAL, Weighting, named
+from daro_verl.objective import GradientRule, LearningRule, minimiser
 
 EPSILON = 1e-6
 """Added to a standard deviation before dividing by it, as verl's estimators do."""
@@ -20,7 +21,7 @@ class Learned(Weighting):
     weights' mean stays one, so that ``D_k = T_k mean(w) / (share of the bin in all response tokens)``.
     """
 
-    learns = "adam"
+    rule = GradientRule
     defaults = MappingProxyType(
         {
             "weight_start": "first_loss",
@@ -34,17 +35,25 @@ class Learned(Weighting):
 
 
 @named("paper")
-class Paper(Learned):
+class Paper(Weighting):
     """DARO as the paper writes it: the mini-batch's own ``L_k``, the weights themselves, ``D_k = T_k``."""
 
-    defaults = MappingProxyType({})
+    rule = GradientRule
+
+
+class MinimiserRule(LearningRule):
+    """``w_k`` is the minimiser of the objective for the loss that it follows, at once (ours)."""
+
+    def update(self, signal: torch.Tensor, present: torch.Tensor, first: torch.Tensor) -> None:
+        self.set(minimiser(signal, self.options), present)
 
 
 @named("closed_form")
 class ClosedForm(Weighting):
     """Ours: ``w_k = 1 / EMA(L_k)``, the minimiser of the same objective without an optimizer; ``D_k = T_k``."""
 
-    learns = "closed_form"
+    rule = MinimiserRule
+    defaults = MappingProxyType({**LITERAL, "loss_signal": "average"})
 
 
 @named("uniform")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from daro_verl.advantage.bins import bin_label
+from daro_verl.objective import bin_label
 from daro_verl.rollout.holder import Holder
 
 if TYPE_CHECKING:

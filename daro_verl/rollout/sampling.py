@@ -9,10 +9,9 @@ from typing import Any
 
 import torch
 
-from daro_verl.advantage.bins import bin_label, bin_of_pass_rate
+from daro_verl.objective import bin_label, bin_of_pass_rate
 from daro_verl.rollout import step_log
 from daro_verl.rollout.balance import balanced
-from daro_verl.rollout.exchange import newest_sent
 from daro_verl.rollout.fields import PASS_RATE_TAG
 from daro_verl.wrapping import arguments, wrap
 
@@ -114,3 +113,7 @@ class DifficultySampling:
 
 def _uid(key: str) -> str:
     return key.split("_")[0]
+
+
+def sampler_settings(config):
+    return {}

@@ -93,3 +93,9 @@ def _is_finite(value: Any) -> bool:
 def _problem(name: str, got: object, expected: str) -> DaroSnapshotError:
     fix = "run the same version of daro-verl on every node"
     return DaroSnapshotError(got_expected_fix(f"snapshot of difficulty weights, {name}", got, expected, fix))
+
+
+def snapshot_of(weights, last_step, global_step):
+    from daro_verl.rollout.take import take_snapshot
+
+    return take_snapshot(weights, last_step, global_step)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from daro_verl.advantage.bins import bin_label, bin_of_pass_rate
+from daro_verl.objective import bin_label, bin_of_pass_rate
 from daro_verl.driver import last_counts
 from daro_verl.errors import DaroSeamError, got_expected_fix
 from daro_verl.rollout import step_log

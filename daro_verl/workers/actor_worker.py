@@ -1,7 +1,7 @@
 """The actor's training worker with DARO: verl's own, plus one weight update per optimizer step."""
 
 import logging
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,59 +14,58 @@ from verl.utils.device import get_device_id
 from verl.utils.metric import AggregationType, Metric
 from verl.workers.engine_workers import TrainingWorker
 
-from daro_verl.advantage.bins import bin_label
-from daro_verl.config import DaroConfig
-from daro_verl.errors import DaroSeamError, got_expected_fix
-from daro_verl.rollout.take import take_snapshot
-from daro_verl.workers import weights_file
+from daro_verl.errors import DaroVerlError
+from daro_verl.objective import bin_label
+from daro_verl.rollout.snapshot import snapshot_of
+from daro_verl.workers import saved_state
 from daro_verl.workers.difficulty_weights import DifficultyWeights
+from daro_verl.workers.homogeneity import HOMOGENEOUS, check_homogeneity
 from daro_verl.workers.metrics import step_metrics
-from daro_verl.workers.mini_batch import BINS_KEY, MiniBatch, Ranks
-from daro_verl.workers.policy_loss import DaroPolicyLossConfig, reweighted
+from daro_verl.workers.mini_batch import MiniBatch, Ranks
 
 logger = logging.getLogger(__name__)
 
 
 class DaroActorWorker(TrainingWorker):
-    """verl's training worker of the actor, on any of its engines.
+    """verl's training worker of the actor, on any of its engines. It owns the difficulty weights.
 
-    It owns the difficulty weights. verl gives a worker its configuration together with the loss, so the weights are
-    made in :meth:`set_loss_fn`; they are the same on every rank at every moment.
+    The weights are the same on every rank at every moment.
     """
 
-    difficulty_weights: DifficultyWeights | None = None
     _ranks: Ranks
     _mini_batch: MiniBatch | None = None
     _last_step: tuple[torch.Tensor, torch.Tensor] | None = None
     """``L_k`` [G-1] and ``T_k`` [G+1] of the last mini-batch."""
 
+    def __init__(self, config: Any, daro: Mapping[str, Any]) -> None:
+        """Make verl's worker and the weights.
+
+        Args:
+            config: verl's, of a training worker.
+            daro: ``options`` (see :class:`~daro_verl.config.DaroConfig`), ``num_rollouts``, ``token_budget`` and
+                ``policy_loss`` (its name), as :func:`daro_verl.job.prepare_job` left them.
+        """
+        super().__init__(config)
+        self.difficulty_weights = DifficultyWeights(daro["num_rollouts"], daro["options"], daro["token_budget"])
+        self._policy_loss = daro["policy_loss"]
+        self._loss_is_checked = self._policy_loss in HOMOGENEOUS
+        self._exchange_metrics: dict[str, float] = {}
+
     @register(dispatch_mode=Dispatch.ONE_TO_ALL)
     def set_loss_fn(self, loss_fn: Any) -> None:
-        """Take verl's loss and make the weights from the options that travel in its actor configuration."""
-        actor_config = loss_fn.keywords["config"] if isinstance(loss_fn, partial) else None
-        policy_loss = getattr(actor_config, "policy_loss", None)
-        if not isinstance(policy_loss, DaroPolicyLossConfig):
-            raise DaroSeamError(
-                got_expected_fix(
-                    "loss of the DARO actor worker",
-                    policy_loss,
-                    "partial(ppo_loss, config=...) with a DaroPolicyLossConfig",
-                    "start the job through an entry point of verl that validates its configuration",
-                )
-            )
-        options = DaroConfig.from_mapping(policy_loss.daro["options"])
-        self.difficulty_weights = DifficultyWeights(
-            policy_loss.daro["num_rollouts"], options, policy_loss.daro["token_budget"]
-        )
+        """Take verl's loss function, which stays as it is, and call it with scaled advantages in training."""
         self._ranks = Ranks.of_engine(self.engine, get_device_id())
-        self._base_loss_fn = loss_fn
-        self.loss_fn = self._loss_by_bin
+        self._verl_loss_fn = loss_fn
+        self.loss_fn = self._loss
 
-    def _loss_by_bin(self, model_output: Any, data: TensorDict, dp_group: Any = None) -> tuple:
-        """verl's loss of one micro-batch, its policy term summed by bin."""
-        assert self._mini_batch is not None
-        with reweighted(self._mini_batch.bin_loss, data[BINS_KEY]):
-            return self._base_loss_fn(model_output=model_output, data=data, dp_group=dp_group)
+    def _loss(self, model_output: Any, data: TensorDict, dp_group: Any = None) -> tuple:
+        """The loss of one micro-batch. A loss that is not verl's is checked on the first one."""
+        if self._mini_batch is None:
+            return self._verl_loss_fn(model_output=model_output, data=data, dp_group=dp_group)
+        if not self._loss_is_checked:
+            check_homogeneity(self._verl_loss_fn, model_output, data, self._policy_loss)
+            self._loss_is_checked = True
+        return self._mini_batch.loss(self._verl_loss_fn, model_output, data, dp_group)
 
     @register(dispatch_mode=make_nd_compute_dataproto_dispatch_fn(mesh_name="train"), blocking=False)
     def train_batch(self, data: TensorDict) -> TensorDict | None:
@@ -76,14 +75,12 @@ class DaroActorWorker(TrainingWorker):
         takes it, and the model is lost: resume from the last checkpoint.
         """
         weights = self.difficulty_weights
-        if weights is None:
-            raise DaroSeamError("train_batch before set_loss_fn: the difficulty weights do not exist yet")
         used_weights = weights.weights()
         self._mini_batch = mini_batch = MiniBatch(data, weights, self._ranks)
         try:
             output = super().train_batch(data)
         except Exception:
-            _log_bins_not_finite(mini_batch.bin_loss.sums[1:-1], weights, "on this rank")
+            _log_bins_not_finite(mini_batch.sums[1:-1], weights, "on this rank")
             raise
         finally:
             self._mini_batch = None
@@ -96,40 +93,42 @@ class DaroActorWorker(TrainingWorker):
             _log_bins_not_finite(losses, weights, "over all ranks")
         if output is not None:
             metrics |= step_metrics(mini_batch, used_weights, losses, weights)
+            metrics |= self._exchange_metrics
             metrics["daro/gradient_not_finite"] = float(not stepped)
             metrics["daro/weight_version/max"] = Metric(AggregationType.MAX, weights.version)
             tu.assign_non_tensor_data(output, "metrics", metrics)
+        self._exchange_metrics = {}
         return output
 
-    def difficulty_snapshot(self, global_step: int) -> bytes:
+    def difficulty_snapshot(self, global_step: int, exchange: Mapping[str, float]) -> bytes:
         """What the rollout servers hold of this actor; the same on every rank.
 
         Args:
             global_step: verl's label of the model that they serve.
+            exchange: what became of earlier snapshots, to be logged with the next update.
         """
-        assert self.difficulty_weights is not None
-        return take_snapshot(self.difficulty_weights, self._last_step, global_step).to_bytes()
+        self._exchange_metrics = dict(exchange)
+        return snapshot_of(self.difficulty_weights, self._last_step, global_step).to_bytes()
 
     @register(dispatch_mode=Dispatch.ONE_TO_ALL)
     def save_checkpoint(
         self, local_path: str, hdfs_path: str | None = None, global_step: int = 0, max_ckpt_to_keep: int | None = None
     ) -> None:
-        """verl's checkpoint with the difficulty weights inside; their file marks it as complete (``weights_file``).
+        """verl's checkpoint with the difficulty weights inside; their file marks it as complete (``saved_state``).
 
         With ``max_ckpt_to_keep=1`` verl removes the previous checkpoint before its trainer names the new one, so a job
         killed in between could not resume. Two are kept then: as many as there are at the end of a save anyway.
         """
-        assert self.difficulty_weights is not None
         state = self.difficulty_weights.state_dict()
-        self._check_ranks_agree(state)
+        self._check_ranks_agree(state["log_weights"])
         is_first = dist.get_rank() == 0
         if is_first:
-            weights_file.begin(local_path, {**state, "global_step": global_step, "num_ranks": dist.get_world_size()})
+            saved_state.begin(local_path, {**state, "global_step": global_step, "num_ranks": dist.get_world_size()})
         dist.barrier()
         super().save_checkpoint(local_path, hdfs_path, global_step, 2 if max_ckpt_to_keep == 1 else max_ckpt_to_keep)
         dist.barrier()
         if is_first:
-            path = weights_file.finish(local_path)
+            path = saved_state.finish(local_path)
             if hdfs_path is not None:
                 hdfs_io.copy(src=str(path), dst=hdfs_path)
 
@@ -145,7 +144,6 @@ class DaroActorWorker(TrainingWorker):
         Raises:
             DaroCheckpointError: the checkpoint is unfinished, or the file is broken or of another step.
         """
-        assert self.difficulty_weights is not None
         message: list[Any] = [_read_or_error(local_path) if dist.get_rank() == 0 else None]
         dist.broadcast_object_list(message, src=0)
         state = message[0]
@@ -157,18 +155,17 @@ class DaroActorWorker(TrainingWorker):
             self.difficulty_weights.load_state_dict(state)
         super().load_checkpoint(local_path, hdfs_path, del_local_after_load)
 
-    def _check_ranks_agree(self, state: dict[str, Any]) -> None:
+    def _check_ranks_agree(self, log_weights: torch.Tensor) -> None:
         """Every rank holds the same weights, to the last bit; else a checkpoint would hide a fault.
 
         One all-reduce of 2 (G-1) numbers, so that it costs the same with many thousands of ranks.
         """
-        own = state["log_weights"]
-        largest = torch.cat([own, -own]).to(get_device_id())
+        largest = torch.cat([log_weights, -log_weights]).to(get_device_id())
         dist.all_reduce(largest, op=dist.ReduceOp.MAX)
-        highest, lowest = largest.cpu()[: len(own)], -largest.cpu()[len(own) :]
+        highest, lowest = largest.cpu()[: len(log_weights)], -largest.cpu()[len(log_weights) :]
         if not torch.equal(highest, lowest):
-            raise DaroSeamError(
-                f"difficulty weights differ between ranks: ln w = {own.tolist()} on rank {dist.get_rank()}, "
+            raise DaroVerlError(
+                f"difficulty weights differ between ranks: ln w = {log_weights.tolist()} on rank {dist.get_rank()}, "
                 f"{lowest.tolist()} to {highest.tolist()} on all of them"
             )
 
@@ -177,7 +174,7 @@ def _log_bins_not_finite(losses: torch.Tensor, weights: DifficultyWeights, where
     """Say why the weights stay: the bins whose loss is NaN or infinite, if any, and the optimizer step."""
     bins = [bin_label(int(k) + 1, weights.num_rollouts) for k in (~losses.isfinite()).nonzero().flatten()]
     logger.warning(
-        "The gradient of optimizer step %d is not finite or the step failed; difficulty weights keep version %d. "
+        "The gradient of optimizer step %d is not finite or the step failed; difficulty weights stay at version %d. "
         "Bins whose loss is not finite %s: %s.",
         weights.version + 1,
         weights.version,
@@ -189,6 +186,6 @@ def _log_bins_not_finite(losses: torch.Tensor, weights: DifficultyWeights, where
 def _read_or_error(folder: str) -> Any:
     """What rank 0 tells the others: the state, None, or the error that all of them raise."""
     try:
-        return weights_file.read_weights(folder)
+        return saved_state.read(folder)
     except Exception as error:
         return error

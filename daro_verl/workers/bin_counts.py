@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from daro_verl.advantage.pass_rates import PassRates
 from daro_verl.advantage.tokens import TrainingTokens
 
 
@@ -12,7 +13,7 @@ class BinCounts:
     """Sums over responses, per bin ``k = 0 .. G``: they add up over ranks.
 
     Attributes:
-        values: [5, G + 1] float64, the rows named by the properties.
+        values: [6, G + 1] float64, the rows named by the properties.
     """
 
     values: torch.Tensor
@@ -37,6 +38,11 @@ class BinCounts:
         """Successful responses with at least one token."""
         return self.values[3]
 
+    @property
+    def lost(self) -> torch.Tensor:
+        """Responses whose reward is NaN or infinite."""
+        return self.values[5]
+
     def loss_on_policy(self) -> torch.Tensor:
         """``-(1 / T_k) sum_i A_i len_i``, [G+1]: what ``L_k`` is where every ratio is 1. NaN for an absent bin.
 
@@ -47,26 +53,19 @@ class BinCounts:
 
 
 def count_bins(
-    bins: torch.Tensor,
-    success: torch.Tensor,
-    advantages: torch.Tensor,
-    response_mask: torch.Tensor | TrainingTokens,
-    num_rollouts: int,
+    bins: torch.Tensor, rates: PassRates, advantages: torch.Tensor, tokens: TrainingTokens, num_rollouts: int
 ) -> BinCounts:
     """Count this rank's part of a mini-batch.
 
     Args:
         bins: [num_responses] int64, ``k`` of each response.
-        success: [num_responses] bool.
+        rates: of the responses.
         advantages: [num_responses, response_length], padded or nested as the mask is; the same on all of a response's
             tokens that train.
-        response_mask: [num_responses, response_length], 1 on tokens that train; or what was found in it.
+        tokens: which tokens of the responses train.
         num_rollouts: ``G``.
     """
-    if isinstance(response_mask, torch.Tensor):
-        response_mask = TrainingTokens.of(response_mask)
-    tokens, responses = response_mask.number.double(), (response_mask.number > 0).double()
-    advantage = response_mask.value(advantages).double()
-    rows = torch.stack([tokens, responses, tokens * success, responses * success, tokens * advantage])
-    sums = torch.zeros(5, num_rollouts + 1, dtype=torch.float64, device=bins.device)
-    return BinCounts(sums.scatter_add_(1, bins.expand(5, -1), rows))
+    num, has_tokens, advantage = tokens.number.double(), (tokens.number > 0).double(), tokens.value(advantages).double()
+    rows = [num, has_tokens, num * rates.success, has_tokens * rates.success, num * advantage, has_tokens * rates.lost]
+    sums = torch.zeros(len(rows), num_rollouts + 1, dtype=torch.float64, device=bins.device)
+    return BinCounts(sums.scatter_add_(1, bins.expand(len(rows), -1), torch.stack(rows)))

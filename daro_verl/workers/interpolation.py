@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-ADAM_DECAYS = (0.9, 0.999)
-"""torch's defaults, which :class:`~daro_verl.workers.difficulty_weights.DifficultyWeights` uses."""
-MOMENTS_DECAY = 0.98
-"""Of the mean and the mean square of ``L_k``, whose ratio is its signal-to-noise: over about 50 updates (ours)."""
+from daro_verl.workers.loss_history import MOMENTS_DECAY
+
+ADAM_DECAYS = {"adam_exp_avg": 0.9, "adam_exp_avg_sq": 0.999}
+"""torch's defaults, which :class:`~daro_verl.objective.GradientRule` uses."""
+
+KNOWN = {"log_weights", "num_updates", "num_not_positive", "loss_average", "loss_mean", "loss_square", "adam_step"}
+KNOWN |= ADAM_DECAYS.keys()
 
 
 def interpolate_state(state: Mapping[str, Any], num_rollouts: int, loss_ema_decay: float) -> dict[str, Any]:
@@ -22,7 +25,7 @@ def interpolate_state(state: Mapping[str, Any], num_rollouts: int, loss_ema_deca
     Log weights are interpolated as they are, so weights geometrically. Counts (updates, Adam's steps) are rounded.
     Adam's moments and the averages of the loss start from zero and are biased towards it by their number of updates:
     their corrected values are interpolated, over the bins that were ever present, and biased again by the new bins'
-    counts.
+    counts. What another rule remembers is interpolated as it is.
     """
 
     def along(values: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
@@ -37,18 +40,21 @@ def interpolate_state(state: Mapping[str, Any], num_rollouts: int, loss_ema_deca
         corrected = state[name] / (1 - decay**count).clamp(min=1e-300)
         return along(corrected, count > 0) * (1 - decay**new_count)
 
-    updates, steps = state["num_updates"], state["adam_step"]
-    new_updates, new_steps = along(updates).round(), along(steps).round()
-    return {
+    updates = state["num_updates"]
+    new_updates = along(updates).round()
+    new = {
         **state,
         "num_rollouts": num_rollouts,
         "log_weights": along(state["log_weights"]),
-        "adam_step": new_steps,
-        "adam_exp_avg": average("adam_exp_avg", steps, new_steps, ADAM_DECAYS[0]),
-        "adam_exp_avg_sq": average("adam_exp_avg_sq", steps, new_steps, ADAM_DECAYS[1]),
         "num_updates": new_updates,
         "num_not_positive": along(state["num_not_positive"]).round(),
         "loss_average": average("loss_average", updates, new_updates, loss_ema_decay),
         "loss_mean": average("loss_mean", updates, new_updates, MOMENTS_DECAY),
         "loss_square": average("loss_square", updates, new_updates, MOMENTS_DECAY),
     }
+    if "adam_step" in state:
+        steps = state["adam_step"]
+        new["adam_step"] = along(steps).round()
+        new |= {name: average(name, steps, new["adam_step"], decay) for name, decay in ADAM_DECAYS.items()}
+    of_other_rules = [name for name, value in state.items() if isinstance(value, torch.Tensor) and name not in KNOWN]
+    return new | {name: along(state[name]) for name in of_other_rules}

@@ -7,7 +7,7 @@ import math
 
 import torch
 
-from daro_verl.advantage.bins import bin_label
+from daro_verl.objective import bin_label, objective
 from daro_verl.workers.bin_counts import BinCounts
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from daro_verl.workers.mini_batch import MiniBatch
@@ -26,14 +26,17 @@ def step_metrics(
       ``daro/loss_gap``*: ``|L_k - that| / larger of the two``;
     - ``daro/loss_not_positive``: share of the updates so far in which the present bin had ``L_k <= 0``;
     - ``daro/loss_snr``*: mean over deviation of ``L_k`` over about the last 50 updates, from the second on;
-    - ``daro/token_share``, ``daro/response_share``: of all response tokens / responses that train (bins 0 and G count),
-      and ``daro/token_share_right``, ``daro/token_share_wrong``: those of its successful / failed responses;
-    - ``daro/length_right``*, ``daro/length_wrong``*: mean tokens of a successful / failed response;
+    - ``daro/token_share``: of all response tokens that train (bins 0 and G count), and ``daro/token_share_right``,
+      ``daro/token_share_wrong``: those of its successful / failed responses;
+    - ``daro/length_right``*, ``daro/length_wrong``*: mean tokens of a successful / failed response.
+
+    Per bin ``k = 0 .. G``: ``daro/response_share``, of all responses that train: the histogram of pass rates.
 
     ``daro/objective`` = ``sum over bins present of [weighted loss - ln w_k]`` (without ``ln w_k`` where the weighting
     does not learn), ``daro/loss_share_ratio``, the largest ``loss_share`` over the smallest (left out where that
-    is 0), and ``daro/loss_not_finite``, the bins present whose loss is NaN or infinite. The worker adds
-    ``daro/weight_version/max``, the number of updates so far (the last of a step, not their average), and
+    is 0), ``daro/loss_not_finite``, the bins present whose loss is NaN or infinite, ``daro/taught_nothing``, the share
+    of responses in bins 0 and G, and ``daro/reward_not_finite``, the responses whose reward is NaN or infinite. The
+    worker adds ``daro/weight_version/max``, the number of updates so far (the last of a step, not their average), and
     ``daro/gradient_not_finite``, 1 where the model's gradient norm was.
 
     Args:
@@ -45,33 +48,41 @@ def step_metrics(
     counts = BinCounts(mini_batch.counts.values.cpu())
     present = counts.tokens[1:-1] > 0
     weighted = (mini_batch.scale.cpu() * counts.tokens)[1:-1] * losses
-    terms = weighted - used_weights.log() if weights.weighting.learns else weighted
     loss_share = weighted.abs() / weighted[present].abs().sum()
+    response_share = (counts.responses / counts.responses.sum().clamp(min=1)).tolist()
     metrics = {
-        "daro/objective": terms[present].sum().item(),
+        "daro/objective": objective(
+            weighted, used_weights if weights.learns else torch.ones_like(used_weights), present
+        ),
         "daro/loss_not_finite": float((present & ~losses.isfinite()).sum()),
+        "daro/reward_not_finite": counts.lost.sum().item(),
+        "daro/taught_nothing": response_share[0] + response_share[-1],
     }
+    labels = [bin_label(k, weights.num_rollouts) for k in range(weights.num_rollouts + 1)]
+    metrics |= {f"daro/response_share/{label}": share for label, share in zip(labels, response_share, strict=True)}
     if (loss_share[present] > 0).any() and loss_share[present].amin() != 0:
         metrics["daro/loss_share_ratio"] = (loss_share[present].amax() / loss_share[present].amin()).item()
     everywhere, where_present = _of_bins(counts, weights), _of_bins_present(counts, losses)
-    where_present |= {"weighted_loss": weighted, "loss_share": loss_share, "loss_snr": weights.loss_signal_to_noise()}
+    where_present |= {
+        "weighted_loss": weighted,
+        "loss_share": loss_share,
+        "loss_snr": weights.history.signal_to_noise(),
+    }
     for k in range(1, weights.num_rollouts):
         row = everywhere | where_present if present[k - 1] else everywhere
         values = {name: value[k - 1].item() for name, value in row.items()}
-        label = bin_label(k, weights.num_rollouts)
-        metrics |= {f"daro/{name}/{label}": value for name, value in values.items() if not _undefined(name, value)}
+        metrics |= {f"daro/{name}/{labels[k]}": value for name, value in values.items() if not _undefined(name, value)}
     return metrics
 
 
 def _of_bins(counts: BinCounts, weights: DifficultyWeights) -> dict[str, torch.Tensor]:
-    num_tokens, num_responses = counts.tokens.sum().clamp(min=1), counts.responses.sum().clamp(min=1)
+    num_tokens, history = counts.tokens.sum().clamp(min=1), weights.history
     return {
         "weight": weights.weights(),
-        "loss_not_positive": weights.num_not_positive / weights.num_updates.clamp(min=1),
+        "loss_not_positive": history.num_not_positive / history.num_updates.clamp(min=1),
         "token_share": counts.tokens[1:-1] / num_tokens,
         "token_share_right": counts.tokens_right[1:-1] / num_tokens,
         "token_share_wrong": (counts.tokens - counts.tokens_right)[1:-1] / num_tokens,
-        "response_share": counts.responses[1:-1] / num_responses,
     }
 
 

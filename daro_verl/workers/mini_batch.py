@@ -1,10 +1,11 @@
-"""One optimizer step of DARO on one rank: count, train, gather the bins' losses, update the weights.
+"""One optimizer step of DARO on one rank: count the bins, scale the loss, gather the bins' losses.
 
 Collectives per optimizer step, all of O(G) float64 numbers: an all-reduce of the bins' counts and one of their loss
 sums (data-parallel group), and one broadcast of the result to every rank. None per micro-batch.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,10 @@ import torch
 import torch.distributed as dist
 from tensordict import TensorDict
 
-from daro_verl.advantage.bins import response_bins
+from daro_verl.advantage.pass_rates import read_pass_rates
 from daro_verl.advantage.tokens import TrainingTokens
+from daro_verl.objective import differentiate
 from daro_verl.workers.bin_counts import BinCounts, count_bins
-from daro_verl.workers.bin_loss import BinLoss
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 
 BINS_KEY = "daro_bins"
@@ -47,7 +48,7 @@ class Ranks:
         dist.all_reduce(source, op=dist.ReduceOp.MAX)
         return cls(engine.get_data_parallel_group(), has_outputs, int(source), device)
 
-    def add_up(self, values: torch.Tensor) -> torch.Tensor:
+    def all_reduce(self, values: torch.Tensor) -> torch.Tensor:
         """Sum over the data-parallel group, in place."""
         if self.data_parallel_group is not None:
             dist.all_reduce(values, group=self.data_parallel_group)
@@ -59,8 +60,8 @@ class MiniBatch:
 
     Attributes:
         counts: what it holds per bin, over all ranks.
-        scale: [G+1] float64, ``w_k / D_k``: the factor of a response's summed token loss.
-        bin_loss: sums the token losses of this rank's micro-batches.
+        scale: [G+1] float64 ``s_k / N = w_k / D_k``.
+        sums: [G+1] float64, token losses summed per bin over this rank's micro-batches so far.
     """
 
     def __init__(self, data: TensorDict, weights: DifficultyWeights, ranks: Ranks) -> None:
@@ -68,22 +69,40 @@ class MiniBatch:
 
         Args:
             data: this rank's part of the mini-batch, with ``advantages``, ``returns`` (the pass rate on response
-                tokens, see :func:`~daro_verl.advantage.response_bins`) and ``response_mask``, nested or padded to
-                [num_responses, response_length].
+                tokens) and ``response_mask``, nested or padded to [num_responses, response_length].
+            weights: those of the job.
+            ranks: where this rank stands.
         """
         self.ranks = ranks
-        trains = TrainingTokens.of(data["response_mask"])
-        bins, success = response_bins(data["returns"], trains, weights.num_rollouts)
-        data[BINS_KEY] = bins
-        counts = count_bins(bins, success, data["advantages"], trains, weights.num_rollouts).values.to(ranks.device)
-        self.counts = BinCounts(ranks.add_up(counts))
-        self.scale = weights.response_scale(self.counts.tokens)
-        self.bin_loss = BinLoss(self.scale)
+        tokens = TrainingTokens.of(data["response_mask"])
+        rates = read_pass_rates(data["returns"], tokens)
+        data[BINS_KEY] = bins = rates.bins(weights.num_rollouts)
+        counts = count_bins(bins, rates, data["advantages"], tokens, weights.num_rollouts).values.to(ranks.device)
+        self.counts = BinCounts(ranks.all_reduce(counts))
+        self.scale = weights.scale(self.counts.tokens, num_tokens=1)
+        self.sums = torch.zeros_like(self.scale)
 
     @property
     def tokens(self) -> torch.Tensor:
         """[G+1] ``T_k`` over all ranks."""
         return self.counts.tokens
+
+    def loss(
+        self, loss_fn: Callable[..., tuple], model_output: dict[str, Any], data: TensorDict, dp_group: Any = None
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        """verl's loss of one micro-batch with the advantages scaled, its sum per bin added to :attr:`sums`.
+
+        Arguments and result are those of verl's loss functions. The engines average gradients over data-parallel ranks,
+        so verl multiplies each rank's part by their number; here that is divided out again.
+        """
+        num_tokens, dp_size = data["batch_num_tokens"], data["dp_size"]
+        scale = (self.scale * num_tokens).requires_grad_()
+        own = {name: value for name, value in model_output.items() if _has_gradient(value)}
+        leaves = {name: value.detach().requires_grad_() for name, value in own.items()}
+        loss, metrics = loss_fn(model_output={**model_output, **leaves}, data=scaled(data, scale), dp_group=dp_group)
+        by_bin, attach = differentiate(loss, scale, list(leaves.values()))
+        self.sums += by_bin * (num_tokens / dp_size)
+        return attach(list(own.values())), metrics
 
     def losses(self, grad_norm: float | None) -> tuple[torch.Tensor, bool]:
         """``L_k`` [G-1] over all ranks (0 where absent), and whether the model's own step was taken.
@@ -95,9 +114,20 @@ class MiniBatch:
         """
         message = torch.zeros(self.tokens.numel() - 1, dtype=torch.float64, device=self.ranks.device)
         if self.ranks.has_outputs:
-            sums = self.ranks.add_up(self.bin_loss.sums.clone())
+            sums = self.ranks.all_reduce(self.sums.clone())
             message[:-1] = sums[1:-1] / self.tokens[1:-1].clamp(min=1)
             message[-1] = float(grad_norm is None or math.isfinite(grad_norm))
         dist.broadcast(message, src=self.ranks.source)
         message = message.cpu()
         return message[:-1], bool(message[-1])
+
+
+def scaled(data: TensorDict, scale: torch.Tensor) -> TensorDict:
+    """A shallow copy of a micro-batch whose advantages are multiplied by the ``scale`` [G+1] of their bin."""
+    data, advantages = data.copy(), data["advantages"]
+    data["advantages"] = advantages * scale[data[BINS_KEY]].to(advantages.dtype).unsqueeze(-1)
+    return data
+
+
+def _has_gradient(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.requires_grad

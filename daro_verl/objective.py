@@ -1,0 +1,200 @@
+"""DARO's objective (arXiv 2510.09001), from the pass rate to the update of the weights. Needs torch only.
+
+    L_DARO(theta, w) = sum over the bins k present of [ w_k L_k(theta) - ln w_k ]                                (paper)
+
+``theta`` is the model, ``w_k`` the weight of the prompts with pass rate ``k / G``, ``L_k`` their loss. Everything is
+about one mini-batch, that is, one optimizer step: all of its micro-batches on all data-parallel ranks. ``G`` is
+``rollout.n``. Tensors over all bins have ``G + 1`` entries (``k = 0 .. G``), tensors over weights ``G - 1``. This file
+and ``docs/semantics.md`` say the same in the same order.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+# 1. Bins ------------------------------------------------------------------------------------------------------------
+
+
+def bin_of_pass_rate(pass_rate: torch.Tensor, num_rollouts: int) -> torch.Tensor:
+    """``k = round(mu G)``, int64: prompts with the same pass rate ``mu`` are one difficulty bin (paper).
+
+    ``k = 0`` (nothing solved) and ``k = G`` (everything solved) teach nothing (paper). A group that lost responses
+    keeps its own pass rate, so ``mu G`` need not be whole; a rate strictly between 0 and 1 never rounds into those two
+    (ours).
+    """
+    k = torch.round(pass_rate * num_rollouts).long()
+    inside = (pass_rate > 0) & (pass_rate < 1)
+    return torch.where(inside, k.clamp(1, num_rollouts - 1), k)
+
+
+def bin_label(k: int, num_rollouts: int) -> str:
+    """``3of8``, pass rate 3/8: the name of a bin in metrics."""
+    return f"{k}of{num_rollouts}"
+
+
+# 2. The loss of each bin, and of the model ----------------------------------------------------------------------------
+
+
+def advantage_scale(weights: torch.Tensor, denominators: torch.Tensor, num_tokens: int) -> torch.Tensor:
+    """``s_k = w_k N / D_k``, [G+1] float64: what the advantages of bin ``k`` are multiplied by.
+
+    verl's ``token-mean`` divides the sum of all token losses by ``N``. Token losses are proportional to a positive
+    factor of the advantage, so with the factors ``s`` verl's loss is
+
+        loss = (1 / N) sum_k s_k (sum of the token losses of bin k) = sum_k w_k (T_k / D_k) L_k,
+
+    with ``L_k = (sum of the token losses of bin k) / T_k``. DARO has ``D_k = T_k``, the bin's own response tokens
+    (paper: ``Omega_mu`` is one over the tokens of the group), so the loss is ``sum_k w_k L_k``. Its gradient is the
+    model's: ``sum_k w_k dL_k/dtheta``, the weights being constants (paper).
+
+    Args:
+        weights: [G-1] ``w_k``. Bins 0 and G have weight 1.
+        denominators: [G+1] ``D_k``, infinite where a bin does not count.
+        num_tokens: ``N``, verl's number of loss tokens of the mini-batch over all ranks.
+    """
+    scale = num_tokens / denominators.double()
+    scale[1:-1] *= weights.to(scale)
+    return scale
+
+
+def differentiate(
+    loss: torch.Tensor, scale: torch.Tensor, outputs: Sequence[torch.Tensor]
+) -> tuple[torch.Tensor, Callable[[Sequence[torch.Tensor]], torch.Tensor]]:
+    """The loss's derivatives, in one backward pass: for the factors ``s``, and for what the model put out.
+
+    The first gives the bins' losses. By the formula above ``dloss/ds_k = (sum of the token losses of bin k) / N``,
+    whatever verl computes inside: this is ``L_k`` as the derivative of the joint objective (paper).
+
+    Args:
+        loss: of one micro-batch, a function of ``scale`` and ``outputs``.
+        scale: [G+1] the leaf ``s``.
+        outputs: leaves with the values of the model's outputs.
+
+    Returns:
+        ``dloss/ds`` [G+1], and a function that attaches ``loss``, with its gradient, to the model's own outputs.
+    """
+    by_bin, *gradients = torch.autograd.grad(loss, (scale, *outputs), allow_unused=True)
+    value = loss.detach()
+    return by_bin, lambda own: _Attached.apply(value, gradients, *own)
+
+
+class _Attached(torch.autograd.Function):
+    """A number whose gradient for the tensors that it is attached to is known."""
+
+    @staticmethod
+    def forward(ctx: Any, value: torch.Tensor, gradients: Sequence[torch.Tensor], *_: torch.Tensor) -> torch.Tensor:
+        ctx.gradients = gradients
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+        return (None, None, *(None if gradient is None else upstream * gradient for gradient in ctx.gradients))
+
+
+# 3. The objective, and the weights that minimise it -----------------------------------------------------------------
+
+
+def objective(weighted_losses: torch.Tensor, weights: torch.Tensor, present: torch.Tensor) -> float:
+    """``sum over the bins present of [w_k L_k - ln w_k]`` (paper), from [G-1] ``w_k L_k``, ``w_k`` and presence."""
+    return (weighted_losses - weights.log())[present].sum().item()
+
+
+def minimiser(losses: torch.Tensor, options: Any) -> torch.Tensor:
+    """``w_k = 1 / L_k``, where ``dL_DARO/dw_k = L_k - 1 / w_k`` is zero (paper), within the clamps (ours).
+
+    There every bin contributes the same, ``w_k L_k = 1``: the cure of the loss scale issue (paper). ``weight_max``
+    where ``L_k <= 0``.
+    """
+    return (1 / losses.clamp(min=1 / options.weight_max)).clamp(min=options.weight_min)
+
+
+class LearningRule:
+    """How the weights move after an optimizer step. This base class holds them where they are.
+
+    The parameters are ``ln w_k`` (ours: positive without a constraint, and moves are factors), float64 on the CPU, so
+    that the same losses give the same weights to the last bit on every rank. To add a rule, override :meth:`update`,
+    and :meth:`state` and :meth:`load` where the rule remembers more than the weights; a ``Weighting`` names it.
+    """
+
+    def __init__(self, log_weights: torch.Tensor, options: Any) -> None:
+        """Start from ``log_weights`` [G-1]; ``options`` are those of ``DaroConfig``."""
+        self.options = options
+        # One scalar parameter per bin: torch's Adam leaves a parameter without gradient, and its state, alone.
+        self.parameters = [value.clone().requires_grad_() for value in log_weights]
+
+    def log_weights(self) -> torch.Tensor:
+        """``ln w_k`` [G-1], a copy."""
+        return torch.stack(self.parameters).detach()
+
+    def update(self, signal: torch.Tensor, present: torch.Tensor, first: torch.Tensor) -> None:
+        """Move the weights once.
+
+        Args:
+            signal: [G-1] the loss that moves each weight: ``L_k`` of the mini-batch (paper), or its moving average.
+            present: [G-1] bool; an absent bin keeps its weight and its state.
+            first: [G-1] bool, the bins that are present for the first time.
+        """
+
+    def set(self, weights: torch.Tensor, where: torch.Tensor) -> None:
+        """Set the weights [G-1] of some bins."""
+        with torch.no_grad():
+            for k in where.nonzero().flatten().tolist():
+                self.parameters[k].fill_(math.log(weights[k]))
+
+    def clamp(self) -> None:
+        """Keep ``weight_min <= w_k <= weight_max`` (ours): where ``L_k <= 0`` for long there is no minimum."""
+        with torch.no_grad():
+            for parameter in self.parameters:
+                parameter.clamp_(math.log(self.options.weight_min), math.log(self.options.weight_max))
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """What the rule remembers beside the weights, each [G-1] float64."""
+        return {}
+
+    def load(self, log_weights: torch.Tensor, state: dict[str, torch.Tensor]) -> None:
+        """Continue from saved weights and a saved :meth:`state`, or without one (of another rule)."""
+        with torch.no_grad():
+            for parameter, value in zip(self.parameters, log_weights, strict=True):
+                parameter.copy_(value)
+
+
+class GradientRule(LearningRule):
+    """The weights minimise the objective along with the model (paper), one step of Adam per optimizer step (ours).
+
+    In ``ln w_k`` the gradient is ``w_k L_k - 1``. Adam has torch's defaults, its own learning rate ``weight_lr`` and
+    no weight decay; each bin has its own state.
+    """
+
+    ADAM_STATE = {"adam_step": "step", "adam_exp_avg": "exp_avg", "adam_exp_avg_sq": "exp_avg_sq"}
+
+    def __init__(self, log_weights: torch.Tensor, options: Any) -> None:
+        super().__init__(log_weights, options)
+        self._adam = torch.optim.Adam(self.parameters, lr=options.weight_lr)
+
+    def update(self, signal: torch.Tensor, present: torch.Tensor, first: torch.Tensor) -> None:
+        if self.options.weight_start == "first_loss":  # begin at the minimiser instead of moving towards it (ours)
+            self.set(minimiser(signal, self.options), present & first)
+            present = present & ~first
+        gradient = self.log_weights().exp() * signal - 1.0
+        for k, parameter in enumerate(self.parameters):
+            parameter.grad = gradient[k].clone() if present[k] else None
+        self._adam.step()
+        self.clamp()
+
+    def state(self) -> dict[str, torch.Tensor]:
+        zero = torch.zeros((), dtype=torch.float64)
+        states = [self._adam.state.get(parameter, {}) for parameter in self.parameters]
+        return {
+            name: torch.stack([state.get(key, zero).double() for state in states])
+            for name, key in self.ADAM_STATE.items()
+        }
+
+    def load(self, log_weights: torch.Tensor, state: dict[str, torch.Tensor]) -> None:
+        super().load(log_weights, state)
+        for k, parameter in enumerate(self.parameters):
+            self._adam.state.pop(parameter, None)
+            if "adam_step" in state and state["adam_step"][k] > 0:
+                own = {key: state[name][k].clone() for name, key in self.ADAM_STATE.items()}
+                self._adam.state[parameter] = own | {"step": own["step"].float()}

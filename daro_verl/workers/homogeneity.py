@@ -1,0 +1,58 @@
+"""Check of a user's own policy loss: DARO scales advantages, so the loss must be proportional to them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from tensordict import TensorDict
+
+from daro_verl.errors import DaroConfigError
+from daro_verl.workers.mini_batch import BINS_KEY, scaled
+from daro_verl.workers.policy_losses import HOMOGENEOUS
+
+TOLERANCE = 1e-3
+NOISE = 0.2
+"""Deviation of what is added to the log-probabilities: where every ratio is 1, a part of the loss that does not depend
+on the advantage may be zero."""
+
+
+def check_homogeneity(loss_fn: Callable[..., tuple], model_output: dict[str, Any], data: TensorDict, name: str) -> None:
+    """Whether the policy part of the loss doubles when all advantages are doubled.
+
+    The policy part is ``sum_k dloss/ds_k`` at ``s = 1``, by Euler's theorem; entropy and KL terms are not in it.
+
+    Args:
+        loss_fn: verl's loss function of the actor, around the policy loss.
+        model_output: of the first micro-batch; unchanged.
+        data: of the first micro-batch, with bins; unchanged.
+        name: of the policy loss.
+
+    Raises:
+        DaroConfigError: it does not double; the job cannot be trained with DARO.
+    """
+    output = {**model_output, "log_probs": _with_noise(model_output["log_probs"])}
+    factor = torch.ones(int(data[BINS_KEY].max()) + 1, dtype=torch.float64, device=data[BINS_KEY].device)
+    factor.requires_grad_()
+    once, _ = loss_fn(model_output=output, data=scaled(data, factor))
+    (by_bin,) = torch.autograd.grad(once, factor)
+    with torch.no_grad():
+        twice, _ = loss_fn(model_output=output, data=scaled(data, 2 * factor))
+    added, policy_part = (twice - once).item(), by_bin.sum().item()
+    if abs(added - policy_part) > TOLERANCE * max(by_bin.abs().sum().item(), abs(added)):
+        raise DaroConfigError(
+            f"policy loss {name!r}",
+            got=f"{added:.6g} more when all advantages are doubled",
+            expected=f"{policy_part:.6g} more: token losses proportional to the advantage",
+            fix=f"set actor_rollout_ref.actor.policy_loss.loss_mode to one of {', '.join(HOMOGENEOUS)}, or correct it",
+        )
+
+
+def _with_noise(log_probs: torch.Tensor) -> torch.Tensor:
+    """Fixed noise, drawn without touching the job's random numbers."""
+    log_probs = log_probs.detach()
+    flat = log_probs.values() if log_probs.is_nested else log_probs
+    noise = torch.randn(flat.shape, generator=torch.Generator().manual_seed(0)).to(flat)
+    moved = flat + NOISE * noise
+    if log_probs.is_nested:
+        return torch.nested.nested_tensor_from_jagged(moved, log_probs.offsets())
+    return moved
