@@ -52,20 +52,25 @@ def check_signatures(verl_folder: str | Path) -> None:
     Raises:
         DaroVerlError: with every difference, as got and expected.
     """
-    problems = [
-        problem(f"{module}.{name}", got, expected, f'pip install --force-reinstall "verl{SUPPORTED_VERL}"')
-        for module, names in TRIED.items()
-        for name, expected in names.items()
-        if (got := parameters_of(Path(verl_folder), module, name)) != expected
-    ]
+    fix, problems = f'pip install --force-reinstall "verl{SUPPORTED_VERL}"', []
+    for module, names in TRIED.items():
+        tree = _parsed(Path(verl_folder), module)
+        for name, expected in names.items():
+            if (got := parameters_of(tree, name)) != expected:
+                problems.append(problem(f"{module}.{name}", got, expected, fix))
     if problems:
         raise DaroVerlError.of(problems, heading="verl is not as it was when daro-verl was tried with it:")
 
 
-def parameters_of(verl_folder: Path, module: str, name: str) -> str:
-    """Names of the parameters of ``name``, a function or ``Class.method`` of ``module``."""
+def _parsed(verl_folder: Path, module: str) -> ast.Module:
+    """The source of a module of verl; empty if there is none."""
     path = verl_folder.joinpath(*module.split(".")[1:]).with_suffix(".py")
-    node: ast.AST = ast.parse(path.read_text()) if path.is_file() else ast.Module([], [])
+    return ast.parse(path.read_text()) if path.is_file() else ast.Module([], [])
+
+
+def parameters_of(tree: ast.Module, name: str) -> str:
+    """Names of the parameters of ``name``, a function or ``Class.method`` of a module."""
+    node: ast.AST = tree
     for part in name.split("."):
         body = getattr(node, "body", [])
         node = next((child for child in body if getattr(child, "name", None) == part), ast.Module([], []))

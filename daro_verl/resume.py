@@ -90,7 +90,7 @@ def _refuse_to_guess(tracker: Path, content: bytes, newest: int | None) -> None:
             raise DaroCheckpointError(
                 str(tracker),
                 got=content[:40],
-                expected=f"the step to resume from; whether {path.name}, which has no {WEIGHTS}, is complete is not known",
+                expected=f"the step to resume from; {path.name} has no {WEIGHTS}: whether it is complete is not known",
                 fix=f"write {step} into the tracker to resume from it, or move the folder away to go without it",
             )
 
