@@ -1,17 +1,19 @@
 """A mini-batch that is hard on purpose: uneven lengths, several prompts per bin, off-policy, prompts scattered."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 from tensordict import NonTensorData, TensorDict
 from verl.utils import tensordict_utils as tu
 
-from daro_verl.advantage import compute_daro_advantage
+from daro_verl.advantage import compute_daro_advantage, find_weighting
 
 NUM_ROLLOUTS = 4
 SUCCESSES = (0, 1, 1, 2, 2, 3, 3, 4, 1, 2)  # per prompt: bins 0 and G are there too
 PROMPT_LENGTH = 5
+DARO = partial(compute_daro_advantage, weighting=find_weighting("learned"))
 
 
 def make_rows(seed: int, num_mini_batches: int = 3, rejection: bool = False) -> list[dict[str, torch.Tensor]]:
@@ -25,7 +27,7 @@ def make_mini_batch(
     repeat: int = 1,
     longest: int = 13,
     rejection: bool = False,
-    estimate: Callable[..., tuple[torch.Tensor, torch.Tensor]] = compute_daro_advantage,
+    estimate: Callable[..., tuple[torch.Tensor, torch.Tensor]] = DARO,
 ) -> dict[str, torch.Tensor]:
     """``10 * repeat`` prompts; right responses have 2 to ``longest`` tokens, wrong ones 4 more.
 

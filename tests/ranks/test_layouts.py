@@ -5,9 +5,10 @@ own engines and DARO's actor worker, and is compared with one process that compu
 model (``reference.py``), so all layouts agree with each other.
 
 The scaling chain that must cancel, for the part ``p_rj`` of ``sum_k w_k L_k`` that rank ``r`` computes in micro-batch
-``j`` (``sum over its responses of (w_k / T_k) sum_t loss_it``, with ``T_k`` over all ranks and micro-batches)::
+``j``: ``(1 / N) sum over its responses of s_k sum_t loss_it`` with ``s_k = w_k N / T_k``; ``N`` and ``T_k`` are counted
+over all ranks and micro-batches::
 
-    BinLoss              p_rj * D                  D = data-parallel size: engines average gradients over ranks
+    verl (token-mean)    p_rj * D                  D = data-parallel size: engines average gradients over ranks
     Megatron engine      p_rj * D * M              M = micro-batches (verl's engine multiplies)
     Megatron schedule    p_rj * D * M / M          divides by them again (FSDP2's engine does neither)
     summed over j        D * sum_j p_rj

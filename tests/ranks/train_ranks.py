@@ -15,12 +15,12 @@ import torch
 import torch.distributed as dist
 import verl  # noqa: F401  (loads the plugin, and with it the CPU platform)
 from verl.utils import tensordict_utils as tu
+from verl.workers.config import PolicyLossConfig
 from verl.workers.engine_workers import TrainingWorker
 from verl.workers.utils.losses import ppo_loss
 
-from daro_verl.config import DaroConfig
 from daro_verl.workers.actor_worker import DaroActorWorker
-from daro_verl.workers.policy_loss import DaroPolicyLossConfig
+from daro_verl.workers.difficulty_weights import DifficultyWeights
 from tests.ranks.batch import NUM_ROLLOUTS
 from tests.ranks.full_gradient import full_gradient
 from tests.ranks.reference import LEARNING_RATE
@@ -47,28 +47,25 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="mini-batches before this one are left out")
     parser.add_argument("--last", type=int, help="mini-batches from this one on are left out")
     args = parser.parse_args()
-    args.loss, args.micro_batch_size = "vanilla", 0
+    args.micro_batch_size = 0
     return args
 
 
-def policy_loss(args: argparse.Namespace) -> DaroPolicyLossConfig:
-    options = DaroConfig.from_mapping(args.options).to_dict()
-    daro = {"options": options, "num_rollouts": NUM_ROLLOUTS, "token_budget": 1, "base_loss_mode": args.loss}
-    return DaroPolicyLossConfig(loss_mode="daro", daro=daro)
+def build_worker(args: argparse.Namespace, num_rollouts: int = NUM_ROLLOUTS, token_budget: int = 1) -> DaroActorWorker:
+    daro = {"options": args.options, "num_rollouts": num_rollouts, "token_budget": token_budget}
+    make = partial(DaroActorWorker, daro={**daro, "policy_loss": "vanilla"})
+    return make_worker(make, args, PolicyLossConfig())
 
 
-def build_worker(args: argparse.Namespace) -> DaroActorWorker:
-    return make_worker(DaroActorWorker, args, policy_loss(args))
-
-
-def start_over(worker: DaroActorWorker, args: argparse.Namespace, variant: Variant, start: str) -> None:
-    """The model and optimizer of the start, and new difficulty weights for the variant's loss."""
+def start_over(
+    worker: DaroActorWorker, args: argparse.Namespace, variant: Variant, start: str, recorder: "Recorder"
+) -> None:
+    """The model and optimizer of the start, new difficulty weights, and the variant's loss."""
     worker.engine.load_checkpoint(start)
-    own = {"loss": variant.loss, "options": {**args.options, "weighting": variant.weighting}}
-    actor = engine_configs(args, policy_loss(argparse.Namespace(**{**vars(args), **own})))[2]
-    worker.set_loss_fn(partial(ppo_loss, config=actor))
+    worker.difficulty_weights = DifficultyWeights(NUM_ROLLOUTS, {**args.options, "weighting": variant.weighting}, 1)
+    actor = engine_configs(args, PolicyLossConfig(loss_mode=variant.loss))[2]
+    worker.set_loss_fn(recorder.counted(partial(ppo_loss, config=actor)))
     if not variant.daro:
-        object.__setattr__(actor.policy_loss, "loss_mode", "vanilla")
         worker.loss_fn = partial(ppo_loss, config=actor)
 
 
@@ -104,17 +101,27 @@ class Recorder:
     def __init__(self, worker: DaroActorWorker) -> None:
         self.gradients: list[dict[str, torch.Tensor]] = []
         self.num_micro_batches: list[int] = []
+        self._num_calls = 0
         optimizer_step = worker.engine.optimizer_step
 
         def step_and_keep_the_gradient():
             self.gradients.append(full_gradient(worker.engine))
-            mini_batch = worker._mini_batch
-            self.num_micro_batches.append(mini_batch.bin_loss.num_calls if mini_batch else 0)
+            self.num_micro_batches.append(self._num_calls)
+            self._num_calls = 0
             return optimizer_step()
 
         worker.engine.optimizer_step = step_and_keep_the_gradient
 
-    def take(self) -> dict:
+    def counted(self, loss_fn):
+        """``loss_fn``, whose calls are counted: once for each micro-batch, where this rank computes the loss."""
+
+        def counting(**kwargs):
+            self._num_calls += 1
+            return loss_fn(**kwargs)
+
+        return counting
+
+    def drain(self) -> dict:
         taken = {"gradients": self.gradients, "num_micro_batches": self.num_micro_batches}
         self.gradients, self.num_micro_batches = [], []
         return taken
@@ -122,7 +129,7 @@ class Recorder:
 
 def run_variant(worker: DaroActorWorker, args: argparse.Namespace, variant: Variant, recorder: Recorder) -> dict:
     steps = steps_of(worker, variant, variant.batches()[args.first : args.last])
-    recorded = recorder.take()
+    recorded = recorder.drain()
     own = {"steps": steps, "state": worker.difficulty_weights.state_dict()}
     own["num_micro_batches"] = recorded["num_micro_batches"]
     everyone: list = [None] * dist.get_world_size()
@@ -142,7 +149,7 @@ def main() -> None:
         result["start"] = {name: p.full_tensor().clone() for name, p in worker.engine.module.named_parameters()}
     for name in args.variants:
         variant = (VARIANTS | NOT_FINITE)[name]
-        start_over(worker, args, variant, folder[0])
+        start_over(worker, args, variant, folder[0], recorder)
         if args.load:
             worker.load_checkpoint(args.load)
         result["variants"][name] = run_variant(worker, args, variant, recorder)

@@ -15,12 +15,12 @@ from verl.workers.config import PolicyLossConfig
 from verl.workers.engine_workers import TrainingWorker
 from verl.workers.utils.losses import ppo_loss
 
-from daro_verl.advantage import compute_daro_advantage
+from daro_verl.advantage import compute_daro_advantage, find_weighting
 from daro_verl.workers.actor_worker import DaroActorWorker
-from daro_verl.workers.policy_loss import DaroPolicyLossConfig
+from daro_verl.workers.difficulty_weights import DifficultyWeights
 from tests.ranks.batch import NUM_ROLLOUTS, make_mini_batch
-from tests.ranks.train_ranks import Recorder
-from tests.ranks.workers import engine_configs, make_worker, part_of_rank
+from tests.ranks.train_ranks import Recorder, build_worker
+from tests.ranks.workers import engine_configs, part_of_rank
 
 SETTINGS = {"engine": "megatron", "tp": 1, "pp": 1, "dtype": "float32", "lr": 0.0, "micro_batch_size": 0}
 LONGEST = 20  # tokens of a response: what Dr.GRPO divides by
@@ -57,7 +57,7 @@ def gradient_of(worker: DaroActorWorker, recorder: Recorder, train_batch, loss_f
         "loss": output["metrics"]["loss"] if output is not None else None,
         "size": (rows["advantages"].abs() * rows["response_mask"]).sum().item(),  # of what it adds up
         "num_tokens": int(rows["response_mask"].sum()),
-        "gradient": recorder.take()["gradients"][0],
+        "gradient": recorder.drain()["gradients"][0],
     }
 
 
@@ -68,21 +68,18 @@ def main() -> None:
     given = parser.parse_args()
     args = argparse.Namespace(model=given.model, **SETTINGS)
     budget = len(make_mini_batch(torch.Generator().manual_seed(0))["lengths"]) * LONGEST
-
-    def weighted(method: str) -> DaroPolicyLossConfig:
-        daro = {"options": {"weighting": method}, "num_rollouts": NUM_ROLLOUTS, "token_budget": budget}
-        return DaroPolicyLossConfig(loss_mode="daro", daro={**daro, "base_loss_mode": "vanilla"})
-
-    worker = make_worker(DaroActorWorker, args, weighted("grpo"))
+    args.options = {"weighting": "grpo"}
+    worker = build_worker(args)
     recorder, result = Recorder(worker), {}
     for method, (settings, divide_by_std) in METHODS.items():
         plain = engine_configs(argparse.Namespace(**vars(args), actor=settings), PolicyLossConfig())[2]
         verls = partial(TrainingWorker.train_batch, worker), partial(ppo_loss, config=plain)
         clip = {name: value for name, value in settings.items() if name.startswith("clip")}
-        own = engine_configs(argparse.Namespace(**vars(args), actor=clip), weighted(method))[2]
+        own = engine_configs(argparse.Namespace(**vars(args), actor=clip), PolicyLossConfig())[2]
         expected = gradient_of(worker, recorder, *verls, verls_estimator(divide_by_std))
+        worker.difficulty_weights = DifficultyWeights(NUM_ROLLOUTS, {"weighting": method}, budget)
         worker.set_loss_fn(partial(ppo_loss, config=own))
-        estimate = partial(compute_daro_advantage, config={"daro": {"weighting": method}})
+        estimate = partial(compute_daro_advantage, weighting=find_weighting(method))
         found = gradient_of(worker, recorder, worker.train_batch, worker.loss_fn, estimate)
         size = expected["size"] / (budget if method == "dr_grpo" else expected["num_tokens"])
         result[method] = {"verl": expected, "weighting": found, "size of the loss": size}

@@ -1,6 +1,7 @@
 """verl's training worker on either engine, as verl's hybrid-engine worker builds it; nothing of DARO's workers."""
 
 import argparse
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -56,7 +57,9 @@ def engine_configs(args: argparse.Namespace, policy_loss: PolicyLossConfig) -> t
     return engine, McoreOptimizerConfig(**optimizer), McoreActorConfig(strategy="megatron", **actor)
 
 
-def make_worker(worker_class: type, args: argparse.Namespace, policy_loss: PolicyLossConfig) -> TrainingWorker:
+def make_worker(
+    worker_class: Callable[..., TrainingWorker], args: argparse.Namespace, policy_loss: PolicyLossConfig
+) -> TrainingWorker:
     """A worker with its engine and loss; ``args.micro_batch_size`` 0 means dynamic, at most 64 tokens each.
 
     The model's gradient is not clipped, so that it can be compared. ``args.lora_rank``, if there, is for FSDP2.

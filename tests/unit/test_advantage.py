@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from daro_verl.advantage import bin_of_pass_rate, compute_daro_advantage, response_bins
+from daro_verl.advantage import compute_daro_advantage, find_weighting, read_pass_rates
 from daro_verl.advantage.estimator import prompt_groups
+from daro_verl.advantage.pass_rates import LOST
 
 
 def outcome(rewards: list[float], lengths: list[int], width: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
@@ -17,9 +18,17 @@ def outcome(rewards: list[float], lengths: list[int], width: int = 4) -> tuple[t
     return scores, mask
 
 
+DARO = find_weighting("learned")
+
+
+def bins_of(returns, mask, num_rollouts):
+    rates = read_pass_rates(returns, mask)
+    return rates.bins(num_rollouts), rates.success
+
+
 def advantage_of(rewards, index, lengths=None, **kwargs):
     scores, mask = outcome(rewards, lengths or [2] * len(rewards))
-    advantages, returns = compute_daro_advantage(scores, mask, np.array(index, dtype=object), **kwargs)
+    advantages, returns = compute_daro_advantage(scores, mask, np.array(index, dtype=object), DARO, **kwargs)
     return advantages, returns, mask
 
 
@@ -45,8 +54,8 @@ def test_a_permutation_of_the_responses_permutes_the_result(seed):
     scores, mask = torch.randn(64, 8, generator=generator), torch.rand(64, 8, generator=generator) < 0.7
     index = np.array([f"p{i % 9}" for i in range(64)], dtype=object)
     order = torch.randperm(64, generator=generator)
-    plain = compute_daro_advantage(scores, mask, index)
-    shuffled = compute_daro_advantage(scores[order], mask[order], index[order.numpy()])
+    plain = compute_daro_advantage(scores, mask, index, DARO)
+    shuffled = compute_daro_advantage(scores[order], mask[order], index[order.numpy()], DARO)
     for a, b in zip(plain, shuffled, strict=True):
         torch.testing.assert_close(a[order], b, rtol=1e-6, atol=1e-7)
 
@@ -61,7 +70,7 @@ def test_a_permutation_of_the_responses_permutes_the_result(seed):
     ],
 )
 def test_success_is_a_reward_above_the_threshold(rewards, threshold, rate):
-    advantages, returns, _ = advantage_of(rewards, list("aaaa"), config={"daro": {"success_threshold": threshold}})
+    advantages, returns, _ = advantage_of(rewards, list("aaaa"), success_threshold=threshold)
     assert returns[:, 0].abs().tolist() == pytest.approx([rate] * 4)
     assert (returns[:, 0] > 0).sum() == rate * 4
     centred = np.array(rewards) - np.mean(rewards)  # the advantage keeps the reward's shape
@@ -79,49 +88,38 @@ def test_padding_rows_count_nowhere(pad_uid):
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
 def test_a_reward_that_is_not_finite_is_logged_and_counts_nowhere(bad, caplog):
-    advantages, returns, _ = advantage_of([1, 0, bad, 0], list("aaaa"))
+    advantages, returns, mask = advantage_of([1, 0, bad, 0], list("aaaa"))
     # of the other three one is right
     assert advantages[:, 0].tolist() == pytest.approx([2 / 3, -1 / 3, 0, -1 / 3])
-    assert returns[:, 0].tolist() == pytest.approx([1 / 3, -1 / 3, 0, -1 / 3])
+    assert returns[:, 0].tolist() == pytest.approx([1 / 3, -1 / 3, LOST, -1 / 3])
     assert "1 responses whose reward is NaN or infinite" in caplog.text
+    rates = read_pass_rates(returns, mask)
+    assert rates.lost.tolist() == [False, False, True, False] and rates.bins(4).tolist() == [1, 1, 0, 1]
 
 
 def test_groups_where_all_or_none_are_right_teach_nothing():
     advantages, returns, mask = advantage_of([1, 1, 0, 0], list("aabb"))
     assert not advantages.any()
-    bins, success = response_bins(returns, mask, num_rollouts=2)
+    bins, success = bins_of(returns, mask, num_rollouts=2)
     assert bins.tolist() == [2, 2, 0, 0] and success.tolist() == [True, True, False, False]
 
 
 def test_gradients_do_not_flow_into_the_rewards():
     scores, mask = outcome([1, 0], [1, 1])
-    advantages, _ = compute_daro_advantage(scores.requires_grad_(), mask, np.array(["a", "a"]))
+    advantages, _ = compute_daro_advantage(scores.requires_grad_(), mask, np.array(["a", "a"]), DARO)
     assert not advantages.requires_grad
-
-
-@pytest.mark.parametrize("num_rollouts", [2, 3, 8, 64])
-def test_every_pass_rate_of_a_full_group_has_its_bin(num_rollouts):
-    rates = torch.arange(num_rollouts + 1) / num_rollouts  # float32, as `returns` carries it
-    assert bin_of_pass_rate(rates, num_rollouts).tolist() == list(range(num_rollouts + 1))
-
-
-def test_a_rate_strictly_inside_never_rounds_to_the_ends():
-    # 1/20 * 8 = 0.4 rounds to 0, 19/20 * 8 = 7.6 to 8: both prompts do teach something
-    assert bin_of_pass_rate(torch.tensor([1 / 20, 19 / 20]), 8).tolist() == [1, 7]
-    # 2 of 3 responses of a group that lost five: 5.33 -> 5
-    assert bin_of_pass_rate(torch.tensor([2 / 3]), 8).tolist() == [5]
 
 
 def test_response_bins_skip_tokens_without_training():
     returns = torch.tensor([[0.0, -0.25, -0.25], [0.5, 0.5, 0.0], [0.75, 0.75, 0.75]])
     mask = torch.tensor([[0, 1, 1], [1, 1, 0], [0, 0, 0]])  # tool tokens, padding, a rejected response
-    bins, success = response_bins(returns, mask, 4)
+    bins, success = bins_of(returns, mask, 4)
     assert bins.tolist() == [1, 2, 0] and success.tolist() == [False, True, False]
 
 
 def test_a_prompt_of_padding_alone_has_no_pass_rate():
     scores, mask = outcome([1, 0, 1, 1, 0], [2, 2, 2, 2, 0])
-    groups = prompt_groups(scores, mask, np.array(["a", "a", "b", "b", "pad"]))
+    groups = prompt_groups(scores, mask, np.array(["a", "a", "b", "b", "pad"]), success_threshold=0.5)
     assert groups.pass_rate.tolist() == pytest.approx([0.5, 1, float("nan")], nan_ok=True)
 
 
@@ -132,14 +130,14 @@ def test_nested_and_padded_tokens_give_the_same_bins():
     def nested(rows):
         return torch.nested.as_nested_tensor([r[:n] for r, n in zip(rows, lengths, strict=True)], layout=torch.jagged)
 
-    bins, success = response_bins(nested(returns), nested(mask), 4)
+    bins, success = bins_of(nested(returns), nested(mask), 4)
     assert bins.tolist() == [1, 2, 0] and success.tolist() == [False, True, False]
-    assert [t.tolist() for t in response_bins(returns, mask, 4)] == [bins.tolist(), success.tolist()]
+    assert [t.tolist() for t in bins_of(returns, mask, 4)] == [bins.tolist(), success.tolist()]
 
 
 def test_the_mask_that_was_handed_in_stays():
     scores, mask = outcome([1, 0], [2, 1])
     mask = mask.float()  # already of the dtype of the rewards: no conversion copies it
     before = mask.clone()
-    compute_daro_advantage(scores, mask, np.array(["a", "a"]))
+    compute_daro_advantage(scores, mask, np.array(["a", "a"]), DARO)
     assert torch.equal(mask, before)

@@ -60,7 +60,7 @@ def test_a_state_that_is_the_same_everywhere_stays_the_same(num_rollouts):
     first.step(loss, torch.ones(7, dtype=torch.bool))
     second.step(torch.full((num_rollouts - 1,), 0.2), torch.ones(num_rollouts - 1, dtype=torch.bool))
     torch.testing.assert_close(second.weights(), first.weights()[:1].expand(num_rollouts - 1), rtol=1e-12, atol=0)
-    assert second.version == 11 and second.num_updates.tolist() == [11] * (num_rollouts - 1)
+    assert second.version == 11 and second.history.num_updates.tolist() == [11] * (num_rollouts - 1)
 
 
 def test_bins_that_were_never_present_lend_no_moments():

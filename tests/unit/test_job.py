@@ -5,11 +5,12 @@ import pickle
 import pytest
 from omegaconf import OmegaConf
 from verl.utils.config import omega_conf_to_dataclass, validate_config
+from verl.workers.config import PolicyLossConfig
 
 from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroConfigError
 from daro_verl.job import prepare_job
-from daro_verl.workers.policy_loss import DaroPolicyLossConfig
+from daro_verl.workers.policy_losses import NOT_HOMOGENEOUS
 from tests.unit.jobs import compose_job
 
 
@@ -20,20 +21,21 @@ def validated(*overrides: str, use_critic: bool = False):
     return config
 
 
-def test_one_override_prepares_estimator_loss_and_weights():
+def test_one_override_prepares_estimator_and_weights_and_leaves_the_loss_alone():
     config = validated()
+    daro = config.actor_rollout_ref.daro
+    assert daro.num_rollouts == config.algorithm.daro.num_rollouts == 8
+    assert dict(daro.options) == DaroConfig().to_dict()
+    assert daro.policy_loss == "vanilla"
     policy_loss = omega_conf_to_dataclass(config.actor_rollout_ref.actor).policy_loss
-    assert isinstance(policy_loss, DaroPolicyLossConfig)
-    assert policy_loss.loss_mode == "daro"
-    assert policy_loss.daro["base_loss_mode"] == "vanilla"
-    assert policy_loss.daro["num_rollouts"] == config.algorithm.daro.num_rollouts == 8
-    assert dict(policy_loss.daro["options"]) == DaroConfig.from_mapping({}).to_dict()
+    assert type(policy_loss) is PolicyLossConfig and policy_loss.loss_mode == "vanilla"
 
 
-def test_the_jobs_own_loss_becomes_the_base():
+def test_the_jobs_own_loss_stays():
     config = validated("actor_rollout_ref.actor.policy_loss.loss_mode=gspo", "actor_rollout_ref.rollout.n=4")
-    assert config.actor_rollout_ref.actor.policy_loss.daro.base_loss_mode == "gspo"
-    assert config.actor_rollout_ref.actor.policy_loss.daro.num_rollouts == 4
+    assert config.actor_rollout_ref.actor.policy_loss.loss_mode == "gspo"
+    assert config.actor_rollout_ref.daro.policy_loss == "gspo"
+    assert config.actor_rollout_ref.daro.num_rollouts == 4
 
 
 def test_bypass_mode_without_rejection_and_decoupled_rejection_are_accepted():
@@ -46,7 +48,7 @@ def test_preparing_twice_changes_nothing():
     once = OmegaConf.to_container(config)
     prepare_job(config)
     assert OmegaConf.to_container(config) == once
-    assert config.actor_rollout_ref.actor.policy_loss.daro.options.weight_lr == 0.1
+    assert config.actor_rollout_ref.daro.options.weight_lr == 0.1
 
 
 def test_a_job_without_daro_is_left_alone():
@@ -63,15 +65,16 @@ def test_the_budget_that_dr_grpo_divides_by_is_the_mini_batchs():
         "actor_rollout_ref.rollout.n=4",
         "data.max_response_length=100",
     )
-    policy_loss = config.actor_rollout_ref.actor.policy_loss
-    assert policy_loss.daro.token_budget == 16 * 4 * 100
+    assert config.actor_rollout_ref.daro.token_budget == 16 * 4 * 100
     config.actor_rollout_ref.actor.loss_scale_factor = 7  # verl's name for the constant
     prepare_job(config)
-    assert policy_loss.daro.token_budget == 16 * 4 * 7
+    assert config.actor_rollout_ref.daro.token_budget == 16 * 4 * 7
 
 
 def test_options_that_do_nothing_with_the_weighting_are_pointed_out_once(caplog):
-    config = validated("+algorithm.daro.weighting=lipo", "+algorithm.daro.weight_lr=0.1", "+algorithm.daro.bin_scale=1")
+    config = validated(
+        "+algorithm.daro.weighting=lipo", "+algorithm.daro.weight_lr=0.1", "+algorithm.daro.bin_scale=equal"
+    )
     assert "algorithm.daro.bin_scale, algorithm.daro.weight_lr: does nothing with" in caplog.text
     caplog.clear()
     prepare_job(config)
@@ -104,7 +107,13 @@ REFUSED = [
         "dynamic_context_parallel: got True, expected False",
         id="dynamic_cp",
     ),
-    pytest.param(["actor_rollout_ref.actor.policy_loss.loss_mode=geo_mean"], "got 'geo_mean'", id="no_token_loss"),
+    *(
+        pytest.param([f"actor_rollout_ref.actor.policy_loss.loss_mode={name}"], f"got '{name}', .*: it ", id=name)
+        for name in NOT_HOMOGENEOUS
+    ),
+    pytest.param(
+        ["actor_rollout_ref.actor.policy_loss.loss_mode=daro"], "loss_mode: got 'daro'.*leave", id="daro_loss"
+    ),
     pytest.param(
         ["algorithm.rollout_correction.bypass_mode=True", "algorithm.rollout_correction.rollout_rs=token_k1"],
         "rollout_rs: got 'token_k1', expected null in bypass mode",
@@ -133,15 +142,14 @@ REFUSED = [
         ["+algorithm.daro.weighting=learnt"], "weighting: got 'learnt', expected one of learned", id="weighting"
     ),
     pytest.param(
-        ["+algorithm.daro.bin_scale=1.5"],
-        r"bin_scale: got 1.5, expected equal, token_share, batch_share, or a power",
-        id="bin_scale",
+        ["+algorithm.daro.bin_scale=1.5"], "bin_scale: got 1.5, expected one of equal, batch_share", id="bin_scale"
     ),
     pytest.param(["+algorithm.daro.bin_scale=tokens"], "bin_scale: got 'tokens'", id="bin_scale_word"),
     pytest.param(["+algorithm.daro.bin_scale=True"], "bin_scale: got True", id="bin_scale_bool"),
     pytest.param(
-        ["+algorithm.daro.not_positive=ignore"], "not_positive: got 'ignore', expected one of keep, skip", id="choice"
+        ["+algorithm.daro.weight_scale=none"], "weight_scale: got 'none', expected one of raw, mean_one", id="choice"
     ),
+    pytest.param(["+algorithm.daro.not_positive=skip"], "algorithm.daro: got 'not_positive'", id="removed_option"),
     pytest.param(["+algorithm.daro.weight_start=[1]"], r"weight_start: got \[1\]", id="choice_list"),
     pytest.param(
         ["+algorithm.daro.weighting=dapo"], "clip_ratio_high: got 0.2, expected more than clip_ratio_low", id="dapo"

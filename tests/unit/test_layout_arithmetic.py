@@ -8,9 +8,9 @@ Engine to run, but what it does to the loss is arithmetic (see ``ranks/test_layo
 import pytest
 import torch
 
-from daro_verl.workers.bin_loss import BinLoss
 from daro_verl.workers.difficulty_weights import DifficultyWeights
-from tests.unit.bins import tokens_of
+from daro_verl.workers.mini_batch import MiniBatch
+from tests.unit.bins import micro_batch, mini_batch_of, token_mean, tokens_of
 
 G, ROWS, LENGTH, STEPS = 8, 80, 24, 3
 BOUND = 1e-6  # relative
@@ -66,15 +66,15 @@ def on_ranks(num_ranks: int, num_micro_batches: int, regime: str, order: torch.T
         log_prob = rows["log_prob"].clone().requires_grad_()
         parts = order.chunk(num_ranks)
         tokens = sum(tokens_of(rows["bins"][part], rows["mask"][part], G) for part in parts)
-        scale = weights.response_scale(tokens)
-        bin_losses = [BinLoss(scale) for _ in parts]
+        scale = weights.scale(tokens, num_tokens=1)
+        ranks = [mini_batch_of(scale) for _ in parts]
         losses = []
-        for bin_loss, part in zip(bin_losses, parts, strict=True):
+        for rank, part in zip(ranks, parts, strict=True):
             for micro in split_rows(num_micro_batches, part):
-                losses.append(loss_of(bin_loss, rows, log_prob, micro, num_ranks))
+                losses.append(loss_of(rank, rows, log_prob, micro, num_ranks))
         loss = engine(losses, regime, num_ranks, num_micro_batches, num_tokens=int(rows["mask"].sum()))
         loss.backward()
-        sums = sum(bin_loss.sums for bin_loss in bin_losses)
+        sums = sum(rank.sums for rank in ranks)
         per_bin = sums[1:-1] / tokens[1:-1]
         weights.step(per_bin, tokens[1:-1] > 0)
         steps.append({"loss": loss.detach(), "gradient": log_prob.grad, "losses": per_bin})
@@ -82,9 +82,10 @@ def on_ranks(num_ranks: int, num_micro_batches: int, regime: str, order: torch.T
     return steps
 
 
-def loss_of(bin_loss: BinLoss, rows: dict, log_prob: torch.Tensor, micro: torch.Tensor, dp_size: int) -> torch.Tensor:
-    losses = token_loss(log_prob[micro], rows["advantage"][micro])
-    return bin_loss(losses, rows["mask"][micro], rows["bins"][micro], dp_size)
+def loss_of(rank: MiniBatch, rows: dict, log_prob: torch.Tensor, micro: torch.Tensor, dp_size: int) -> torch.Tensor:
+    advantages = rows["advantage"][micro].expand(-1, LENGTH)
+    data = micro_batch(advantages, rows["mask"][micro], rows["bins"][micro], dp_size)
+    return rank.loss(token_mean(token_loss), {"log_probs": log_prob[micro]}, data)[0]
 
 
 def engine(losses: list[torch.Tensor], regime: str, dp: int, micro_batches: int, num_tokens: int) -> torch.Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from daro_verl.advantage import compute_daro_advantage
+from daro_verl.advantage import compute_daro_advantage, find_weighting
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from daro_verl.workers.metrics import step_metrics
 from daro_verl.workers.mini_batch import MiniBatch, Ranks
@@ -20,7 +20,7 @@ def metrics_of(rewards, lengths, losses, options=None, num_rollouts=G):
     scores[torch.arange(len(lengths)), lengths - 1] = torch.tensor(rewards, dtype=torch.float32)
     index = np.array([f"p{i // num_rollouts}" for i in range(len(rewards))], dtype=object)
     options = options or {"weighting": "paper"}
-    advantages, returns = compute_daro_advantage(scores, mask, index, config={"daro": options})
+    advantages, returns = compute_daro_advantage(scores, mask, index, find_weighting(options["weighting"]))
     weights = DifficultyWeights(num_rollouts, options, token_budget=len(rewards) * mask.shape[1])
     data = {"advantages": advantages, "returns": returns, "response_mask": mask}
     mini_batch, used = MiniBatch(data, weights, ALONE), weights.weights()
@@ -40,6 +40,8 @@ def test_lengths_shares_and_the_identity_by_hand():
     assert metrics["daro/loss_gap/3of4"] == pytest.approx((0.1 + 9 / 28) / (9 / 28))
     assert metrics["daro/length_right/1of4"] == 2 and metrics["daro/length_wrong/1of4"] == pytest.approx(14 / 3)
     assert metrics["daro/token_share/1of4"] == pytest.approx(16 / 30)
+    assert [metrics[f"daro/response_share/{k}of4"] for k in range(5)] == [0, 0.5, 0, 0.5, 0]
+    assert metrics["daro/taught_nothing"] == 0
     assert metrics["daro/token_share_right/3of4"] == pytest.approx(6 / 30)
     assert metrics["daro/token_share_wrong/3of4"] == pytest.approx(8 / 30)
     # w = 1: |w L| = 0.2 and 0.1
@@ -68,7 +70,8 @@ def test_the_identity_is_the_mean_of_minus_the_advantage_over_tokens(options, se
     scores = torch.zeros(mask.shape)
     scores[torch.arange(len(rewards)), lengths - 1] = torch.tensor(rewards)
     index = np.array([f"p{i // 8}" for i in range(len(rewards))], dtype=object)
-    advantages, returns = compute_daro_advantage(scores, mask, index, config={"daro": options})
+    weighting = find_weighting(options.get("weighting", "learned"))
+    advantages, returns = compute_daro_advantage(scores, mask, index, weighting)
     metrics = metrics_of(rewards, lengths.tolist(), [0.0] * 7, options, num_rollouts=8)
     for k in range(1, 8):
         tokens = mask.bool() & ((returns.abs() * 8).round() == k)
@@ -85,7 +88,16 @@ def test_the_identity_is_the_mean_of_minus_the_advantage_over_tokens(options, se
 def test_a_mini_batch_that_teaches_nothing_logs_no_losses():
     metrics = metrics_of([1, 1, 1, 1], [2, 2, 2, 2], losses=[0.0] * 3)
     assert metrics["daro/objective"] == 0 and "daro/loss_share_ratio" not in metrics
+    assert metrics["daro/taught_nothing"] == 1 and metrics["daro/response_share/4of4"] == 1
     assert all(value == value for value in metrics.values())
+
+
+def test_rewards_that_are_not_finite_are_counted():
+    nan = float("nan")
+    metrics = metrics_of([1, 0, nan, 0, nan, nan, nan, nan], [2, 4, 4, 6, 1, 2, 3, 8], losses=[0.2, 0.0, 0.0])
+    # prompt 0: one of three is right, 4/3 rounds to bin 1; the other five responses count in bin 0
+    assert metrics["daro/reward_not_finite"] == 5
+    assert metrics["daro/response_share/1of4"] == 3 / 8 and metrics["daro/taught_nothing"] == 5 / 8
 
 
 def test_baselines_log_their_share_of_the_loss():

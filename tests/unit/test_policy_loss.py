@@ -1,30 +1,29 @@
-"""DARO around verl's own losses: what changes, what must not."""
+"""DARO around verl's own losses, which it calls with scaled advantages: what changes, what must not."""
 
 from functools import partial
 
 import pytest
 import torch
 from tensordict import TensorDict
-from verl.trainer.ppo.core_algos import register_policy_loss
+from verl.trainer.ppo.core_algos import POLICY_LOSS_REGISTRY, get_policy_loss_fn, register_policy_loss
 from verl.utils import tensordict_utils as tu
 from verl.workers.config import McoreActorConfig, PolicyLossConfig
 from verl.workers.utils.losses import ppo_loss
 
-from daro_verl.advantage import response_bins
-from daro_verl.errors import DaroSeamError
-from daro_verl.workers.bin_loss import BinLoss
-from daro_verl.workers.policy_loss import DaroPolicyLossConfig, reweighted
-from tests.unit.bins import daro_scale, tokens_of
+from daro_verl.advantage import read_pass_rates
+from daro_verl.errors import DaroConfigError
+from daro_verl.workers.homogeneity import check_homogeneity
+from daro_verl.workers.mini_batch import BINS_KEY
+from daro_verl.workers.policy_losses import HOMOGENEOUS, NOT_HOMOGENEOUS
+from tests.unit.bins import daro_scale, mini_batch_of, tokens_of
 
 G, PROMPT, LENGTH = 4, 3, 6
+CORRECTION = {"loss_type": "ppo_clip", "rollout_is": "token", "rollout_is_threshold": 2.0}
 
 
-def actor_config(base_loss: str, daro: bool = True, **settings) -> McoreActorConfig:
-    policy_loss = (
-        DaroPolicyLossConfig(loss_mode="daro", daro={"base_loss_mode": base_loss, "num_rollouts": G, "options": {}})
-        if daro
-        else PolicyLossConfig(loss_mode=base_loss)
-    )
+def actor_config(base_loss: str, **settings) -> McoreActorConfig:
+    correction = {"rollout_correction": CORRECTION} if base_loss == "bypass_mode" else {}
+    policy_loss = PolicyLossConfig(loss_mode=base_loss, **correction)
     return McoreActorConfig(rollout_n=G, ppo_micro_batch_size_per_gpu=1, policy_loss=policy_loss, **settings)
 
 
@@ -58,19 +57,19 @@ def micro_batch(seed: int, num_responses: int = 12) -> tuple[TensorDict, dict, t
     log_probs = nested(lambda i, n: noise(PROMPT + n, 0.5) - 1)
     entropy = nested(lambda i, n: noise(PROMPT + n, 0.5).abs())
     mask, returns = data["response_mask"].to_padded_tensor(0), data["returns"].to_padded_tensor(0)
-    return data, {"log_probs": log_probs, "entropy": entropy}, response_bins(returns, mask, G)[0]
+    data[BINS_KEY] = read_pass_rates(returns, mask).bins(G)
+    return data, {"log_probs": log_probs, "entropy": entropy}, data[BINS_KEY]
 
 
 def run(config, data, model_output, bins, weights, scale=None):
     """Loss and gradient for the log-probabilities, flattened over tokens."""
     log_probs = model_output["log_probs"].detach().clone().requires_grad_()
-    loss_fn = partial(ppo_loss, config=config)
     tokens = tokens_of(bins, data["response_mask"].to_padded_tensor(0), G)
-    bin_loss = BinLoss(daro_scale(weights, tokens) if scale is None else scale(tokens))
-    with reweighted(bin_loss, bins):
-        loss, metrics = loss_fn(model_output={**model_output, "log_probs": log_probs}, data=data)
+    mini_batch = mini_batch_of(daro_scale(weights, tokens) if scale is None else scale(tokens))
+    loss_fn = partial(ppo_loss, config=config)
+    loss, metrics = mini_batch.loss(loss_fn, {**model_output, "log_probs": log_probs}, data)
     loss.backward()
-    return loss.detach(), log_probs.grad.values(), metrics, bin_loss
+    return loss.detach(), log_probs.grad.values(), metrics, mini_batch.sums
 
 
 def pick(nested: torch.Tensor, rows: list[int]) -> torch.Tensor:
@@ -79,14 +78,14 @@ def pick(nested: torch.Tensor, rows: list[int]) -> torch.Tensor:
     return torch.nested.as_nested_tensor([parts[i] for i in rows], layout=torch.jagged)
 
 
-@pytest.mark.parametrize("base_loss", ["vanilla", "gspo", "cispo", "gpg", "dppo_tv", "dppo_kl"])
+@pytest.mark.parametrize("base_loss", HOMOGENEOUS)
 def test_equal_token_weights_reproduce_verls_own_loss(base_loss):
     """With every response scaled by 1 / N, the sum by bin is verl's token mean: same loss, same gradient."""
     data, output, bins = micro_batch(0)
     tokens = data["batch_num_tokens"]
     ours = run(actor_config(base_loss), data, output, bins, None, scale=lambda t: torch.full_like(t, 1 / tokens))
     log_probs = output["log_probs"].detach().clone().requires_grad_()
-    own, _ = ppo_loss(actor_config(base_loss, daro=False), {**output, "log_probs": log_probs}, data)
+    own, _ = ppo_loss(actor_config(base_loss), {**output, "log_probs": log_probs}, data)
     own.backward()
     torch.testing.assert_close(ours[0], own.detach(), rtol=1e-6, atol=1e-7)
     torch.testing.assert_close(ours[1], log_probs.grad.values(), rtol=1e-6, atol=1e-9)
@@ -96,19 +95,19 @@ def test_each_bin_is_its_own_token_mean_of_verls_loss():
     """L_k is what verl's vanilla loss gives for the bin's responses alone; the loss is sum_k w_k L_k."""
     data, output, bins = micro_batch(1)
     weights = torch.tensor([3.0, 0.5, 7.0], dtype=torch.float64)
-    loss, _, _, bin_loss = run(actor_config("vanilla"), data, output, bins, weights)
+    loss, _, _, sums = run(actor_config("vanilla"), data, output, bins, weights)
     tokens = tokens_of(bins, data["response_mask"].to_padded_tensor(0), G)
     expected = 0.0
     for k in (1, 2, 3):
         rows = (bins == k).nonzero().flatten().tolist()
-        fields = {name: pick(value, rows) for name, value in data.items() if isinstance(value, torch.Tensor)}
+        fields = {name: pick(value, rows) for name, value in data.items() if torch.is_tensor(value) and value.is_nested}
         part = TensorDict(fields, batch_size=len(rows))
         tu.assign_non_tensor(part, dp_size=1, batch_num_tokens=int(tokens[k]), global_batch_size=len(rows))
         log_probs = torch.nested.as_nested_tensor(
             [list(output["log_probs"].unbind())[i] for i in rows], layout=torch.jagged
         )
-        own, _ = ppo_loss(actor_config("vanilla", daro=False), {"log_probs": log_probs}, part)
-        assert (bin_loss.sums[k] / tokens[k]).item() == pytest.approx(own.item(), rel=1e-5)
+        own, _ = ppo_loss(actor_config("vanilla"), {"log_probs": log_probs}, part)
+        assert (sums[k] / tokens[k]).item() == pytest.approx(own.item(), rel=1e-5)
         expected += weights[k - 1].item() * own.item()
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
@@ -137,33 +136,71 @@ def test_entropy_and_kl_terms_stay_verls(weight):
     weights = torch.full((3,), weight, dtype=torch.float64)
     bare = run(actor_config("vanilla"), data, output, bins, weights)
     full = run(actor_config("vanilla", **terms), data, output, bins, weights)
-    own_bare, _ = ppo_loss(actor_config("vanilla", daro=False), output, data)
-    own_full, metrics = ppo_loss(actor_config("vanilla", daro=False, **terms), output, data)
+    own_bare, _ = ppo_loss(actor_config("vanilla"), output, data)
+    own_full, metrics = ppo_loss(actor_config("vanilla", **terms), output, data)
     assert (full[0] - bare[0]).item() == pytest.approx((own_full - own_bare).item(), rel=1e-4)
     for name in ("actor/entropy_loss", "kl_loss"):
         assert full[2][name].aggregate() == metrics[name].aggregate()
 
 
-def test_outside_daros_actor_worker_the_loss_refuses():
-    data, output, _ = micro_batch(4)
-    with pytest.raises(DaroSeamError, match="outside DARO's actor worker"):
-        ppo_loss(actor_config("vanilla"), output, data)
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("base_loss", HOMOGENEOUS)
+def test_the_losses_that_are_accepted_are_homogeneous(base_loss, seed):
+    """Token losses times c where advantages are times c, over random ratios far beyond every clip."""
+    generator = torch.Generator().manual_seed(seed)
+    shape, config = (200, 50), actor_config(base_loss)
+    config.global_batch_info.update(dp_size=1, batch_num_tokens=None, global_batch_size=None, loss_scale_factor=None)
+    old, new, advantages = (torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(3))
+    factor = torch.rand(200, 1, generator=generator, dtype=torch.float64) * 10
+
+    def loss_of(rows: torch.Tensor) -> torch.Tensor:
+        mask = torch.zeros(shape).long()
+        mask[rows] = 1
+        loss_fn = get_policy_loss_fn(base_loss)
+        given = {"old_log_prob": old - 2, "log_prob": old + new - 2, "response_mask": mask, "config": config}
+        plain, scaled = (
+            loss_fn(advantages=a, loss_agg_mode="token-mean", **given)[0] for a in (advantages, factor * advantages)
+        )
+        return scaled - factor[rows[0]] * plain
+
+    for row in range(0, 200, 20):
+        assert loss_of(torch.tensor([row])).abs().item() <= 1e-12 * factor[row].item() * 100
 
 
-def test_a_base_loss_that_bypasses_agg_loss_is_refused():
-    @register_policy_loss("test_without_agg_loss")
-    def own_sum(old_log_prob, log_prob, advantages, response_mask, loss_agg_mode, config, rollout_is_weights):
-        return (log_prob * response_mask).sum(), {}
-
-    data, output, bins = micro_batch(5)
-    with pytest.raises(DaroSeamError, match="got '0 calls of agg_loss', expected exactly 1"):
-        run(actor_config("test_without_agg_loss"), data, output, bins, torch.ones(3))
+def test_every_loss_of_verl_is_either_accepted_or_refused():
+    own = {name for name in POLICY_LOSS_REGISTRY if not name.startswith("test_")}
+    assert own == {*HOMOGENEOUS, *NOT_HOMOGENEOUS}
+    assert not {*HOMOGENEOUS} & {*NOT_HOMOGENEOUS}
 
 
-def test_verls_loss_outside_daro_is_untouched_even_inside_the_context():
-    """A plain loss while DARO's context is open (the worker's KL and entropy sums) takes verl's own path."""
-    data, output, bins = micro_batch(6)
-    own, _ = ppo_loss(actor_config("vanilla", daro=False), output, data)
-    with reweighted(BinLoss(torch.zeros(G + 1, dtype=torch.float64)), bins):
-        again, _ = ppo_loss(actor_config("vanilla", daro=False), output, data)
-    assert torch.equal(own, again)
+def checked(name: str) -> None:
+    data, output, _ = micro_batch(5)
+    before = output["log_probs"].values().clone()
+    state = torch.get_rng_state()
+    check_homogeneity(partial(ppo_loss, config=actor_config(name, entropy_coeff=0.1)), output, data, name)
+    assert torch.equal(output["log_probs"].values(), before) and torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("name", HOMOGENEOUS)
+def test_the_check_of_a_users_loss_lets_homogeneous_ones_pass(name):
+    checked(name)
+
+
+def test_the_check_of_a_users_loss_lets_a_term_without_advantages_pass():
+    @register_policy_loss("test_with_a_bonus")
+    def with_a_bonus(old_log_prob, log_prob, advantages, response_mask, loss_agg_mode, config, rollout_is_weights):
+        return ((0.01 - advantages) * log_prob * response_mask).sum() / 50, {}
+
+    checked("test_with_a_bonus")
+
+
+@pytest.mark.parametrize("power", [2, 0.5])
+def test_a_users_loss_that_is_not_homogeneous_is_refused(power):
+    @register_policy_loss("test_with_a_power")
+    def with_a_power(old_log_prob, log_prob, advantages, response_mask, loss_agg_mode, config, rollout_is_weights):
+        return (advantages.abs() ** power * log_prob * response_mask).sum() / 50, {}
+
+    with pytest.raises(
+        DaroConfigError, match="'test_with_a_power': got .* more when all advantages are doubled.*Fix: "
+    ):
+        checked("test_with_a_power")

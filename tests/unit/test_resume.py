@@ -9,7 +9,7 @@ from verl.utils.checkpoint.checkpoint_manager import find_latest_ckpt_path
 from daro_verl.errors import DaroCheckpointError
 from daro_verl.job import prepare_job
 from daro_verl.resume import TRACKER, UNFINISHED, WEIGHTS, newest_complete, repair_tracker
-from daro_verl.workers.weights_file import FILE_NAME, PART_NAME
+from daro_verl.workers.saved_state import FILE_NAME, UNFINISHED_NAME
 from tests.unit.jobs import compose_job
 
 
@@ -133,4 +133,4 @@ def test_a_daro_job_that_may_resume_is_repaired_before_it_starts(tmp_path, monke
 
 
 def test_the_names_are_those_that_the_worker_writes():
-    assert (WEIGHTS, UNFINISHED) == (FILE_NAME, PART_NAME)
+    assert (WEIGHTS, UNFINISHED) == (FILE_NAME, UNFINISHED_NAME)

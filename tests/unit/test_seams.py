@@ -1,7 +1,5 @@
 """The seams as the entry points meet them: refusals before Ray starts, and classes that Ray can send."""
 
-from types import SimpleNamespace
-
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
@@ -53,7 +51,7 @@ def test_entry_points_that_do_not_validate_first_are_prepared(trainer, no_ray):
     with pytest.raises(AssertionError, match="Ray was reached"):
         run_ppo(config, task_runner_class=None)
     assert config.algorithm.daro.num_rollouts == 4
-    assert config.actor_rollout_ref.actor.policy_loss.loss_mode == "daro"
+    assert config.actor_rollout_ref.daro.num_rollouts == 4
 
 
 def test_run_ppo_leaves_a_job_without_daro_as_it_is(no_ray):
@@ -83,43 +81,3 @@ def task_runner(module: str):
 def test_ray_can_send_the_classes_of_every_trainer(module, name):
     actor_class = getattr(task_runner(module), name)
     assert cloudpickle.loads(cloudpickle.dumps(actor_class.__ray_metadata__.modified_class))
-
-
-class Trainer:
-    """A trainer whose actor update returns metrics, in a job with or without DARO."""
-
-    def __init__(self, estimator: str) -> None:
-        actor = {"ppo_mini_batch_size": 1, "ppo_epochs": 1}
-        config = {"algorithm": {"adv_estimator": estimator}, "actor_rollout_ref": {"actor": actor, "rollout": {"n": 1}}}
-        self.config = OmegaConf.create(config)
-        self.global_steps = 3
-
-
-class Batch(list):
-    def __init__(self) -> None:
-        super().__init__([0])
-        self.non_tensor_batch = {"max_global_steps": [1]}
-
-
-@pytest.mark.parametrize(("estimator", "expected"), [("daro", {"daro/staleness/mean": 1.0, "daro/staleness/max": 1.0}),
-                                                     ("grpo", {})])  # fmt: skip
-def test_staleness_is_added_to_the_metrics_of_the_actor_update(estimator, expected):
-    from daro_verl import wrapping
-    from daro_verl.seams import _add_staleness
-
-    class Updating(Trainer):
-        def _update_actor(self, batch):
-            return SimpleNamespace(meta_info={"metrics": {}})
-
-    class UpdatingV1(Trainer):
-        parameter_sync_step, local_trigger_step = 1, 0
-
-        def _update_actor(self, batch, metrics):
-            return batch
-
-    for updating in (Updating, UpdatingV1):
-        wrapping.wrap(updating, "_update_actor", _add_staleness)
-    assert Updating(estimator)._update_actor(Batch()).meta_info["metrics"] == expected
-    metrics: dict = {}
-    UpdatingV1(estimator)._update_actor(Batch(), metrics=metrics)
-    assert metrics == expected

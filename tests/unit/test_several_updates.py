@@ -2,12 +2,11 @@
 
 import pytest
 import torch
-from verl.workers.config import McoreActorConfig
+from verl.trainer.ppo.core_algos import compute_policy_loss_vanilla
+from verl.workers.config import McoreActorConfig, PolicyLossConfig
 
-from daro_verl.workers.bin_loss import BinLoss
 from daro_verl.workers.difficulty_weights import DifficultyWeights
-from daro_verl.workers.policy_loss import DaroPolicyLossConfig, compute_policy_loss_daro, reweighted
-from tests.unit.bins import tokens_of
+from tests.unit.bins import micro_batch, mini_batch_of, tokens_of
 
 G = 2
 # One prompt, G = 2: one response right (A = 1 - 1/2), one wrong (A = 0 - 1/2), one token each. mu = 1/2, T_1 = 2.
@@ -18,14 +17,17 @@ def update(weights: DifficultyWeights, ratios: list[float]) -> tuple[float, torc
     """One optimizer step's part of DARO: loss and ``L_1`` through verl's vanilla loss, then the weight's update."""
     log_prob = torch.tensor(ratios).log().unsqueeze(-1).requires_grad_()
     tokens = tokens_of(BINS, MASK, G)
-    bin_loss = BinLoss(weights.response_scale(tokens))
-    daro = {"base_loss_mode": "vanilla", "num_rollouts": G, "options": {}}
-    policy_loss = DaroPolicyLossConfig(loss_mode="daro", daro=daro)
-    config = McoreActorConfig(rollout_n=G, ppo_micro_batch_size_per_gpu=1, policy_loss=policy_loss)
+    mini_batch = mini_batch_of(weights.scale(tokens, num_tokens=1))
+    config = McoreActorConfig(rollout_n=G, ppo_micro_batch_size_per_gpu=1, policy_loss=PolicyLossConfig())
     config.global_batch_info.update(dp_size=1, batch_num_tokens=2, global_batch_size=2)
-    with reweighted(bin_loss, BINS):
-        loss, _ = compute_policy_loss_daro(torch.zeros(2, 1), log_prob, ADVANTAGES, MASK, config=config)
-    losses = bin_loss.sums[1:-1] / tokens[1:-1]
+
+    def vanilla(model_output, data, dp_group=None):
+        own = model_output["log_probs"], data["advantages"], data["response_mask"]
+        return compute_policy_loss_vanilla(torch.zeros(2, 1), *own, config=config)
+
+    data = micro_batch(ADVANTAGES, MASK, BINS) | {"batch_num_tokens": 2}
+    loss, _ = mini_batch.loss(vanilla, {"log_probs": log_prob}, data)
+    losses = mini_batch.sums[1:-1] / tokens[1:-1]
     weights.step(losses, tokens[1:-1] > 0)
     return loss.item(), losses
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from daro_verl.advantage.pass_rates import PassRates
 from daro_verl.advantage.tokens import TrainingTokens
 from daro_verl.workers.bin_counts import count_bins
 
@@ -48,6 +49,7 @@ def test_the_sum_of_advantages_is_the_exact_one_over_tokens():
     mask = (torch.arange(300) < torch.randint(1, 301, (64, 1), generator=draw)).long()
     advantages = torch.randn(64, 1, generator=draw) * mask
     bins = torch.arange(64) % 9
-    counts = count_bins(bins, bins > 4, advantages, mask, num_rollouts=8).values[4]
+    rates, tokens = PassRates(bins / 8, bins > 4, bins < 0), TrainingTokens.of(mask)
+    counts = count_bins(bins, rates, advantages, tokens, num_rollouts=8).values[4]
     by_token = torch.zeros(9, dtype=torch.float64).index_add_(0, bins, advantages.double().sum(dim=-1))
     assert torch.equal(counts, by_token)

@@ -1,6 +1,7 @@
 """Every weighting against its method: verl's own estimator and loss where verl has them, else the method's paper."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +11,13 @@ from verl.trainer.ppo.core_algos import compute_grpo_outcome_advantage, get_poli
 from verl.workers.config import McoreActorConfig, PolicyLossConfig
 
 from daro_verl.advantage import Weighting, compute_daro_advantage, find_weighting, weighting_names
-from daro_verl.advantage.weighting import all_tokens, bin_tokens, token_budget
+from daro_verl.advantage.weighting import NORMALISERS
 from daro_verl.advantage.weightings import Learned
 from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroConfigError
+from daro_verl.objective import LearningRule
 from daro_verl.workers.difficulty_weights import DifficultyWeights
-from daro_verl.workers.mini_batch import BINS_KEY, MiniBatch, Ranks
-from daro_verl.workers.policy_loss import DaroPolicyLossConfig, reweighted
+from daro_verl.workers.mini_batch import MiniBatch, Ranks, scaled
 
 G, PROMPTS, LENGTH, FEATURES, VOCABULARY = 8, 12, 16, 6, 5
 RESPONSES = G * PROMPTS
@@ -50,39 +51,51 @@ class Batch:
     def log_prob(self, model: torch.Tensor) -> torch.Tensor:
         return (self.features @ model).log_softmax(-1).gather(-1, self.tokens)[..., 0]
 
-    def train(self, advantages: torch.Tensor, config: McoreActorConfig) -> "Trained":
-        """The policy loss, its size and the model's gradient."""
+    def policy_loss(self, config: McoreActorConfig, log_prob: torch.Tensor, advantages: torch.Tensor) -> tuple:
+        return get_policy_loss_fn(config.policy_loss.loss_mode)(
+            old_log_prob=self.log_prob(self.sampled_by),
+            log_prob=log_prob,
+            advantages=advantages,
+            response_mask=self.mask,
+            loss_agg_mode=config.loss_agg_mode,
+            config=config,
+        )
+
+    def trained(self, loss: Callable[[torch.Tensor], tuple], size: Callable[[torch.Tensor], torch.Tensor]) -> "Trained":
+        """The policy loss as a function of the log-probabilities, its size, and the model's gradient."""
         model = self.model.clone().requires_grad_()
-
-        def policy_loss(advantages: torch.Tensor) -> tuple[torch.Tensor, dict]:
-            return get_policy_loss_fn(config.policy_loss.loss_mode)(
-                old_log_prob=self.log_prob(self.sampled_by),
-                log_prob=self.log_prob(model),
-                advantages=advantages,
-                response_mask=self.mask,
-                loss_agg_mode=config.loss_agg_mode,
-                config=config,
-            )
-
-        loss, metrics = policy_loss(advantages)
+        value, metrics = loss(self.log_prob(model))
         assert metrics["actor/pg_clipfrac"] > 0.05
-        loss.backward()
-        return Trained(loss.detach(), policy_loss(advantages.abs())[0].detach().abs(), model.grad)
+        value.backward()
+        return Trained(value.detach(), size(self.log_prob(self.model)).abs(), model.grad)
 
     def with_weighting(self, options: dict, **clip: float) -> "Trained":
-        advantages, returns = compute_daro_advantage(self.rewards, self.mask, self.index, config={"daro": options})
+        weighting = find_weighting(options["weighting"])
+        advantages, returns = compute_daro_advantage(self.rewards, self.mask, self.index, weighting)
         data = {"advantages": advantages, "returns": returns, "response_mask": self.mask}
         mini_batch = MiniBatch(data, DifficultyWeights(G, options, RESPONSES * LENGTH), ALONE)
-        daro = {"base_loss_mode": "vanilla", "num_rollouts": G, "options": options}
-        with reweighted(mini_batch.bin_loss, data[BINS_KEY]):
-            return self.train(advantages, actor(DaroPolicyLossConfig(loss_mode="daro", daro=daro), **clip))
+        data |= {"batch_num_tokens": int(self.mask.sum()), "dp_size": 1}
+        config = actor(**clip)
+
+        def verls_loss(model_output, data, dp_group=None):
+            return self.policy_loss(config, model_output["log_probs"], data["advantages"])
+
+        def size(log_prob):
+            absolute = {**data, "advantages": advantages.abs()}
+            return verls_loss({"log_probs": log_prob}, scaled(absolute, mini_batch.scale * data["batch_num_tokens"]))[0]
+
+        return self.trained(lambda log_prob: mini_batch.loss(verls_loss, {"log_probs": log_prob}, data), size)
 
     def with_verl(self, aggregation: str, divide_by_std: bool, **clip: float) -> "Trained":
         """verl's own estimator and loss, in float32 as in a job."""
         advantages, _ = compute_grpo_outcome_advantage(
             self.rewards, self.mask, self.index, norm_adv_by_std_in_grpo=divide_by_std
         )
-        return self.train(advantages, actor(PolicyLossConfig(), loss_agg_mode=aggregation, **clip))
+        config = actor(loss_agg_mode=aggregation, **clip)
+        return self.trained(
+            lambda log_prob: self.policy_loss(config, log_prob, advantages),
+            lambda log_prob: self.policy_loss(config, log_prob, advantages.abs())[0],
+        )
 
 
 @dataclass(frozen=True)
@@ -99,8 +112,8 @@ class Trained:
     gradient: torch.Tensor
 
 
-def actor(policy_loss: PolicyLossConfig, **settings) -> McoreActorConfig:
-    config = McoreActorConfig(rollout_n=G, ppo_micro_batch_size_per_gpu=1, policy_loss=policy_loss, **settings)
+def actor(**settings) -> McoreActorConfig:
+    config = McoreActorConfig(rollout_n=G, ppo_micro_batch_size_per_gpu=1, policy_loss=PolicyLossConfig(), **settings)
     config.global_batch_info.update(dp_size=1, global_batch_size=RESPONSES)
     return config
 
@@ -177,20 +190,22 @@ def test_fixed_weights_per_bin_written_out(options):
 def test_denominators():
     tokens = torch.tensor([5.0, 8, 0, 2, 7])  # G = 4; bins 1 and 3 are informative and present
     inf = float("inf")
-    assert bin_tokens(tokens, 100).tolist() == [inf, 8, inf, 2, inf]
-    # power 1: D = (8 + 2) / 2 bins for both;  power 1/2: c_1 = 2 sqrt(.8) / (sqrt(.8) + sqrt(.2)) = 4 / 3, D = 8 / c
-    assert bin_tokens(tokens, 100, 1.0).tolist() == [inf, 5, inf, 5, inf]
-    assert bin_tokens(tokens, 100, 0.5)[1::2].tolist() == pytest.approx([8 * 3 / 4, 2 * 3 / 2])
-    assert bin_tokens(tokens, 100, None).tolist() == [inf, 22, inf, 22, inf]  # of all tokens
-    assert all_tokens(tokens, 100).tolist() == [22] * 5
-    assert token_budget(tokens, 100).tolist() == [100] * 5
-    assert bin_tokens(torch.tensor([3.0, 0, 4]), 1).tolist() == [inf] * 3  # nothing teaches
+    found = {name: denominators(tokens, 100).tolist() for name, denominators in NORMALISERS.items()}
+    assert found == {
+        "bin_tokens": [inf, 8, inf, 2, inf],
+        "batch_share": [inf, 22, inf, 22, inf],  # of all tokens
+        "all_tokens": [22] * 5,
+        "token_budget": [100] * 5,
+    }
+    for name in ("bin_tokens", "batch_share"):
+        assert NORMALISERS[name](torch.tensor([3.0, 0, 4]), 1).tolist() == [inf] * 3  # nothing teaches
+    assert tokens.tolist() == [5, 8, 0, 2, 7]
 
 
 def test_weights_of_mean_one_do_not_scale_the_loss():
     weights = DifficultyWeights(4, {"weighting": "inverse_variance", "weight_scale": "mean_one"})
     # w = 16/3, 4, 16/3; bins 1 and 2 present: mean 14/3, so 8/7 and 6/7, over T = 2 and 3
-    scale = weights.response_scale(torch.tensor([1.0, 2, 3, 0, 1]))
+    scale = weights.scale(torch.tensor([1.0, 2, 3, 0, 1]), num_tokens=1)
     assert scale.tolist() == pytest.approx([0, 8 / 7 / 2, 6 / 7 / 3, 0, 0])
 
 
@@ -216,13 +231,60 @@ def test_a_weighting_that_is_none_is_refused(name):
         DifficultyWeights(4, {"weighting": name})
 
 
+class Halved(LearningRule):
+    """A user's own rule: every update halves the weights of the bins present, and counts."""
+
+    def __init__(self, log_weights, options):
+        super().__init__(log_weights, options)
+        self.halvings = torch.zeros_like(log_weights)
+
+    def update(self, signal, present, first):
+        self.set(self.log_weights().exp() / 2, present)
+        self.halvings += present
+
+    def state(self):
+        return {"halvings": self.halvings.clone()}
+
+    def load(self, log_weights, state):
+        super().load(log_weights, state)
+        self.halvings = state["halvings"].clone()
+
+
+class Halving(Weighting):
+    rule = Halved
+
+
+def test_a_users_own_learning_rule_is_one_class():
+    weights = DifficultyWeights(4, {"weighting": f"{__name__}.Halving"})
+    weights.step(torch.tensor([0.3, 0.2, 0.1]), torch.tensor([True, False, True]))
+    assert weights.weights().tolist() == pytest.approx([0.5, 1, 0.5]) and weights.learns
+    resumed = DifficultyWeights(4, {"weighting": f"{__name__}.Halving"})
+    resumed.load_state_dict(weights.state_dict())
+    assert resumed.state_dict()["halvings"].tolist() == [1, 0, 1]
+    assert torch.equal(resumed.weights(), weights.weights())
+    other_size = DifficultyWeights(2, {"weighting": f"{__name__}.Halving"})
+    other_size.load_state_dict(weights.state_dict())  # interpolated over the pass rate: 1/2 of 2 is 2/4
+    assert other_size.state_dict()["halvings"].tolist() == [0]
+
+
 class Misspelt(Weighting):
     normaliser = "tokens"
 
 
-def test_a_weighting_with_an_unknown_part_is_refused():
-    with pytest.raises(DaroConfigError, match=r"Misspelt.normaliser: got 'tokens', expected one of bin_tokens, "):
-        find_weighting(f"{__name__}.Misspelt")
+class NoRule(Weighting):
+    rule = "adam"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Misspelt", r"Misspelt.normaliser: got 'tokens', expected one of bin_tokens, "),
+        ("NoRule", r"NoRule.rule: got 'adam', expected a subclass of daro_verl.objective.LearningRule"),
+    ],
+)
+def test_a_weighting_with_an_unknown_part_is_refused(name, message):
+    with pytest.raises(DaroConfigError, match=message):
+        find_weighting(f"{__name__}.{name}")
 
 
 def test_the_methods_of_the_paper_are_there():
@@ -233,7 +295,8 @@ def test_the_methods_of_the_paper_are_there():
 
 
 def test_learned_has_defaults_of_its_own_and_paper_is_literal():
-    learned, paper = DaroConfig.from_mapping({}), DaroConfig.from_mapping({"weighting": "paper"})
+    learned, paper = DaroConfig(), DaroConfig(weighting="paper")
+    assert learned == DaroConfig.from_mapping({}) and paper == DaroConfig.from_mapping({"weighting": "paper"})
     assert learned.to_dict() == {**paper.to_dict(), "weighting": "learned", **Learned.defaults}
     assert (paper.bin_scale, paper.weight_scale, paper.weight_start, paper.loss_signal) == (
         "equal",
@@ -250,7 +313,7 @@ def test_learned_by_default_by_hand():
     weights.step(torch.tensor([0.25, 0.5, -0.1]), torch.tensor([True, True, True]))
     assert weights.weights().tolist() == pytest.approx([4, 2, 10])  # 1/0.25, 1/0.5, the clamp
     # tokens 1, 2, 3, 0, 2: bins 1 and 2 are present with mean weight 3, and every D is 8 tokens
-    scale = weights.response_scale(torch.tensor([1.0, 2, 3, 0, 2]))
+    scale = weights.scale(torch.tensor([1.0, 2, 3, 0, 2]), num_tokens=1)
     assert scale.tolist() == pytest.approx([0, 4 / 3 / 8, 2 / 3 / 8, 0, 0])
     weights.step(torch.tensor([0.5, 0.5, 0.0]), torch.tensor([True, True, False]))
     # averages of 0.25 and 0.5 (weights 0.9 and 1): (0.225 + 0.5) / 1.9 = 0.3816, w L = 1.53 > 1: Adam goes down by
