@@ -35,6 +35,10 @@ def bin_label(k: int, num_rollouts: int) -> str:
 
 
 # 2. The loss of each bin, and of the model ----------------------------------------------------------------------------
+#
+# T_k: response tokens of bin k (workers/bin_counts.py counts them before the model sees the batch, over all ranks).
+# L_k: sum of verl's token losses of bin k / T_k (paper). ell_it = max(-rho A_i, -clip(rho) A_i) with verl's vanilla
+# loss, A_i = r_i - mean(r of its prompt).
 
 
 def advantage_scale(weights: torch.Tensor, denominators: torch.Tensor, num_tokens: int) -> torch.Tensor:
