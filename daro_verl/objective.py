@@ -93,7 +93,7 @@ class _Attached(torch.autograd.Function):
         return value.clone()
 
     @staticmethod
-    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         return (None, None, *(None if gradient is None else upstream * gradient for gradient in ctx.gradients))
 
 

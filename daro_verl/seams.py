@@ -1,33 +1,27 @@
-"""Every place where verl is touched, why no official one serves, and what would make it unnecessary.
+"""Every place where verl is touched: what, why no official place serves, and which change of verl would end it.
 
-====  ===================================================  =============================================================
- no.  what is touched                                      why; which change of verl would remove it
-====  ===================================================  =============================================================
-  1   ``verl.utils.config.validate_config``                a job is refused or prepared before any worker starts
-                                                           (driver); a hook for plugins in ``validate_config``
-  2   ``verl.trainer.main_ppo.run_ppo``                    the same for entry points that validate after Ray has started
-                                                           (``one_step_off_policy``) or never (``fully_async_policy``);
-                                                           validation by all of them
-  3   ``ActorRolloutRefWorker.actor_worker_cls``           verl's own class attribute: which training worker the actor
-                                                           is; the class by name in the configuration
-  4   ``ActorRolloutRefWorker.difficulty_snapshot``        a method more, for the driver; registered methods of the
-                                                           training worker reach the driver
-  5   ``verl.trainer.ppo.v1.utils.compute_advantage_``     a session of several outputs counts once, which verl does for
-      ``for_multi_trajectories``                           the name ``grpo`` only (driver); the same for any estimator
-  6   ``verl.checkpoint_engine.base.``                     a subclass sends the weights after each sync (driver); V1's
-      ``CheckpointEngineManager``                          trainers honour ``rollout.checkpoint_manager_class``
-  7   ``LLMServerManager.rollout_replica_class``           verl's own class attribute, left for recipes: replicas whose
-                                                           servers hold the weights (driver); the class by name in the
-                                                           configuration
-  8   ``run_uvicorn`` of the engine's server module        the route ``GET /daro`` (a server's own process, by
-                                                           ``rollout/server.py``); a hook to add routes
-====  ===================================================  =============================================================
+1. ``verl.utils.config.validate_config`` (driver). Refuses or prepares a job before any worker starts; plugins have no
+   hook there. Ends with one.
+2. ``verl.trainer.main_ppo.run_ppo`` (driver). The same for entry points that validate after Ray has started
+   (``one_step_off_policy``) or never (``fully_async_policy``). Ends when all of them validate first.
+3. ``verl.workers.engine_workers.ActorRolloutRefWorker.actor_worker_cls`` (actor). verl's own class attribute: which
+   training worker the actor is. Ends when the configuration can name it.
+4. ``verl.workers.engine_workers.ActorRolloutRefWorker.difficulty_snapshot`` (actor). A method more, for the driver.
+   Ends when methods that a training worker registers can be called from the driver.
+5. ``verl.trainer.ppo.v1.utils.compute_advantage_for_multi_trajectories`` (driver). A session of several outputs counts
+   once; verl does that for the name ``grpo`` only. Ends when it does it for every estimator.
+6. ``verl.checkpoint_engine.base.CheckpointEngineManager`` (driver). A subclass takes its place and sends the weights
+   after each sync. V1's trainers ignore ``rollout.checkpoint_manager_class``; ends when they do not.
+7. ``verl.workers.rollout.llm_server.LLMServerManager.rollout_replica_class`` (driver). verl's own class attribute, left
+   for recipes: replicas whose servers hold the weights. Ends when the configuration can name the class.
+8. ``run_uvicorn`` in the engine's server module (a rollout server's own process). Adds the route ``GET /daro``; done by
+   ``rollout/server.py``. Ends with a hook for routes.
 
 Official places: the entry-point group ``verl.plugins`` (``plugin.py``), ``register_adv_est``, and
 ``trainer.v1.sampler.custom_sampler`` (``rollout/sampling.py``; a job that names its own keeps it). Subclasses override
-methods of ``TrainingWorker`` (``workers/actor_worker.py``), of the rollout servers and their replicas, and of
-``ReplayBuffer`` (``rollout/``). ``compatibility.py`` has the signature of everything that is touched or overridden, and
-a job that asks for DARO is refused where one differs.
+methods of ``TrainingWorker`` (``workers/actor_worker.py``), of the rollout servers and replicas (``rollout/server.py``),
+and of ``ReplayBuffer`` (``rollout/sampling.py``). ``compatibility.py`` has the signature of everything that is touched
+or overridden; where one differs, a job that asks for DARO is refused.
 
 Each hook waits for its verl module to be imported (wrapt's post-import hooks). A job that does not ask for DARO passes
 through unchanged.
@@ -61,7 +55,7 @@ def refuse_daro(problem: str) -> None:
         return function(*args, **kwargs)
 
     for name, function in {"verl.utils.config": "validate_config", "verl.trainer.main_ppo": "run_ppo"}.items():
-        wrapt.register_post_import_hook(lambda module, function=function: wrap(module, function, refuse), name)
+        wrapt.register_post_import_hook(partial(wrap, name=function, wrapper=refuse), name)
 
 
 def _on_config(module: ModuleType) -> None:

@@ -50,9 +50,10 @@ def check_homogeneity(loss_fn: Callable[..., tuple], model_output: dict[str, Any
 def _with_noise(log_probs: torch.Tensor) -> torch.Tensor:
     """Fixed noise, drawn without touching the job's random numbers."""
     log_probs = log_probs.detach()
+    nested: Any = log_probs  # torch's stubs know no offsets
     flat = log_probs.values() if log_probs.is_nested else log_probs
     noise = torch.randn(flat.shape, generator=torch.Generator().manual_seed(0)).to(flat)
     moved = flat + NOISE * noise
     if log_probs.is_nested:
-        return torch.nested.nested_tensor_from_jagged(moved, log_probs.offsets())
+        return torch.nested.nested_tensor_from_jagged(moved, nested.offsets())
     return moved
