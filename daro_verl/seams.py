@@ -19,9 +19,9 @@
 
 Official places: the entry-point group ``verl.plugins`` (``plugin.py``), ``register_adv_est``, and
 ``trainer.v1.sampler.custom_sampler`` (``rollout/sampling.py``; a job that names its own keeps it). Subclasses override
-methods of ``TrainingWorker`` (``workers/actor_worker.py``), of the rollout servers and replicas (``rollout/server.py``),
-and of ``ReplayBuffer`` (``rollout/sampling.py``). ``compatibility.py`` has the signature of everything that is touched
-or overridden; where one differs, a job that asks for DARO is refused.
+methods of ``TrainingWorker`` (``workers/actor_worker.py``), of the rollout servers and replicas
+(``rollout/server.py``), and of ``ReplayBuffer`` (``rollout/sampling.py``). ``compatibility.py`` has the signature of
+everything that is touched or overridden; where one differs, a job that asks for DARO is refused.
 
 Each hook waits for its verl module to be imported (wrapt's post-import hooks). A job that does not ask for DARO passes
 through unchanged.
