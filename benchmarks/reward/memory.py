@@ -10,9 +10,9 @@ def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def workers_mb(keepers: Iterable[int]) -> float:
-    """Proportional set size of workers, each a keeper and the processes that it forked, MiB."""
-    return sum(_proportional_mb(pid) for keeper in keepers for pid in (keeper, *_children(keeper)))
+def workers_mb(servers: Iterable[int]) -> float:
+    """Proportional set size of workers, each a fork server and the processes that it forked, MiB."""
+    return sum(_proportional_mb(pid) for server in servers for pid in (server, *_children(server)))
 
 
 def _children(pid: int) -> list[int]:

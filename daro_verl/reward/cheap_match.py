@@ -4,7 +4,6 @@ import re
 from fractions import Fraction
 from functools import partial
 
-from daro_verl.reward.choice import choice_of
 from daro_verl.reward.normalise import LONGEST_ANSWER, Answer
 from daro_verl.reward.numerals import Number, same_number, to_number
 from daro_verl.reward.structure import compare_parts
@@ -16,6 +15,22 @@ _WORDS = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*\.?")
 _INFINITY = re.compile(r"([+-]?)\s?\\infty")
 _PARTS_WITHIN_PARTS = 2
 _IN_BASE = re.compile(r"([0-9A-Za-z]+)_\{?\s?([0-9]{1,2})\s?\}?")
+
+# The one choice that an answer makes: C, (C), (C) 5, C. parabola.
+_CHOSEN = re.compile(
+    r"(?:\\text\s?\{\s?)?(?:\((?P<one>[A-J])\)\s?(?P<more>.*)|(?P<two>[A-J])\)?(?:[.:)]\s(?P<rest>.*))?)", re.DOTALL
+)
+# Another letter by itself, or marked as a choice. Not the article of "A circle", no point and no variable: AB, A=5.
+_ANOTHER = re.compile(
+    r"\([A-J]\)|^\s?[-=]\s?[A-J]\b|(?<![A-Za-z(\\_^=+*-])(?!A\s[a-z])(?:[A-HJ](?![A-Za-z0-9'_^=+*-])|I(?=[.:)]))"
+)
+_TAKES_BACK = re.compile(
+    r"(?<![a-z\\])(?:x?n?or|not(?!\senough)|isn|but|maybe|perhaps|[a-z]+ably|possibly|wrong|incorrect|unless|instead|rather"
+    r"|neither|either|never|except|unsure|guess)(?![a-z])|\\(?:lor|vee|neg|lnot|neq?)(?![a-z])"
+    r"|^[\s}]*(?:\\text\s?\{\s?)?(?:(?:is|was|and|no)(?![a-z])|[&?])",
+    re.IGNORECASE,
+)
+_NO_CHOICE = ""
 
 
 def cheap_match(gold: Answer, predicted: Answer) -> bool | None:
@@ -45,7 +60,7 @@ def _match_texts(gold: str, predicted: str, depth: int) -> bool | None:
     one, other = to_number(gold), to_number(predicted)
     if one is not None and other is not None:
         return same_number(one, other)
-    if _tight(gold) == _tight(predicted):
+    if _without_loose_spaces(gold) == _without_loose_spaces(predicted):
         return True
     for decide in (_same_infinity, _same_in_base, _same_choice, _same_words):
         verdict = decide(gold, predicted)
@@ -57,13 +72,14 @@ def _match_texts(gold: str, predicted: str, depth: int) -> bool | None:
     return None if depth == 0 else compare_parts(gold, predicted, partial(_match_texts, depth=depth - 1))
 
 
-def _tight(text: str) -> str:
+def _without_loose_spaces(text: str) -> str:
     return _LOOSE_SPACE.sub("", text)
 
 
 def _same_up_to_percent(gold: Number, gold_percent: bool, predicted: Number, predicted_percent: bool) -> bool:
-    """50% is 50 (the question asked for a percentage) and 0.5, whichever side has the sign. But 0.5% is not a gold
-    answer 0.5 without the sign: only of a gold answer of 1 or more may the sign have been dropped.
+    """50% is 50 (the question asked for a percentage) and 0.5, whichever side has the sign.
+
+    But 0.5% is not a gold answer 0.5 without the sign: only a gold answer of 1 or more may lack its sign.
     """
     if same_number(gold, predicted):
         return gold_percent or not predicted_percent or not 0 < abs(gold.value) < 1
@@ -97,8 +113,23 @@ def _same_in_base(gold: str, predicted: str) -> bool | None:
 def _same_choice(gold: str, predicted: str) -> bool | None:
     """None where the gold answer is no choice, or where the prediction does not begin as one."""
     right = _CHOICE.fullmatch(gold)
-    chosen = None if right is None else choice_of(predicted)
+    chosen = None if right is None else _choice_of(predicted)
     return None if right is None or chosen is None else right[1] == chosen
+
+
+def _choice_of(text: str) -> str | None:
+    r"""The letter of a normalised text that is a choice and at most its own statement; None for what is no choice.
+
+    Empty where what follows the letter names another choice, or takes it back: ``(C) or (D)``, ``(B) is wrong``,
+    ``(A) 5 (B) 6``. A statement with "or" or "not" in it counts as such too: a model may write the letter alone.
+    """
+    found = _CHOSEN.fullmatch(text)
+    if found is None:
+        return None
+    more = found["more"] or found["rest"] or ""
+    if _ANOTHER.search(more) or _TAKES_BACK.search(more):
+        return _NO_CHOICE
+    return found["one"] or found["two"]
 
 
 def _same_words(gold: str, predicted: str) -> bool | None:

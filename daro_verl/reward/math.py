@@ -7,9 +7,8 @@ from daro_verl.reward.cheap_match import cheap_match
 from daro_verl.reward.extract import final_answer, last_box
 from daro_verl.reward.normalise import Answer, normalise
 from daro_verl.reward.options import MathRewardOptions, options_from
+from daro_verl.reward.outcomes import UNDECIDED, Outcome, Tally
 from daro_verl.reward.pool import shared_pool
-from daro_verl.reward.process import Outcome
-from daro_verl.reward.tally import UNDECIDED, Tally
 
 logger = logging.getLogger(__name__)
 

@@ -3,11 +3,47 @@ r"""One spelling for an answer: the same rules for what the model wrote and for 
 import re
 from typing import NamedTuple
 
-from daro_verl.reward.characters import to_latex
 from daro_verl.reward.units import split_unit
 
 # Longer texts are compared as they are, and with nothing else: no gold answer is near this.
 LONGEST_ANSWER = 2_000
+
+# Characters that models write instead of LaTeX.
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+_SAME = {
+    "\N{MINUS SIGN}": "-",
+    "\N{SMALL HYPHEN-MINUS}": "-",
+    "\N{NO-BREAK SPACE}": " ",
+    "\N{THIN SPACE}": " ",
+    "\N{NARROW NO-BREAK SPACE}": " ",
+    "\N{IDEOGRAPHIC SPACE}": " ",
+    "\N{ZERO WIDTH SPACE}": "",
+    "\N{MULTIPLICATION SIGN}": r"\times ",
+    "\N{MIDDLE DOT}": r"\cdot ",
+    "\N{DOT OPERATOR}": r"\cdot ",
+    "\N{DIVISION SIGN}": "/",
+    "\N{FRACTION SLASH}": "/",
+    "\N{GREEK SMALL LETTER PI}": r"\pi ",
+    "\N{GREEK SMALL LETTER THETA}": r"\theta ",
+    "\N{INFINITY}": r"\infty ",
+    "\N{SQUARE ROOT}": r"\sqrt ",
+    "\N{DEGREE SIGN}": r"^\circ ",
+    "\N{LESS-THAN OR EQUAL TO}": r"\le ",
+    "\N{GREATER-THAN OR EQUAL TO}": r"\ge ",
+    "\N{NOT EQUAL TO}": r"\ne ",
+    "\N{UNION}": r"\cup ",
+    "\N{INTERSECTION}": r"\cap ",
+    "\N{ELEMENT OF}": r"\in ",
+    "\N{EMPTY SET}": r"\emptyset ",
+    "\N{PLUS-MINUS SIGN}": r"\pm ",
+    "\N{VULGAR FRACTION ONE HALF}": r"\frac{1}{2}",
+    "\N{VULGAR FRACTION ONE QUARTER}": r"\frac{1}{4}",
+    "\N{VULGAR FRACTION THREE QUARTERS}": r"\frac{3}{4}",
+    "\x00": "",
+}
+_TABLE: dict[int, int | str] = {**_FULL_WIDTH, **{ord(character): latex for character, latex in _SAME.items()}}
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
+_SUPERSCRIPT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+")
 
 _FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|ln|log|exp|pi"
 _DIGIT_GAP = r"(?:(?<!\\)\\[,!;: ]|\{,\}|~)"
@@ -53,13 +89,14 @@ class Answer(NamedTuple):
 
 
 def normalise(raw: str) -> Answer:
-    """The answer in one spelling. Never raises, takes time linear in the text, and normalises only up to
-    :data:`LONGEST_ANSWER` characters: a longer text is only stripped.
+    """The answer in one spelling. A text longer than :data:`LONGEST_ANSWER` is only stripped.
+
+    Never raises, and takes time linear in the text.
     """
     text = raw.strip()
     if len(text) > LONGEST_ANSWER:
         return Answer(text)
-    text = to_latex(text)
+    text = _to_latex(text)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     text = _unwrap(_CURRENCY.sub(r"\1", _trim(text)))
@@ -70,6 +107,18 @@ def normalise(raw: str) -> Answer:
     if _THOUSANDS.fullmatch(text):
         text = text.replace(",", "")
     return Answer(text, unit, percent)
+
+
+def _to_latex(text: str) -> str:
+    """The text with full-width forms, signs, superscripts and vulgar fractions as ASCII and LaTeX.
+
+    No Unicode compatibility form does this: it would make x² into x2. Digits and letters of other scripts stay what
+    they are: a Cyrillic letter is not the Latin one that looks like it.
+    """
+    if text.isascii() and "\x00" not in text:
+        return text
+    text = text.translate(_TABLE)
+    return _SUPERSCRIPT.sub(lambda found: "^{" + found.group().translate(_SUPERSCRIPTS) + "}", text)
 
 
 def _trim(text: str) -> str:

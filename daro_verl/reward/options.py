@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from daro_verl.errors import DaroConfigError, got_expected_fix
+from daro_verl.errors import DaroConfigError, problem
 
 _WHERE = "reward.custom_reward_function.reward_kwargs"
 # What verl passes to every custom reward function while a reward model runs.
@@ -39,11 +39,8 @@ class MathRewardOptions:
         if not _is_whole(self.memory_mb) or not 64 <= self.memory_mb <= 65_536:
             problems.append(("memory_mb", "MiB in [64, 65536]", "1024 is enough for all but hopeless pairs"))
         if problems:
-            raise DaroConfigError(
-                "\n".join(
-                    got_expected_fix(f"{_WHERE}.{name}", getattr(self, name), expected, fix)
-                    for name, expected, fix in problems
-                )
+            raise DaroConfigError.of(
+                [problem(f"{_WHERE}.{name}", getattr(self, name), expected, fix) for name, expected, fix in problems]
             )
 
 
@@ -52,7 +49,8 @@ def options_from(kwargs: Mapping[str, Any]) -> MathRewardOptions:
     known = {field.name for field in fields(MathRewardOptions)}
     unknown = sorted(set(kwargs) - known - _FROM_VERL)
     if unknown:
-        raise DaroConfigError(got_expected_fix(_WHERE, unknown, f"names out of {sorted(known)}", "correct the names"))
+        expected = f"names out of {sorted(known)}"
+        raise DaroConfigError(_WHERE, got=unknown, expected=expected, fix="correct the names")
     return MathRewardOptions(**{name: value for name, value in kwargs.items() if name in known})
 
 

@@ -4,7 +4,8 @@ import atexit
 import os
 import threading
 
-from daro_verl.reward.process import Outcome, RewardWorkerError, WorkerProcess
+from daro_verl.reward.outcomes import Outcome
+from daro_verl.reward.process import RewardWorkerError, WorkerProcess
 
 _START_ATTEMPTS = 3
 _ATTEMPTS = 2  # a pair whose worker was lost is judged once more: somebody else may have killed it
@@ -34,13 +35,13 @@ class Pool:
         """
         with self._slots:
             for _ in range(_ATTEMPTS):
-                worker = self._take()
+                worker = self._acquire()
                 try:
                     outcome = worker.judge(gold, predicted, deadline_s)
                 except BaseException:
-                    self._drop(worker)  # an interrupted exchange: half a line may be under way
+                    self._discard(worker)  # an interrupted exchange: half a line may be under way
                     raise
-                self._give_back(worker)
+                self._release(worker)
                 if outcome is not Outcome.LOST:
                     break
         return outcome
@@ -55,9 +56,9 @@ class Pool:
         with self._lock:
             self._closed, workers = True, list(self._all)
         for worker in workers:
-            self._drop(worker)
+            self._discard(worker)
 
-    def _take(self) -> WorkerProcess:
+    def _acquire(self) -> WorkerProcess:
         with self._lock:
             while self._idle:
                 worker = self._idle.pop()
@@ -82,12 +83,12 @@ class Pool:
         worker.kill()
         raise RewardWorkerError("The math reward was used after this process closed its workers")
 
-    def _give_back(self, worker: WorkerProcess) -> None:
+    def _release(self, worker: WorkerProcess) -> None:
         with self._lock:
             if worker in self._all:
                 self._idle.append(worker)
 
-    def _drop(self, worker: WorkerProcess) -> None:
+    def _discard(self, worker: WorkerProcess) -> None:
         with self._lock:
             self._all.discard(worker)
             self._idle = [idle for idle in self._idle if idle is not worker]

@@ -7,25 +7,15 @@ import select
 import subprocess
 import sys
 import time
-from enum import Enum
 from typing import Any
 
 from daro_verl.errors import DaroError
+from daro_verl.reward.outcomes import Outcome
 
 # The imports take about two seconds; this allows for a node whose cores are all taken.
 START_LIMIT_S = 120.0
 # The worker's own timer kills it at the deadline; this is for one that the kernel does not let run or die.
 _GRACE_S = 5.0
-
-
-class Outcome(Enum):
-    """What came of one pair."""
-
-    RIGHT = "right"
-    WRONG = "wrong"
-    DEADLINE = "deadline"
-    MEMORY = "memory"
-    LOST = "lost"  # the worker ended, and neither of the limits did it
 
 
 _VERDICTS = {True: Outcome.RIGHT, False: Outcome.WRONG, None: Outcome.MEMORY}
@@ -66,7 +56,7 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        """Of the keeper; the process that judges is its only child."""
+        """Of the fork server; the process that judges is its only child."""
         return self._process.pid
 
     def alive(self) -> bool:

@@ -2,8 +2,6 @@ r"""Units behind an answer: ``5\text{ cm}^2``, ``90^\circ``, ``12 dollars``, ``3
 
 import re
 
-from daro_verl.reward.words import is_counted
-
 # Every line is one unit; its first name stands for it.
 _TABLE = """
 mm millimeter millimetre|cm centimeter centimetre|m meter metre|km kilometer kilometre|in inch inche
@@ -19,6 +17,37 @@ _CANONICAL = {
 _ONE_UNIT = {"mi /h": "mph", "km /h": "kph"}
 _MOST_WORDS = 3  # of what is counted
 _SHORTEST_BARE_WORD = 4  # 5 abc is a product, 5 cats are counted
+
+# Words behind a value that are more than what is counted: they change it, deny it, or add another one.
+_NUMBERS = """
+zero one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty seventy eighty
+ninety hundred thousand million billion trillion dozen half halve third quarter fourth fifth sixth seventh eighth ninth
+tenth hundredth thousandth millionth billionth once twice thrice pi infty infinity infinite
+"""
+_OPERATIONS = """
+plus minus times over mod modulo squared cubed factorial sqrt ln log sin cos tan exp equal equals negative base binary
+octal decimal hexadecimal
+"""
+_CONNECTIONS = """
+and or nor xor but yet if unless else then when where while whereas because since as than to from until till through by
+with without for in is are was were be isn vs versus either neither both instead rather except excluding including
+given assuming
+"""
+_DENIALS = """
+not no non none never cannot cant wont dont doesnt isnt false wrong incorrect mistaken mistake error invalid untrue
+opposite anything nothing unknown unsure uncertain undefined impossible
+"""
+_DOUBTS = """
+maybe perhaps might may could should would can will likely probable possible guess guessed guessing think believe
+suppose assume hope about around approx approximate circa almost near some any something sometimes somehow whatever
+otherwise ish idk hmm alternative alternate
+"""
+_COMPARISONS = """
+more most less least fewer fewest greater greatest larger largest smaller smallest bigger higher lower above below
+under beyond within between at max maximum minimum up down upto exceed exceeds exceeding before after am pm ad bc
+"""
+_NOT_COUNTED = frozenset((_NUMBERS + _OPERATIONS + _CONNECTIONS + _DENIALS + _DOUBTS + _COMPARISONS).split())
+_WORD = re.compile(r"[a-z]{2,}")
 
 _EXPONENT = r"(?:\s?\^\s?\{?(-?[0-9])\}?)?"
 _WRAPPED = rf"\\text\s?\{{([^{{}}]*)\}}{_EXPONENT}"
@@ -39,18 +68,18 @@ def split_unit(text: str) -> tuple[str, str | None]:
     r"""``(value, unit)``: the text without the units at its end, and their canonical name.
 
     A unit is one of the table, several of these (``m/s``, ``miles per hour``), or what is counted: at most three plain
-    words (:func:`~daro_verl.reward.words.is_counted`), whose unit is None and is compared with nothing. Any other words
-    stay (``3\text{ or fewer}``), and so do a text that is nothing but words, and single letters that are not in
-    ``\text``: ``5m`` is a product.
+    words (``7 red apples``), whose unit is None and is compared with nothing. Any other words stay
+    (``3\text{ or fewer}``), and so do a text that is nothing but words, and single letters that are not in ``\text``:
+    ``5m`` is a product.
     """
     if degrees := _DEGREES.search(text):
         value = text[: degrees.start()].rstrip()
         return (value, "degree") if value else (text, None)
     if counted := _NUMBER_AND_WORDS.fullmatch(text):
-        unit = _read(counted[2], None)
+        unit = _canonical_unit(counted[2], None)
         if unit or (unit == "" and "/" not in counted[2] and len(counted[2].split()[-1]) >= _SHORTEST_BARE_WORD):
             return counted[1], unit or None
-    return _peel(text)
+    return _split_known_units(text)
 
 
 def split_remark(text: str) -> tuple[str, str]:
@@ -65,18 +94,18 @@ def split_remark(text: str) -> tuple[str, str]:
         return text, ""
     if found is None:
         found = _NUMBER_AND_WORDS.fullmatch(text)
-        if found is None or all(map(is_counted, re.split(r"[\s/]+", found[2].lower().strip()))):
+        if found is None or all(map(_is_counted, re.split(r"[\s/]+", found[2].lower().strip()))):
             return text, ""
     if split_unit(text)[0] != text:
         return text, ""
     return found[1], " ".join(re.sub(r"[.,;:()~]", " ", found[2].lower().replace(".", "")).split()) or found[2]
 
 
-def _peel(text: str) -> tuple[str, str | None]:
+def _split_known_units(text: str) -> tuple[str, str | None]:
     value, names, known = text, [], True
     while found := _LAST_UNIT.search(value):
         name = found[1] if found[1] is not None else found[3]
-        unit = _read(name, found[2] or found[4])
+        unit = _canonical_unit(name, found[2] or found[4])
         before = value[: found.start()].rstrip()
         joined = re.search(r"(?:/|\\cdot|\\times|\*)$", before)
         rest = before[: joined.start()].rstrip() if joined else before
@@ -91,17 +120,17 @@ def _peel(text: str) -> tuple[str, str | None]:
     return value, _ONE_UNIT.get(unit, unit) if names and known else None
 
 
-def _read(phrase: str, exponent: str | None) -> str | None:
+def _canonical_unit(phrase: str, exponent: str | None) -> str | None:
     """``square centimeters`` is ``cm^2``, ``m/s`` is ``m /s``; empty for what is counted; None for what is no unit."""
     pieces = _PER.split(_JOINED.sub(" ", phrase.lower()).replace("(s)", "s").strip(" .()"))
-    units = [_read_one(piece, exponent if piece is pieces[-1] else None) for piece in pieces]
+    units = [_canonical_power(piece, exponent if piece is pieces[-1] else None) for piece in pieces]
     if None in units or not any(pieces):
         return None
     name = " /".join(unit or "" for unit in units)
     return _ONE_UNIT.get(name, name) if all(units) else ""
 
 
-def _read_one(piece: str, exponent: str | None) -> str | None:
+def _canonical_power(piece: str, exponent: str | None) -> str | None:
     found = _NAME_AND_POWER.fullmatch(piece)
     if found is None:
         return None if piece else ""
@@ -112,4 +141,15 @@ def _read_one(piece: str, exponent: str | None) -> str | None:
     units = [_CANONICAL.get(word) or _CANONICAL.get(word.removesuffix("s")) for word in words]
     if words and all(units):
         return " ".join(map(str, units)) + (f"^{power}" if power != 1 else "")
-    return "" if 0 < len(words) <= _MOST_WORDS and not exponent and all(map(is_counted, words)) else None
+    return "" if 0 < len(words) <= _MOST_WORDS and not exponent and all(map(_is_counted, words)) else None
+
+
+def _is_counted(word: str) -> bool:
+    """Whether a word in lower case may be part of what is counted, as in ``7 red apples``.
+
+    Not so are number words, operations, conjunctions, prepositions, negations, doubts, comparisons, and adverbs but for
+    ``only``.
+    """
+    if not _WORD.fullmatch(word) or (word.endswith("ly") and word != "only"):
+        return False
+    return word not in _NOT_COUNTED and word.removesuffix("s") not in _NOT_COUNTED

@@ -1,9 +1,9 @@
 """A worker: judges one pair of answers at a time, and dies at its deadline, of its memory, or with its parent.
 
 Started by :class:`~daro_verl.reward.process.WorkerProcess`: ``python -m daro_verl.reward.worker PARENT_PID MEMORY_MB``.
-Two processes: a keeper, which imports everything once, and a fork of it that judges. When that one dies, the keeper
-says of what and forks the next within milliseconds. A line in is ``[id, gold, predicted, deadline_s]`` as JSON, with
-null for ``predicted`` where the question is whether the gold answer can be read. A line out is ``{"ready": true}``
+Two processes: a fork server, which imports everything once, and a fork of it that judges. When that one dies, the fork
+server says of what and forks the next within milliseconds. A line in is ``[id, gold, predicted, deadline_s]`` as JSON,
+with null for ``predicted`` where the question is whether the gold answer can be read. A line out is ``{"ready": true}``
 (once), ``{"id": id, "verdict": bool or null}``, null for no memory, or ``{"died": reason}``.
 """
 
@@ -28,7 +28,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int, memory_mb: int) -> None:
-    """Keep a judging process until the parent is gone or its requests end."""
+    """The fork server: keep a judging process until the parent is gone or its requests end."""
     _prepare_process()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints must not pass for a verdict
@@ -38,11 +38,11 @@ def main(parent: int, memory_mb: int) -> None:
     gc.collect()
     gc.freeze()  # what is shared with the forks stays shared
     _send(answers, {"ready": True})
-    keeper = os.getpid()
+    fork_server = os.getpid()
     while True:
         child = os.fork()
         if child == 0:
-            _judge_until_the_end(answers, parent, keeper, memory_mb)
+            _judge_until_the_end(answers, parent, fork_server, memory_mb)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if status == _PARENT_GONE:
             return
@@ -50,12 +50,12 @@ def main(parent: int, memory_mb: int) -> None:
             _send(answers, {"died": "deadline" if status == -signal.SIGALRM else "lost"})
 
 
-def _judge_until_the_end(answers: TextIO, parent: int, keeper: int, memory_mb: int) -> NoReturn:
-    """The judging process. Never returns, and runs none of the exit handlers of the keeper."""
+def _judge_until_the_end(answers: TextIO, parent: int, fork_server: int, memory_mb: int) -> NoReturn:
+    """The judging process. Never returns, and runs none of the exit handlers of the fork server."""
     status = 1
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        _serve(answers, parent, keeper, memory_mb)
+        _serve(answers, parent, fork_server, memory_mb)
         status = _PARENT_GONE
     except SystemExit:
         status = _RETIRED
@@ -65,13 +65,13 @@ def _judge_until_the_end(answers: TextIO, parent: int, keeper: int, memory_mb: i
         os._exit(status)
 
 
-def _serve(answers: TextIO, parent: int, keeper: int, memory_mb: int) -> None:
+def _serve(answers: TextIO, parent: int, fork_server: int, memory_mb: int) -> None:
     from daro_verl.reward import judge
 
     started_with = _status_kb("self", "VmHWM")
     limit = _status_kb("self", "VmSize") * 1024 + (memory_mb << 20)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    while (line := _next_line(parent, keeper)) is not None:
+    while (line := _next_line(parent, fork_server)) is not None:
         number, gold, predicted, deadline_s = json.loads(line)
         # The kernel counts and kills: no interpreter lock, no library's handler and no dead parent can stop it.
         signal.setitimer(signal.ITIMER_REAL, deadline_s)
@@ -103,16 +103,16 @@ def _prepare_process() -> None:
     logging.disable(logging.CRITICAL)  # math-verify warns that nobody counts the time
 
 
-def _next_line(parent: int, keeper: int) -> bytes | None:
+def _next_line(parent: int, fork_server: int) -> bytes | None:
     """The newest request: of those before it nobody waits for an answer any more.
 
-    A forked copy of the parent may hold the pipe open, so it is looked at whether the keeper is still the parent's.
+    A forked copy of the parent may hold the pipe open, so this also ends when the fork server has lost its parent.
     """
     waiting, line = select.poll(), b""
     waiting.register(0, select.POLLIN)
     while not line.endswith(b"\n"):
         if not waiting.poll(_PARENT_CHECK_MS):
-            if _status_kb(str(keeper), "PPid") != parent:
+            if _status_kb(str(fork_server), "PPid") != parent:
                 return None
             continue
         part = os.read(0, 65_536)

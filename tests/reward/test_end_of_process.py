@@ -42,7 +42,7 @@ def test_nothing_is_left(ending, by_signal):
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as user:
         assert user.stdout.readline() == b"ready\n"
         workers = under(user.pid)
-        assert len(workers) == 2  # the keeper and the judge
+        assert len(workers) == 2  # the fork server and the judge
         if by_signal:
             user.send_signal(by_signal)
         user.wait(timeout=60)

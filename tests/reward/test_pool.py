@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from daro_verl.reward.outcomes import Outcome
 from daro_verl.reward.pool import Pool
-from daro_verl.reward.process import Outcome, RewardWorkerError
+from daro_verl.reward.process import RewardWorkerError
 from tests.reward.processes import children, runs, wait_until, zombies
 
 FAST = ("x+1", "1+x")
@@ -43,7 +44,7 @@ def one(shared_one):
 
 def judging(pool):
     """Process ids of the processes that judge."""
-    return [child for keeper in pool.pids() for child in children(keeper)]
+    return [child for server in pool.pids() for child in children(server)]
 
 
 def test_workers_start_when_they_are_needed():
@@ -82,18 +83,18 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_its_answer_judged_again(o
     assert one.judge(*FAST, AMPLE_S) is Outcome.RIGHT
 
 
-def test_a_keeper_killed_in_the_middle_is_replaced_and_takes_its_process_with_it(one):
-    [keeper], [judge] = one.pids(), judging(one)
+def test_a_fork_server_killed_in_the_middle_is_replaced_and_takes_its_process_with_it(one):
+    [server], [judge] = one.pids(), judging(one)
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(one.judge, *ENDLESS, 1.0)
         time.sleep(0.3)
-        os.kill(keeper, signal.SIGKILL)
+        os.kill(server, signal.SIGKILL)
         assert asked.result() is Outcome.DEADLINE
     assert wait_until(lambda: not runs(judge))
-    assert one.pids() != [keeper] and zombies() == []
+    assert one.pids() != [server] and zombies() == []
 
 
-@pytest.mark.parametrize("victims", [judging, Pool.pids], ids=["judge", "keeper"])
+@pytest.mark.parametrize("victims", [judging, Pool.pids], ids=["judge", "fork server"])
 def test_a_worker_killed_while_it_waits_costs_nothing(one, victims):
     [victim] = victims(one)
     os.kill(victim, signal.SIGKILL)

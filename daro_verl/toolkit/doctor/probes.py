@@ -1,0 +1,94 @@
+"""What is asked in fresh processes: ``python -m daro_verl.toolkit.doctor.probes verl`` or ``ray``.
+
+The last line of the output is the answer as JSON. Run as the main module, whose functions Ray sends to its workers
+by value: a worker without daro-verl can then answer too.
+"""
+
+import json
+import logging
+import os
+import socket
+import sys
+from typing import Any
+
+ANSWER = "daro-doctor: "
+_WORKER_LIMIT_S = 80.0
+
+
+def load_verl() -> dict[str, Any]:
+    """Import verl as a job does, and tell what its loading of plugins came to. Runs in Ray workers too."""
+    import importlib
+    import logging.handlers
+    import os
+    import socket
+    import sys
+    from importlib import metadata
+
+    errors = logging.handlers.MemoryHandler(1000, flushLevel=logging.CRITICAL + 1)
+    errors.setLevel(logging.ERROR)
+    logging.getLogger("daro_verl").addHandler(errors)
+    answer: dict[str, Any] = {"node": socket.gethostname(), "loaded": False, "error": ""}
+    answer["policy"] = os.environ.get("VERL_USE_EXTERNAL_PLUGINS", "auto")
+    answer["entry_point"] = any(one.value == "daro_verl.plugin" for one in metadata.entry_points(group="verl.plugins"))
+    try:
+        answer["verl"] = importlib.import_module("verl").__version__
+        answer["loaded"] = "daro_verl.plugin" in sys.modules
+        answer["daro_verl"] = importlib.import_module("daro_verl").__version__
+        importlib.import_module("daro_verl.plugin")  # where verl hid why it failed, it fails again
+    except Exception as error:
+        answer["error"] = f"{type(error).__name__}: {error}"
+    if errors.buffer and not answer["error"]:
+        answer["error"] = errors.buffer[0].getMessage()
+    return answer
+
+
+def ask_this_process() -> dict[str, Any]:
+    """:func:`load_verl` here; by engine, what its import raised, None if not installed; name and bytes of each GPU."""
+    import importlib.util
+
+    answer = load_verl()
+    engines: dict[str, str | None] = {}
+    for module in ("vllm", "sglang"):
+        engines[module] = None if importlib.util.find_spec(module) is None else ""
+        try:
+            if engines[module] is not None:
+                importlib.import_module(module)
+        except Exception as error:
+            engines[module] = f"{type(error).__name__}: {error}"
+    return answer | {"engines": engines, "gpus": _gpus()}
+
+
+def ask_ray_workers() -> dict[str, Any]:
+    """:func:`load_verl` in a worker on every node: of the cluster that RAY_ADDRESS names, or of one started here."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    address = os.environ.get("RAY_ADDRESS", "")
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdigit():  # Ray waits for minutes where nobody listens
+        socket.create_connection((host, int(port)), timeout=5).close()
+    here: dict[str, Any] = {"address": "local", "num_cpus": 1, "include_dashboard": False}
+    ray.init(log_to_driver=False, logging_level=logging.ERROR, **({} if address else here))
+    task = ray.remote(num_cpus=0, max_retries=0)(load_verl)
+    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+    asked = [
+        task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote() for node in nodes
+    ]
+    workers = ray.get(asked, timeout=_WORKER_LIMIT_S)
+    ray.shutdown()
+    return {"workers": workers}
+
+
+def _gpus() -> list[tuple[str, int]]:
+    try:
+        import torch
+
+        every = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+    except Exception:  # no torch, or no driver: neither gives a device
+        return []
+    return [(one.name, one.total_memory) for one in every]
+
+
+if __name__ == "__main__":
+    ask = {"verl": ask_this_process, "ray": ask_ray_workers}[sys.argv[1]]
+    print(f"\n{ANSWER}{json.dumps(ask())}", flush=True)

@@ -1,0 +1,102 @@
+"""Installed versions against those that were tried: the ranges in the metadata of daro-verl, and of verl itself."""
+
+from importlib import metadata
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from daro_verl.toolkit.doctor.lines import Line, note, ok, wrong
+
+Ranges = dict[str, SpecifierSet]
+
+NEEDED = ("verl", "torch", "transformers", "tensordict", "ray", "TransferQueue")
+FOR_MEGATRON = ("megatron-core", "mbridge")
+
+
+def version_lines(on_cpu: bool) -> list[Line]:
+    """A line for daro-verl, and one for each package that a training needs."""
+    own = installed("daro-verl")
+    if own is None:
+        fix = "pip install daro-verl into this environment; a PYTHONPATH does not do"
+        return [wrong("daro-verl", "no installed package", "one, by whose entry point verl finds the plugin", fix)]
+    tried, allowed = tried_versions(on_cpu), allowed_by_verl()
+    return [ok("daro-verl", own)] + [
+        version_line(name, installed(name), tried, allowed, needed=name in NEEDED) for name in NEEDED + FOR_MEGATRON
+    ]
+
+
+def version_line(name: str, found: str | None, tried: Ranges, allowed: Ranges, needed: bool = True) -> Line:
+    """The verdict on one package.
+
+    Args:
+        name: of the distribution.
+        found: the installed version, None if there is none.
+        tried: versions that DARO was tried with. Outside of them, verl's plugin is off; others are only noted where
+            verl itself allows them.
+        allowed: versions that verl allows.
+        needed: whether every job needs the package. The others are for Megatron actors.
+    """
+    key = canonicalize_name(name)
+    specifiers = tried.get(key, SpecifierSet())
+    range_tried = ",".join(sorted(map(str, specifiers), reverse=True))  # the lower bound first
+    fix = f'pip install "{name}{range_tried}"'
+    if found is None:
+        if needed:
+            return wrong(name, "no installed package", range_tried or "any version", fix)
+        return note(name, "not installed: Megatron actors need it, FSDP2 actors do not", fix)
+    if specifiers.contains(found, prereleases=True):
+        return ok(name, f"{found} (tried: {range_tried or 'any'})")
+    if name != "verl" and key in allowed and allowed[key].contains(found, prereleases=True):
+        return note(name, f"{found}: verl allows it, but only {range_tried} was tried with DARO", fix)
+    return wrong(name, found, f"{range_tried}, which was tried with DARO", fix)
+
+
+def tried_versions(on_cpu: bool) -> Ranges:
+    """By canonical name. Where daro-verl leaves a version to verl (engines, torch on GPUs), it is verl's pin."""
+    ranges = {**_ranges("verl", "sglang"), **_ranges("verl", "vllm"), **_ranges("daro-verl", "megatron")}
+    return {**ranges, **_ranges("daro-verl", "cpu")} if on_cpu else ranges
+
+
+def allowed_by_verl() -> Ranges:
+    """By canonical name, what verl's metadata asks for in general and for Megatron."""
+    return {**_ranges("verl", "megatron"), **_ranges("verl", "")}
+
+
+def installed(*names: str) -> str | None:
+    """The version of the first of these distributions that is installed."""
+    for name in names:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _ranges(distribution: str, extra: str) -> Ranges:
+    try:
+        return ranges_of(metadata.requires(distribution) or [], distribution, extra)
+    except metadata.PackageNotFoundError:
+        return {}
+
+
+def ranges_of(requires: list[str], distribution: str, extra: str) -> Ranges:
+    """What an extra asks for, also through other extras of the same distribution; with ``""``, what is always needed.
+
+    Args:
+        requires: the distribution's ``Requires-Dist``.
+        distribution: its name.
+        extra: the extra's name.
+    """
+    ranges: Ranges = {}
+    for requirement in map(Requirement, requires):
+        in_extra = requirement.marker is not None and "extra" in str(requirement.marker)
+        if in_extra != bool(extra) or (requirement.marker and not requirement.marker.evaluate({"extra": extra})):
+            continue
+        name = canonicalize_name(requirement.name)
+        if name == canonicalize_name(distribution):
+            for other in requirement.extras:
+                ranges |= ranges_of(requires, distribution, other)
+        else:
+            ranges[name] = ranges.get(name, SpecifierSet()) & requirement.specifier
+    return ranges
