@@ -1,25 +1,36 @@
-"""Files that are there whole or not at all, also after a hard kill or a power cut."""
+"""Files that are whole: a reader finds the old content or the new one, also after a crash or a power failure."""
 
 import os
 from pathlib import Path
 
 
-def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Replace ``path`` by ``content``: a temporary file beside it, sync, rename, sync of the folder."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    write_and_sync(temporary, content)
-    os.replace(temporary, path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write ``content`` (text as UTF-8) under ``path``, in place of what is there.
+
+    A crash leaves at most a file ``<name>.partial`` beside it, which the next call overwrites. Two processes must not
+    write the same path at the same time.
+    """
+    partial = partial_path(path)
+    partial.write_bytes(content.encode() if isinstance(content, str) else content)
+    publish(partial, path)
+
+
+def partial_path(path: Path) -> Path:
+    """Where a file is written before :func:`publish` gives it its name."""
+    return path.with_name(f"{path.name}.partial")
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Give a finished file its name, in one rename. It is on the disk, and so is its name, when this returns."""
+    _sync(partial)
+    os.replace(partial, path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Flush a file or a folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def write_and_sync(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Write ``content`` and wait until the disk has it."""
-    with Path(path).open("wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Six benchmarks from one checkpoint: bash recipes/eval.sh CHECKPOINT [options of `python -m daro_verl.toolkit.evaluation run`].
+# Six benchmarks from one checkpoint: bash recipes/eval.sh CHECKPOINT [options of `daro evaluate`].
 # CHECKPOINT: trainer.default_local_dir (its latest), a global_step_N, an actor directory, a model directory or a hub id.
 # Every variable can be set in the environment. The same command goes on after an interruption. docs/evaluation.md.
 set -euo pipefail
@@ -17,7 +17,7 @@ name_of() { # outputs/NAME/checkpoints[/global_step_N[/actor]]: NAME-global_step
 }
 
 # what is asked
-DATA=${DATA:-data/test.parquet}           # python -m daro_verl.toolkit.data test; 32 responses on AIME and AMC, 1 elsewhere (family of the paper)
+DATA=${DATA:-data/test.parquet}           # daro data test; 32 responses on AIME and AMC, 1 elsewhere (family of the paper)
 OUT=${OUT:-outputs/evaluation/$(name_of "$CHECKPOINT")}
 LIMIT=${LIMIT:-0}                         # problems of each benchmark, 0 for all; a limit gives no published figure
 
@@ -35,6 +35,6 @@ TP=${TP:-1}                               # judgement: 1.5B to 8B fit one GPU of
 DP=${DP:-0}                               # judgement: 0, the node's GPUs divided by TP
 ROLLOUT_MEMORY=${ROLLOUT_MEMORY:-0.9}     # judgement: nothing else runs on the GPU
 
-exec "${PYTHON:-python3}" -m daro_verl.toolkit.evaluation run "$CHECKPOINT" --data "$DATA" --out "$OUT" --limit "$LIMIT" \
+exec "${PYTHON:-python3}" -m daro_verl.cli evaluate "$CHECKPOINT" --data "$DATA" --out "$OUT" --limit "$LIMIT" \
     --temperature "$TEMPERATURE" --top-p "$TOP_P" --top-k "$TOP_K" --response-tokens "$RESPONSE_TOKENS" --seed "$SEED" \
     --backend "$INFER_BACKEND" --dtype "$DTYPE" --tp "$TP" --dp "$DP" --memory "$ROLLOUT_MEMORY" "$@"

@@ -31,6 +31,6 @@ for script; do
             ROLLOUT_MEMORY=0.9 bash "$HERE/eval.sh" "outputs/$run/checkpoints/global_step_$STEPS"
         runs+=("outputs/$run") scores+=("$method=$scored")
     done
-    "$PYTHON" -m daro_verl.toolkit.evaluation compare "${scores[@]}" --out "outputs/evaluation/$model-seed$SEED.md"
-    "$PYTHON" -m daro_verl.toolkit.report "${runs[@]}"
+    "$PYTHON" -m daro_verl.cli compare "${scores[@]}" --out "outputs/evaluation/$model-seed$SEED.md"
+    "$PYTHON" -m daro_verl.cli report "${runs[@]}"
 done

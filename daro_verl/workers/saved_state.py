@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from daro_verl.atomic import write_and_sync
+from daro_verl.atomic import publish, write_atomically
 from daro_verl.errors import DaroCheckpointError, DaroConfigError
 from daro_verl.objective import bin_label
 
@@ -30,13 +30,15 @@ def begin(folder: str | os.PathLike[str], state: dict[str, Any]) -> None:
     path = Path(folder) / UNFINISHED_NAME
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = {name: value.tolist() if isinstance(value, torch.Tensor) else value for name, value in state.items()}
-    write_and_sync(path, json.dumps(plain, indent=1))
+    write_atomically(path, json.dumps(plain, indent=1))
     path.with_name(FILE_NAME).unlink(missing_ok=True)
 
 
 def finish(folder: str | os.PathLike[str]) -> Path:
     """Give what :func:`begin` wrote its final name, at once and whole."""
-    return (Path(folder) / UNFINISHED_NAME).rename(Path(folder) / FILE_NAME)
+    path = Path(folder) / FILE_NAME
+    publish(path.with_name(UNFINISHED_NAME), path)
+    return path
 
 
 def read(folder: str | os.PathLike[str]) -> dict[str, Any] | None:

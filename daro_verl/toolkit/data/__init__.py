@@ -1,8 +1,8 @@
-"""``python -m daro_verl.toolkit.data``: training sets, benchmarks and generated tasks as verl's parquet files.
+"""``daro data``: training sets, benchmarks and generated tasks as verl's parquet files.
 
-- ``sources/``: one file per data set: where it is, and what its rows mean;
-- ``fields.py``, ``answers.py``, ``text.py``, ``prompts.py``: text to text, pure functions;
-- ``golds.py``: whether an answer can be scored, by a worker of the math reward;
-- ``cleaning.py``: the verdict on one row; ``schema.py``: its form in the file; ``report.py``: what was dropped and why;
-- ``loading.py``, ``shards.py``, ``finished.py``, ``build.py``: files in, files out, and what survives an interruption.
+- ``commands.py``, ``file_options.py``, ``display.py``: the command line, and what it shows;
+- ``sources/``: the training sets, the benchmarks and reasoning-gym: where they are, and what their rows mean;
+- ``problem.py``, ``raw_fields.py``, ``answers.py``, ``cleaning.py``: a raw row to a problem, or the reason why not;
+- ``raw_rows.py``, ``dataset_spec.py``, ``build.py``, ``shards.py``: rows in, and what survives an interruption;
+- ``parquet_file.py``, ``row_tally.py``: the finished file, and the counts beside it.
 """

@@ -1,13 +1,20 @@
-r"""Answers as the files write them, made into text that math-verify reads as what was meant.
+r"""Answers: as the files write them, made into text that math-verify reads as meant, and whether that can be scored.
 
-Every rule was found on a published benchmark: ``$69$,$84$`` and ``\$18.90`` (a dollar sign is a delimiter or a
-currency, never part of a value), ``4.5e33`` (read as 4.5 times e times 33), ``-1./3`` and ``np.arcsin(10/13)``
-(Python), ``142.0`` (an integer as a float), a full stop after the answer.
+Every rule of :func:`canonical` was found on a published benchmark: ``$69$,$84$`` and ``\$18.90`` (a dollar sign is a
+delimiter or a currency, never part of a value), ``4.5e33`` (read as 4.5 times e times 33), ``-1./3`` and
+``np.arcsin(10/13)`` (Python), ``142.0`` (an integer as a float), a full stop after the answer.
+
+A gold answer that cannot be scored makes its problem always wrong: it would teach nothing. :func:`check_gold` says why.
 """
 
 import re
 from typing import Any
 
+from daro_verl.errors import DaroDataError
+from daro_verl.reward.normalise import normalise
+from daro_verl.reward.options import MathRewardOptions
+from daro_verl.reward.pool import shared_pool
+from daro_verl.reward.process import Outcome, RewardWorkerError
 from daro_verl.toolkit.data.problem import NOT_AN_INTEGER, WRONG_TYPE, Dropped
 
 _E_NOTATION = re.compile(r"(?<![\w.\\])([-+]?(?:\d+(?:\.\d*)?|\.\d+))[eE]([-+]?\d+)(?![\w.])")
@@ -16,9 +23,23 @@ _BARE_POINT = re.compile(r"(?<=\d)\.(?!\d)")
 _DEGREES = re.compile(r"\^\s*(?:\\circ|\{\s*\\circ\s*\})$")
 LARGEST_AIME_ANSWER = 999
 
+DEADLINE = 10.0  # seconds for one answer; an easy one takes 2 ms
+LONGEST = 400  # characters; longer texts are explanations
+_MEMORY_MB = 4096  # an answer such as 10^(10^10) would take all there is
+_REASONS = {
+    Outcome.RIGHT: None,
+    Outcome.WRONG: "math-verify reads nothing in it that equals itself",
+    Outcome.DEADLINE: f"takes more than {DEADLINE:g} s",
+    Outcome.MEMORY: f"takes more than {_MEMORY_MB} MiB",
+    Outcome.LOST: "ends the process that parses it",
+}
+_PLAIN = re.compile(r"[-+]?\d+(?:\.\d+)?")
+_WORD = re.compile(r"\\text\{[A-Za-z ]+\}|[A-Z]")
+_NO_ANSWER = frozenset({"proof", "not found", "notfound", "n/a", "nan", "null", "unknown", "see solution"})
+
 
 def canonical(value: Any) -> str:
-    """An answer as text in one form. Applying it twice changes nothing.
+    """An answer as text in one form. Applying this twice changes nothing.
 
     Raises:
         Dropped: neither text nor a finite number.
@@ -42,3 +63,47 @@ def competition_integer(value: Any) -> str:
     if not re.fullmatch(r"\d+(?:\.0+)?", text) or int(float(text)) > LARGEST_AIME_ANSWER:
         raise Dropped(NOT_AN_INTEGER, str(value)[:80])
     return str(int(float(text)))
+
+
+def check_gold(text: str) -> str | None:
+    """Why this answer cannot be scored; None if it can.
+
+    math-verify parses it in a worker of the math reward, which is killed at a deadline.
+
+    Raises:
+        DaroDataError: no such worker can be started.
+    """
+    reason = obvious_reason(text)
+    if reason is not None or _PLAIN.fullmatch(text) or _WORD.fullmatch(text):
+        return reason
+    return _REASONS[_outcome(normalise(text).text)]
+
+
+def obvious_reason(text: str) -> str | None:
+    """What needs no parser."""
+    if not text.strip():
+        return "empty"
+    if text.strip().casefold() in _NO_ANSWER:
+        return f"{text.strip()!r} says that there is no answer"
+    if len(text) > LONGEST:
+        return f"{len(text)} characters, at most {LONGEST} are an answer"
+    if not balanced(text):
+        return "braces do not match"
+    return None
+
+
+def balanced(text: str) -> bool:
+    """Whether every brace that is not escaped has its partner."""
+    depth = 0
+    for brace in re.findall(r"[{}]", re.sub(r"\\.", "", text)):
+        depth += 1 if brace == "{" else -1
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _outcome(text: str) -> Outcome:
+    try:
+        return shared_pool(MathRewardOptions.workers, _MEMORY_MB).judge(text, None, DEADLINE)
+    except RewardWorkerError as error:
+        raise DaroDataError(str(error)) from error

@@ -7,19 +7,17 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from daro_verl.errors import got_expected_fix
+from daro_verl.errors import DaroConfigError, DaroDataError
 from daro_verl.toolkit.data.cleaning import Check, Cleaner
-from daro_verl.toolkit.data.errors import DaroDataError
-from daro_verl.toolkit.data.finished import is_finished, merge, report_path
-from daro_verl.toolkit.data.job import Job
-from daro_verl.toolkit.data.loading import commit, raw_rows, test_keys
+from daro_verl.toolkit.data.dataset_spec import DatasetSpec
+from daro_verl.toolkit.data.parquet_file import is_finished, merge, report_path, table
+from daro_verl.toolkit.data.parquet_file import row as verl_row
 from daro_verl.toolkit.data.problem import Dropped, Source
-from daro_verl.toolkit.data.report import Tally, size_remark
-from daro_verl.toolkit.data.schema import row as verl_row
-from daro_verl.toolkit.data.schema import table
+from daro_verl.toolkit.data.raw_rows import commit, raw_rows, test_keys
+from daro_verl.toolkit.data.row_tally import RowTally, size_remark
 from daro_verl.toolkit.data.shards import Shard, Shards
 
-OnProgress = Callable[[str, Tally], None]
+OnProgress = Callable[[str, RowTally], None]
 
 
 @dataclass(frozen=True)
@@ -27,68 +25,68 @@ class Result:
     """``tallies`` by source, ``remarks`` on the whole, ``num_rows`` of the file. ``was_there``: finished before.
     ``revisions``: commits of the sources that are from the hub."""
 
-    tallies: dict[str, Tally]
+    tallies: dict[str, RowTally]
     remarks: list[str]
     num_rows: int
     was_there: bool = False
     revisions: dict[str, str] = field(default_factory=dict)
 
 
-def build(job: Job, check: Check, on_progress: OnProgress = lambda name, tally: None) -> Result:
-    """Write the file, from where an interrupted run of the same job stopped.
+def build(spec: DatasetSpec, check: Check, on_progress: OnProgress = lambda name, tally: None) -> Result:
+    """Write the file, from where an interrupted run with the same arguments stopped.
 
     Raises:
-        DaroDataError: a file cannot be read or written, or nothing is left.
+        DaroError: a file cannot be read or written, or nothing is left.
     """
-    for file in job.tests:
+    for file in spec.tests:
         if not file.is_file():
-            raise DaroDataError(got_expected_fix("--test", str(file), "an existing file", "write the test file first"))
-    fingerprint = job.fingerprint
-    job.out.parent.mkdir(parents=True, exist_ok=True)
-    work = job.out.with_name(f".{job.out.name}.work")
-    if is_finished(job.out, fingerprint, job.overwrite):
+            raise DaroConfigError("--test", got=str(file), expected="an existing file", fix="write the test file first")
+    fingerprint = spec.fingerprint
+    spec.out.parent.mkdir(parents=True, exist_ok=True)
+    work = spec.out.with_name(f".{spec.out.name}.work")
+    if is_finished(spec.out, fingerprint, spec.overwrite):
         if work.exists():  # killed between its last two steps
             Shards(work, fingerprint).remove()
-        return _read_result(job)
+        return _read_result(spec)
     shards = Shards(work, fingerprint)
     done = shards.finished()
     seen = {key: answer for shard in done for key, answer in shard.keys.items()}
-    cleaner = Cleaner(test_keys(job.tests), check, seen)
-    revisions = shards.pinned(lambda: {source.name: commit(source) for source in job.from_hub})
-    for source in job.sources:
+    cleaner = Cleaner(test_keys(spec.tests), check, seen)
+    revisions = shards.pinned(lambda: {source.name: commit(source) for source in spec.from_hub})
+    for source in spec.sources:
         pinned = replace(source, revision=revisions.get(source.name))
-        _read_source(job, pinned, cleaner, shards, done, on_progress)
-    return _finish(job, fingerprint, shards, done, revisions)
+        _read_source(spec, pinned, cleaner, shards, done, on_progress)
+    return _finish(spec, fingerprint, shards, done, revisions)
 
 
 def _read_source(
-    job: Job, source: Source, cleaner: Cleaner, shards: Shards, done: list[Shard], on_progress: OnProgress
+    spec: DatasetSpec, source: Source, cleaner: Cleaner, shards: Shards, done: list[Shard], on_progress: OnProgress
 ) -> None:
     """Add the source's remaining shards to ``done``."""
     own = [shard for shard in done if shard.source == source.name]
-    total = Tally()
+    total = RowTally()
     for shard in own:
         total.add(shard.tally)
     on_progress(source.name, total)
     if own and own[-1].is_last:
         return
-    raw = raw_rows(source, job.local.get(source.name), skip=total.read)
-    raw = islice(raw, None if job.limit is None else max(0, job.limit - total.read))
+    raw = raw_rows(source, spec.local.get(source.name), skip=total.read)
+    raw = islice(raw, None if spec.limit is None else max(0, spec.limit - total.read))
     is_last = False
     while not is_last:
         index = sum(shard.tally.kept for shard in done)
-        shard, rows = _read_shard(job, source, cleaner, list(islice(raw, job.shard_rows)), index)
+        shard, rows = _read_shard(spec, source, cleaner, list(islice(raw, spec.shard_rows)), index)
         is_last = shard.is_last
-        shards.write(len(done), shard, table(rows, job.split))
+        shards.write(len(done), shard, table(rows, spec.split))
         done.append(shard)
         total.add(shard.tally)
         on_progress(source.name, total)
 
 
 def _read_shard(
-    job: Job, source: Source, cleaner: Cleaner, raw: list[Any], index: int
+    spec: DatasetSpec, source: Source, cleaner: Cleaner, raw: list[Any], index: int
 ) -> tuple[Shard, list[dict[str, Any]]]:
-    tally = Tally(read=len(raw))
+    tally = RowTally(read=len(raw))
     rows: list[dict[str, Any]] = []
     keys: dict[str, str] = {}
     for entry in raw:
@@ -99,21 +97,23 @@ def _read_shard(
             continue
         for remark in remarks:
             tally.remark(remark.reason, remark.detail)
-        rows.append(verl_row(problem, source, job.asking, job.split, index + len(rows), key))
+        rows.append(verl_row(problem, source, spec.style, spec.split, index + len(rows), key))
         keys.setdefault(key, problem.answer)
     tally.kept = len(rows)
-    return Shard(source.name, tally, len(raw) < job.shard_rows, keys), rows
+    return Shard(source.name, tally, len(raw) < spec.shard_rows, keys), rows
 
 
-def _finish(job: Job, fingerprint: str, shards: Shards, done: list[Shard], revisions: dict[str, str]) -> Result:
-    tallies = {source.name: Tally() for source in job.sources}
+def _finish(
+    spec: DatasetSpec, fingerprint: str, shards: Shards, done: list[Shard], revisions: dict[str, str]
+) -> Result:
+    tallies = {source.name: RowTally() for source in spec.sources}
     for shard in done:
         tallies[shard.source].add(shard.tally)
     if not any(tally.kept for tally in tallies.values()):
         reasons = sum((tally.dropped for tally in tallies.values()), start=Counter[str]())
         fix = "check that the files have the columns that docs/data.md lists"
-        raise DaroDataError(got_expected_fix(str(job.out), f"no row is left ({dict(reasons)})", "at least one", fix))
-    sized = [source for source in job.sources if job.split == "test"]
+        raise DaroDataError(str(spec.out), got=f"no row is left ({dict(reasons)})", expected="at least one", fix=fix)
+    sized = [source for source in spec.sources if spec.split == "test"]
     remarks = [size_remark(source.name, tallies[source.name], source.num_rows) for source in sized]
     num_rows = sum(tally.kept for tally in tallies.values())
     result = Result(tallies, [remark for remark in remarks if remark], num_rows, revisions=revisions)
@@ -121,14 +121,14 @@ def _finish(job: Job, fingerprint: str, shards: Shards, done: list[Shard], revis
         "sources": {name: tally.as_json() for name, tally in tallies.items()},
         "remarks": result.remarks,
     }
-    values = {"fingerprint": fingerprint, "split": job.split, "revisions": revisions}
+    values = {"fingerprint": fingerprint, "split": spec.split, "revisions": revisions}
     report |= {"revisions": revisions, "num_rows": num_rows}
-    merge(shards.tables(len(done)), job.out, job.split, values, report)
+    merge(shards.tables(len(done)), spec.out, spec.split, values, report)
     shards.remove()
     return result
 
 
-def _read_result(job: Job) -> Result:
-    report = json.loads(report_path(job.out).read_bytes())
-    tallies = {name: Tally.from_json(values) for name, values in report["sources"].items()}
+def _read_result(spec: DatasetSpec) -> Result:
+    report = json.loads(report_path(spec.out).read_bytes())
+    tallies = {name: RowTally.from_json(values) for name, values in report["sources"].items()}
     return Result(tallies, report["remarks"], report["num_rows"], True, report.get("revisions", {}))

@@ -1,10 +1,10 @@
-"""A problem, where problems come from, and why a row is not one."""
+"""A problem, the data sets that problems come from, why a row is not one, and how a problem is asked."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from daro_verl.toolkit.data.prompts import BOXED
+BOXED = r" Let's think step by step and output the final answer within \boxed{}."
 
 # Reasons that a report counts by. Details go into the examples beside them.
 MISSING = "missing field"
@@ -20,12 +20,7 @@ IN_TEST = "also in a test file"
 
 
 class Dropped(Exception):
-    """A row is not a usable problem.
-
-    Args:
-        reason: one of the constants above.
-        detail: what of this row is wrong, in a few words.
-    """
+    """A row is not a usable problem, for one of the reasons above; the detail says what is wrong with this row."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
@@ -62,8 +57,8 @@ class Source:
         read: turns one raw row into a problem, or raises :class:`Dropped`.
         hub_id, config, splits: where it is on the hub.
         revision: branch, tag or commit of it; None for what the hub shows first, which may change.
-        role: rows of a benchmark (``test``) are kept where a published score counts them, and only remarked upon.
-        num_rows: of the published benchmark, one number per edition; another number is remarked upon.
+        role: rows of a benchmark (``test``) are kept where a published score counts them; the report remarks on them.
+        num_rows: of the published benchmark, one number per edition; the report remarks on any other number.
         rollouts: responses per problem in validation.
         suffix: follows the problem where there is no system message.
         ability: verl's column of this name.
@@ -84,3 +79,23 @@ class Source:
     ability: str = "math"
     checks_golds: bool = True
     rows: Callable[[], Any] | None = None
+
+
+@dataclass(frozen=True)
+class PromptStyle:
+    """How the problems of a file are asked. None means that the source decides.
+
+    ``system``: the system message of every row; the empty string for none. ``suffix``: follows the problem.
+    """
+
+    system: str | None = None
+    suffix: str | None = None
+
+    def messages(self, text: str, own_system: str, own_suffix: str) -> list[dict[str, str]]:
+        """verl's ``prompt``. A system message says what form the answer has, so it replaces the source's own suffix."""
+        system = own_system if self.system is None else self.system
+        suffix = self.suffix
+        if suffix is None:
+            suffix = "" if system else own_suffix
+        user = {"role": "user", "content": text + suffix}
+        return [{"role": "system", "content": system}, user] if system else [user]

@@ -15,9 +15,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from daro_verl.errors import got_expected_fix
-from daro_verl.toolkit.data.errors import DaroDataError
-from daro_verl.toolkit.data.report import Tally
+from daro_verl.atomic import write_atomically
+from daro_verl.errors import DaroDataError
+from daro_verl.toolkit.data.row_tally import RowTally
 
 STATE = "state.json"
 MADE_BY = "daro_verl.toolkit.data"
@@ -28,24 +28,17 @@ class Shard:
     """Rows of one source. ``is_last``: the source ends with it. ``keys``: answer by key of the kept problems."""
 
     source: str
-    tally: Tally
+    tally: RowTally
     is_last: bool
     keys: dict[str, str]
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """The whole file or none, under its name."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data)
-    partial.replace(path)
-
-
 class Shards:
-    """The shards of one job in one directory.
+    """The shards of one file, in one directory.
 
     Args:
-        directory: is emptied if it is of another job of ours.
-        fingerprint: of the job: what its result depends on.
+        directory: is emptied if it has the work of another file of ours.
+        fingerprint: digest of what the result depends on.
 
     Raises:
         DaroDataError: the directory is somebody else's.
@@ -58,19 +51,19 @@ class Shards:
             found = _read_json(directory / STATE)
             if found is None and any(directory.iterdir()) or found is not None and found.get("made_by") != MADE_BY:
                 fix = "choose another --out, or move that directory"
-                raise DaroDataError(got_expected_fix(str(directory), "files of others", "our unfinished work", fix))
+                raise DaroDataError(str(directory), got="files of others", expected="our unfinished work", fix=fix)
             if found is not None and found | state == found:
                 return
             shutil.rmtree(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        write_atomically(directory / STATE, json.dumps(state).encode())
+        write_atomically(directory / STATE, json.dumps(state))
 
     def pinned(self, resolve: Callable[[], dict[str, str]]) -> dict[str, str]:
         """Commits of the hub's data sets, by source: those that this work began with, else what ``resolve`` says."""
         state = _read_json(self.directory / STATE) or {}
         if "revisions" not in state:
             state["revisions"] = resolve()
-            write_atomically(self.directory / STATE, json.dumps(state).encode())
+            write_atomically(self.directory / STATE, json.dumps(state))
         return dict(state["revisions"])
 
     def finished(self) -> list[Shard]:
@@ -92,7 +85,7 @@ class Shards:
         record = {"source": shard.source, "tally": shard.tally.as_json(), "is_last": shard.is_last, "keys": shard.keys}
         record["checksum"] = hashlib.sha256(data).hexdigest()
         write_atomically(self._rows(number), data)
-        write_atomically(self._record(number), json.dumps(record).encode())
+        write_atomically(self._record(number), json.dumps(record))
 
     def tables(self, count: int) -> Iterator[pa.Table]:
         """The rows of the first ``count`` shards."""
@@ -114,7 +107,7 @@ class Shards:
             return None
         if hashlib.sha256(self._rows(number).read_bytes()).hexdigest() != record.get("checksum"):
             return None
-        return Shard(record["source"], Tally.from_json(record["tally"]), record["is_last"], record["keys"])
+        return Shard(record["source"], RowTally.from_json(record["tally"]), record["is_last"], record["keys"])
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

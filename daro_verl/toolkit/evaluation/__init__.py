@@ -1,8 +1,9 @@
-"""``python -m daro_verl.toolkit.evaluation``: checkpoints on the benchmarks, and runs side by side.
+"""``daro evaluate`` and ``daro compare``: checkpoints on the benchmarks, and runs side by side.
 
+- ``commands.py``, ``evaluation_spec.py``: the command line;
 - ``checkpoint.py``, ``convert.py``: what CHECKPOINT means, as a Hugging Face model;
-- ``problems.py``, ``prompts.py``, ``scoring.py``: what is asked, as tokens, and what is right;
-- ``engines/``: vLLM and SGLang; ``loop.py``: rows through them;
-- ``settings.py``, ``records.py``: what survives an interruption; ``run.py``: all of it;
-- ``statistics.py``, ``summary.py``, ``report.py``, ``compare.py``: rows to figures, pure functions but for the files.
+- ``benchmark_file.py``, ``rendering.py``: what is asked, and as which tokens;
+- ``inference.py``, ``vllm_engine.py``, ``sglang_engine.py``; ``answering.py``: problems through them, to scored rows;
+- ``settings.py``, ``row_file.py``: what survives an interruption; ``run.py``: all of it;
+- ``summary.py``, ``report_files.py``, ``compare.py``: rows to figures, pure functions but for the files.
 """

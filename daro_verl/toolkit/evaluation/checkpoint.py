@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from daro_verl.errors import got_expected_fix
-from daro_verl.toolkit.evaluation.errors import DaroEvaluationError
-from daro_verl.toolkit.models.errors import DaroModelError
+from daro_verl.errors import DaroDataError
 from daro_verl.toolkit.models.origin import CONFIG, WEIGHTS, resolve
 
 LATEST = "latest_checkpointed_iteration.txt"
@@ -37,14 +35,11 @@ def find_weights(checkpoint: str) -> Weights:
     a ``trainer.default_local_dir`` (its latest checkpoint).
 
     Raises:
-        DaroEvaluationError: there are none, or adapters that an engine would silently leave out.
+        DaroDataError: there are none, or adapters that an engine would silently leave out.
     """
     path = Path(checkpoint)
     if not path.is_dir():
-        try:
-            return Weights("hf", resolve(checkpoint))
-        except DaroModelError as error:
-            raise DaroEvaluationError(str(error)) from error
+        return Weights("hf", resolve(checkpoint))
     path = path.resolve()
     if (path / LATEST).is_file():
         path = path / f"global_step_{(path / LATEST).read_text().strip()}"
@@ -52,7 +47,7 @@ def find_weights(checkpoint: str) -> Weights:
         path = path / "actor"
     if adapters := [name for name in _ADAPTERS if (path / name).exists()]:
         fix = "merge the adapter into the model with peft's merge_and_unload, and name that model"
-        raise DaroEvaluationError(got_expected_fix(str(path), f"LoRA ({adapters[0]})", "whole weights", fix))
+        raise DaroDataError(str(path), got=f"LoRA ({adapters[0]})", expected="whole weights", fix=fix)
     for directory in (path, path / "model" / "huggingface", path / "huggingface"):
         if has_weights(directory):
             return Weights("hf", directory)
@@ -71,14 +66,14 @@ def _shards(path: Path) -> Weights:
         if missing := [name for name in names if not (path / name).is_file()]:
             got = f"{size - len(missing)} of {size} shards, without {missing[0]}"
             fix = "copy the checkpoint from every node, with save_contents that has 'model'"
-            raise DaroEvaluationError(got_expected_fix(str(path), got, "all shards of the model", fix))
+            raise DaroDataError(str(path), got=got, expected="all shards of the model", fix=fix)
         return Weights("fsdp", path)
     shards = path / "model" / "dist_ckpt"
     if shards.is_dir() and any(shards.iterdir()):
         if not (path / "model" / "huggingface" / CONFIG).is_file():
             fix = f"copy config.json and the tokenizer of the trained model to {path / 'model' / 'huggingface'}"
-            raise DaroEvaluationError(got_expected_fix(str(path), "Megatron shards alone", "a config.json too", fix))
+            raise DaroDataError(str(path), got="Megatron shards alone", expected="a config.json too", fix=fix)
         return Weights("megatron", path)
     expected = "a model directory, a hub id, or what verl saves (global_step_N, its actor/, or default_local_dir)"
     fix = "name one of these; a checkpoint needs 'model' in actor.checkpoint.save_contents"
-    raise DaroEvaluationError(got_expected_fix("CHECKPOINT", str(path), expected, fix))
+    raise DaroDataError("CHECKPOINT", got=str(path), expected=expected, fix=fix)

@@ -4,18 +4,21 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from daro_verl.errors import got_expected_fix
-from daro_verl.toolkit.evaluation import records
-from daro_verl.toolkit.evaluation.errors import DaroEvaluationError
-from daro_verl.toolkit.evaluation.records import read_rows
-from daro_verl.toolkit.evaluation.report import percent
+from daro_verl.errors import DaroConfigError, DaroDataError
+from daro_verl.toolkit.evaluation.report_files import percent
+from daro_verl.toolkit.evaluation.row_file import ROWS, read_rows
 from daro_verl.toolkit.evaluation.settings import COMPARED, Settings, describe_differences, read_settings
-from daro_verl.toolkit.evaluation.statistics import Estimate, macro_average, mean_over_problems, paired_difference
-from daro_verl.toolkit.evaluation.summary import pass_rate
+from daro_verl.toolkit.evaluation.summary import (
+    MeanWithError,
+    macro_average,
+    mean_over_problems,
+    paired_difference,
+    pass_rate,
+)
 
 
 @dataclass(frozen=True)
-class Run:
+class FinishedRun:
     """A finished run. ``rates``: of benchmarks, of problems by their key."""
 
     name: str
@@ -23,25 +26,25 @@ class Run:
     rates: dict[str, dict[str, float]]
 
 
-def read_run(argument: str) -> Run:
+def read_run(argument: str) -> FinishedRun:
     """``FOLDER`` or ``NAME=FOLDER``.
 
     Raises:
-        DaroEvaluationError: no run, or one that is not finished.
+        DaroDataError: no run, or one that is not finished.
     """
     name, separator, path = argument.partition("=")
     folder = Path(path if separator else argument)
     settings = read_settings(folder)
     if not (folder / "report.json").is_file():
         fix = "run the same evaluation again: it goes on where it was"
-        raise DaroEvaluationError(got_expected_fix(str(folder), "no report.json", "a finished run", fix))
+        raise DaroDataError(str(folder), got="no report.json", expected="a finished run", fix=fix)
     rates: dict[str, dict[str, float]] = {}
-    for row in read_rows(folder / records.FILE).values():
+    for row in read_rows(folder / ROWS).values():
         rates.setdefault(row.benchmark, {})[row.key] = pass_rate(row)
-    return Run(name if separator else folder.name, settings, rates)
+    return FinishedRun(name if separator else folder.name, settings, rates)
 
 
-def compare(runs: list[Run]) -> str:
+def comparison(runs: list[FinishedRun]) -> str:
     """Markdown: mean@k of each run, then each run's difference to the first with its 95 % interval.
 
     Both are means over problems; the difference is taken within each problem before averaging, and its interval is
@@ -50,7 +53,7 @@ def compare(runs: list[Run]) -> str:
     above the tables.
 
     Raises:
-        DaroEvaluationError: fewer than two runs, equal names, other problems or other sampling.
+        DaroError: fewer than two runs, equal names, other problems or other sampling.
     """
     _check(runs)
     first = runs[0]
@@ -70,7 +73,7 @@ def compare(runs: list[Run]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _warning(runs: list[Run]) -> list[str]:
+def _warning(runs: list[FinishedRun]) -> list[str]:
     """Lines, if the checkpoints (``.../global_step_N/...``) are of different steps; a base model has no step."""
     found = {run.name: re.findall(r"global_step_(\d+)", run.settings.model) for run in runs}
     steps = {name: int(numbers[-1]) for name, numbers in found.items() if numbers}
@@ -80,30 +83,28 @@ def _warning(runs: list[Run]) -> list[str]:
     return [f"**WARNING: the checkpoints are of different steps: {named}. Name global_step_N to evaluate one.**", ""]
 
 
-def _check(runs: list[Run]) -> None:
+def _check(runs: list[FinishedRun]) -> None:
     if len(runs) < 2 or len({run.name for run in runs}) < len(runs):
         names, fix = [run.name for run in runs], "name each: baseline=FOLDER daro=FOLDER"
-        raise DaroEvaluationError(got_expected_fix("compare", names, "two or more runs with their own names", fix))
+        raise DaroConfigError("compare", got=names, expected="two or more runs with their own names", fix=fix)
     first = runs[0]
     for run in runs[1:]:
         for name, expected, got in describe_differences(first.settings, run.settings, COMPARED):
             fix = "evaluate both on the same file and with the same settings"
-            raise DaroEvaluationError(
-                got_expected_fix(f"{name} of {run.name}", got, f"{expected!r}, that of {first.name}", fix)
+            raise DaroDataError(
+                f"{name} of {run.name}", got=got, expected=f"{expected!r}, that of {first.name}", fix=fix
             )
         if {name: set(rates) for name, rates in run.rates.items()} != {n: set(r) for n, r in first.rates.items()}:
             got, fix = f"{sum(map(len, run.rates.values()))} problems", "evaluate both on the same file"
-            raise DaroEvaluationError(
-                got_expected_fix(f"rows of {run.name}", got, f"the problems of {first.name}", fix)
-            )
+            raise DaroDataError(f"rows of {run.name}", got=got, expected=f"the problems of {first.name}", fix=fix)
 
 
-def _means(run: Run) -> dict[str, Estimate]:
+def _means(run: FinishedRun) -> dict[str, MeanWithError]:
     means = {benchmark: mean_over_problems(list(rates.values())) for benchmark, rates in run.rates.items()}
     return means | {"average": macro_average(list(means.values()))}
 
 
-def _differences(first: Run, second: Run) -> dict[str, Estimate]:
+def _differences(first: FinishedRun, second: FinishedRun) -> dict[str, MeanWithError]:
     found = {
         benchmark: paired_difference(list(rates.values()), [second.rates[benchmark][key] for key in rates])
         for benchmark, rates in first.rates.items()
@@ -111,7 +112,7 @@ def _differences(first: Run, second: Run) -> dict[str, Estimate]:
     return found | {"average": macro_average(list(found.values()))}
 
 
-def _interval(difference: Estimate) -> str:
+def _interval(difference: MeanWithError) -> str:
     low, high = difference.interval()
     if low != low:
         return f"{100 * difference.mean:+.1f} (one problem: no interval)"

@@ -7,9 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from daro_verl.errors import got_expected_fix
+from daro_verl.errors import DaroDataError
 from daro_verl.toolkit.evaluation.checkpoint import Weights, has_weights
-from daro_verl.toolkit.evaluation.errors import DaroEvaluationError
 from daro_verl.toolkit.models.origin import read_json
 
 MARK = "daro_conversion.json"
@@ -23,7 +22,7 @@ def as_model(weights: Weights) -> Path:
     writes and what rollouts use.
 
     Raises:
-        DaroEvaluationError: the merger failed, or somebody else's directory is in the way.
+        DaroDataError: the merger failed, or somebody else's directory is in the way.
     """
     if weights.kind == "hf":
         return weights.directory
@@ -32,7 +31,7 @@ def as_model(weights: Weights) -> Path:
     stamp = {"shards": _shards(weights)}
     if target.exists():
         if not (target / MARK).is_file():
-            raise DaroEvaluationError(got_expected_fix(str(target), "files of others", "nothing", "move it away"))
+            raise DaroDataError(str(target), got="files of others", expected="nothing", fix="move it away")
         if read_json(target / MARK) == stamp:
             return target
         shutil.rmtree(target)
@@ -58,7 +57,7 @@ def _merge(weights: Weights, target: Path) -> None:
     if done.returncode or not has_weights(target):
         fix = f"run it by hand: {' '.join(command)}"
         got = f"exit code {done.returncode}: ...{done.stdout[-_LAST_WORDS:]}"
-        raise DaroEvaluationError(got_expected_fix("verl.model_merger", got, "a converted model", fix))
+        raise DaroDataError("verl.model_merger", got=got, expected="a converted model", fix=fix)
 
 
 def _shards(weights: Weights) -> list[list[object]]:

@@ -5,9 +5,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from daro_verl.errors import got_expected_fix
-from daro_verl.toolkit.data.shards import write_atomically
-from daro_verl.toolkit.evaluation.errors import DaroEvaluationError
+from daro_verl.atomic import write_atomically
+from daro_verl.errors import DaroConfigError, DaroDataError, problem
 
 FILE = "settings.json"
 # Two runs are comparable if these agree: what is asked and how responses are drawn. The model is what differs.
@@ -26,7 +25,7 @@ class Settings:
     weights: str
     """Digest of their names, sizes and times."""
     problems: str
-    """Digest of the problems, see :func:`daro_verl.toolkit.evaluation.problems.digest`."""
+    """Digest of the problems, see :func:`daro_verl.toolkit.evaluation.benchmark_file.digest`."""
     backend: str
     dtype: str
     temperature: float
@@ -45,41 +44,39 @@ def open_folder(folder: Path, settings: Settings) -> None:
     """Make the folder of a run, or find it with the same settings.
 
     Raises:
-        DaroEvaluationError: other settings, or files without settings.
+        DaroError: other settings, or files without settings.
     """
     path = folder / FILE
     if path.exists():
         if differences := describe_differences(read_settings(folder), settings):
             fix = "name another --out, or run with the settings that the folder was begun with"
-            raise DaroEvaluationError(
-                "\n".join(got_expected_fix(f"{folder}: {name}", got, repr(old), fix) for name, old, got in differences)
+            raise DaroConfigError.of(
+                [problem(f"{folder}: {name}", got, repr(old), fix) for name, old, got in differences]
             )
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         fix = "name another --out"
-        raise DaroEvaluationError(got_expected_fix(str(folder), "files of others", "a new folder or a run", fix))
+        raise DaroDataError(str(folder), got="files of others", expected="a new folder or a run", fix=fix)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(asdict(settings), indent=2).encode())
+    write_atomically(path, json.dumps(asdict(settings), indent=2))
 
 
 def read_settings(folder: Path) -> Settings:
     """Of a run's folder.
 
     Raises:
-        DaroEvaluationError: none there, or not of this version.
+        DaroDataError: none there, or not of this version.
     """
     names = {field.name for field in fields(Settings)}
     try:
         values: Any = json.loads((folder / FILE).read_bytes())
     except (OSError, ValueError) as error:
-        fix = "name the --out of `python -m daro_verl.toolkit.evaluation run`"
-        raise DaroEvaluationError(
-            got_expected_fix(str(folder / FILE), f"{error}"[:200], "its settings", fix)
-        ) from error
+        fix = "name the --out of `daro evaluate`"
+        raise DaroDataError(str(folder / FILE), got=f"{error}"[:200], expected="its settings", fix=fix) from error
     if not isinstance(values, dict) or set(values) != names:
         got = sorted(values) if isinstance(values, dict) else type(values).__name__
         fix = "evaluate again into another folder with this version"
-        raise DaroEvaluationError(got_expected_fix(str(folder / FILE), got, f"{sorted(names)}", fix))
+        raise DaroDataError(str(folder / FILE), got=got, expected=f"{sorted(names)}", fix=fix)
     return Settings(**values)
 
 

@@ -6,8 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from daro_verl.errors import got_expected_fix
-from daro_verl.toolkit.models.errors import DaroModelError
+from daro_verl.errors import DaroDataError
 
 MANIFEST = "daro_model.json"
 MADE_BY = "daro_verl.toolkit.models"
@@ -40,31 +39,31 @@ def refuse_foreign(directory: Path) -> None:
     """Leave alone what somebody else made, or added.
 
     Raises:
-        DaroModelError: the directory is not ours alone.
+        DaroDataError: the directory is not ours alone.
     """
     if not (directory.exists() or directory.is_symlink()):
         return
     found = manifest(directory) if directory.is_dir() and not directory.is_symlink() else None
     fix = "choose another DST, or move it away"
     if found is None:
-        raise DaroModelError(got_expected_fix(str(directory), "not made by this command", "a new directory", fix))
+        raise DaroDataError(str(directory), got="not made by this command", expected="a new directory", fix=fix)
     if added := sorted(set(describe(directory)) - set(found["files"])):
         got = f"files that this command did not write: {', '.join(added[:5])}"
-        raise DaroModelError(got_expected_fix(str(directory), got, "only its own files", fix))
+        raise DaroDataError(str(directory), got=got, expected="only its own files", fix=fix)
 
 
-class Building:
+class NewDirectory:
     """A directory that appears under its name when it is whole: a context that an error leaves without a trace."""
 
     def __init__(self, destination: Path) -> None:
         self.destination = destination
         self.directory = destination.with_name(f".{destination.name}.partial")
 
-    def __enter__(self) -> "Building":
+    def __enter__(self) -> "NewDirectory":
         self.destination.parent.mkdir(parents=True, exist_ok=True)
         if self.directory.exists() and any(self.directory.iterdir()) and manifest(self.directory) is None:
             fix = "move it away"
-            raise DaroModelError(got_expected_fix(str(self.directory), "files of others", "our unfinished work", fix))
+            raise DaroDataError(str(self.directory), got="files of others", expected="our unfinished work", fix=fix)
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir()
         self.write(MANIFEST, {"made_by": MADE_BY})  # so that a killed run is known as ours
@@ -79,7 +78,7 @@ class Building:
         self.write(MANIFEST, {"made_by": MADE_BY, **values, "files": describe(self.directory)})
         old = self.destination.with_name(f".{self.destination.name}.old")
         if old.exists() and manifest(old) is None:
-            raise DaroModelError(got_expected_fix(str(old), "files of others", "our older result", "move it away"))
+            raise DaroDataError(str(old), got="files of others", expected="our older result", fix="move it away")
         shutil.rmtree(old, ignore_errors=True)
         if self.destination.exists():
             self.destination.rename(old)

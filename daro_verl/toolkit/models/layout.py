@@ -15,7 +15,7 @@ prompt + response fit the positions     verl's ``vllm_async_server`` and ``_get_
 
 from dataclasses import dataclass
 
-from daro_verl.errors import got_expected_fix
+from daro_verl.errors import problem
 from daro_verl.toolkit.models.shape import Shape
 
 VLLM_VOCABULARY = 64  # vLLM's DEFAULT_VOCAB_PADDING_SIZE
@@ -33,41 +33,41 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Fit:
+class LayoutCheck:
     """``errors``: the job would not start, or not train what is meant. ``remarks``: it runs, at a price."""
 
     errors: list[str]
     remarks: list[str]
 
 
-def check_layout(shape: Shape, layout: Layout) -> Fit:
+def check_layout(shape: Shape, layout: Layout) -> LayoutCheck:
     """All rules at once."""
-    fit = Fit([], [])
-    _attention(fit, shape, layout.tp, "--tp", "Megatron")
-    _attention(fit, shape, layout.rollout_tp, "--rollout-tp", "the rollout server")
-    _vocabulary(fit, shape, layout)
-    _stages(fit, shape, layout)
-    _lengths(fit, shape, layout)
-    return fit
+    found = LayoutCheck([], [])
+    _attention(found, shape, layout.tp, "--tp", "Megatron")
+    _attention(found, shape, layout.rollout_tp, "--rollout-tp", "the rollout server")
+    _vocabulary(found, shape, layout)
+    _stages(found, shape, layout)
+    _lengths(found, shape, layout)
+    return found
 
 
-def _attention(fit: Fit, shape: Shape, tp: int, option: str, engine: str) -> None:
+def _attention(found: LayoutCheck, shape: Shape, tp: int, option: str, engine: str) -> None:
     sizes = [degree for degree in range(1, shape.num_heads + 1) if _divides(shape, degree)]
     fix = f"{option} {' or '.join(map(str, sizes))}"
     if shape.num_heads % tp:
         expected = f"a divisor of {shape.num_heads} attention heads"
-        fit.errors.append(got_expected_fix(f"{option} ({engine})", tp, expected, fix))
+        found.errors.append(problem(f"{option} ({engine})", tp, expected, fix))
     elif shape.num_kv_heads % tp and tp % shape.num_kv_heads:
         expected = f"a divisor or a multiple of {shape.num_kv_heads} KV heads"
-        fit.errors.append(got_expected_fix(f"{option} ({engine})", tp, expected, fix))
+        found.errors.append(problem(f"{option} ({engine})", tp, expected, fix))
     elif tp > shape.num_kv_heads:
-        fit.remarks.append(
+        found.remarks.append(
             f"{option} {tp}: each of the {shape.num_kv_heads} KV heads is on {tp // shape.num_kv_heads} ranks"
         )
     for name, size in (("MLP size", shape.intermediate_size), ("hidden size", shape.hidden_size)):
         if size % tp:
             expected = f"a divisor of the {name} {size}"
-            fit.errors.append(got_expected_fix(f"{option} ({engine})", tp, expected, fix))
+            found.errors.append(problem(f"{option} ({engine})", tp, expected, fix))
 
 
 def _divides(shape: Shape, degree: int) -> bool:
@@ -75,34 +75,34 @@ def _divides(shape: Shape, degree: int) -> bool:
     return kv and not (shape.num_heads % degree or shape.intermediate_size % degree or shape.hidden_size % degree)
 
 
-def _vocabulary(fit: Fit, shape: Shape, layout: Layout) -> None:
+def _vocabulary(found: LayoutCheck, shape: Shape, layout: Layout) -> None:
     if shape.vocab_size % layout.tp:
         padded = -(-shape.vocab_size // layout.tp) * layout.tp
         expected = f"a divisor of the vocabulary {shape.vocab_size}: verl's mbridge does not pad it"
         fix = f"another --tp, or a model whose embedding has {padded} rows"
-        fit.errors.append(got_expected_fix("--tp (Megatron)", layout.tp, expected, fix))
+        found.errors.append(problem("--tp (Megatron)", layout.tp, expected, fix))
     in_vllm = -(-shape.vocab_size // VLLM_VOCABULARY) * VLLM_VOCABULARY
     if in_vllm % layout.rollout_tp:
         expected = f"a divisor of {in_vllm}, the vocabulary padded to {VLLM_VOCABULARY}"
         fix = "another --rollout-tp, a power of two always divides it"
-        fit.errors.append(got_expected_fix("--rollout-tp (vLLM)", layout.rollout_tp, expected, fix))
+        found.errors.append(problem("--rollout-tp (vLLM)", layout.rollout_tp, expected, fix))
 
 
-def _stages(fit: Fit, shape: Shape, layout: Layout) -> None:
+def _stages(found: LayoutCheck, shape: Shape, layout: Layout) -> None:
     if shape.num_layers % layout.pp:
         degrees = [degree for degree in range(1, shape.num_layers + 1) if shape.num_layers % degree == 0]
         fix = f"--pp {' or '.join(map(str, degrees))}, or override_transformer_config.num_layers_in_last_pipeline_stage"
         expected = f"a divisor of {shape.num_layers} layers"
-        fit.errors.append(got_expected_fix("--pp (Megatron)", layout.pp, expected, fix))
+        found.errors.append(problem("--pp (Megatron)", layout.pp, expected, fix))
     if shape.tied and layout.pp > 1:
         size = shape.vocab_size * shape.hidden_size / layout.tp / 1e6
-        fit.remarks.append(
+        found.remarks.append(
             f"--pp {layout.pp} with tied embeddings: the first and the last stage each hold one, {size:.0f} million "
-            "parameters a rank, and add up their gradients in every step. Such a small model rarely needs --pp"
+            "parameters a rank, and sum their gradients in every step. Such a small model rarely needs --pp"
         )
 
 
-def _lengths(fit: Fit, shape: Shape, layout: Layout) -> None:
+def _lengths(found: LayoutCheck, shape: Shape, layout: Layout) -> None:
     total = layout.prompt + layout.response
     limits = {
         "max_position_embeddings of config.json": shape.positions,
@@ -112,5 +112,5 @@ def _lengths(fit: Fit, shape: Shape, layout: Layout) -> None:
     for name, limit in limits.items():
         if limit is not None and total > limit:
             got = f"{layout.prompt} + {layout.response} = {total} tokens"
-            fix = "`python -m daro_verl.toolkit.models prepare` for Qwen2.5-Math, else shorter prompts and responses"
-            fit.errors.append(got_expected_fix("prompt + response", got, f"at most {limit}, the {name}", fix))
+            fix = "`daro models prepare` for Qwen2.5-Math, else shorter prompts and responses"
+            found.errors.append(problem("prompt + response", got, f"at most {limit}, the {name}", fix))

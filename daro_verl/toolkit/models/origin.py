@@ -5,8 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from daro_verl.errors import got_expected_fix
-from daro_verl.toolkit.models.errors import DaroModelError
+from daro_verl.errors import DaroDataError
 
 CONFIG, TOKENIZER_CONFIG, CHAT_TEMPLATE = "config.json", "tokenizer_config.json", "chat_template.jinja"
 WEIGHTS = (".safetensors", ".bin")
@@ -19,14 +18,14 @@ def resolve(source: str, revision: str | None = None) -> Path:
     """A local directory as it is; a hub id as the snapshot of it, downloaded if need be (an interruption resumes).
 
     Raises:
-        DaroModelError: neither, or the download failed.
+        DaroDataError: neither, or the download failed.
     """
     path = Path(source)
     if path.is_dir():
         return path.resolve()
     if path.exists() or source.startswith((".", "/")) or not _HUB_ID.fullmatch(source):
         expected = "a model's directory or a hub id such as Qwen/Qwen2.5-Math-7B"
-        raise DaroModelError(got_expected_fix("model", source, expected, "check the path"))
+        raise DaroDataError("model", got=source, expected=expected, fix="check the path")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -35,22 +34,22 @@ def resolve(source: str, revision: str | None = None) -> Path:
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         got = f"{type(error).__name__}: {error}"[:300]
         fix = "check the name, the network and `hf auth login`, then run again: it goes on where it was"
-        raise DaroModelError(got_expected_fix(f"download of {source}", got, "a snapshot", fix)) from error
+        raise DaroDataError(f"download of {source}", got=got, expected="a snapshot", fix=fix) from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """A file of settings.
 
     Raises:
-        DaroModelError: it is absent or damaged.
+        DaroDataError: it is absent or damaged.
     """
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         fix = "download the model again, or name its own directory"
-        raise DaroModelError(got_expected_fix(str(path), f"{error}"[:200], "readable JSON", fix)) from error
+        raise DaroDataError(str(path), got=f"{error}"[:200], expected="readable JSON", fix=fix) from error
     if not isinstance(value, dict):
-        raise DaroModelError(got_expected_fix(str(path), type(value).__name__, "a mapping", "download it again"))
+        raise DaroDataError(str(path), got=type(value).__name__, expected="a mapping", fix="download it again")
     return value
 
 
@@ -58,7 +57,7 @@ def weight_files(model: Path) -> list[Path]:
     """The files of the weights, all that the index names.
 
     Raises:
-        DaroModelError: some are missing, or there are none.
+        DaroDataError: some are missing, or there are none.
     """
     files = {path.name: path for path in sorted(model.iterdir()) if path.suffix in WEIGHTS and path.exists()}
     named: set[str] = set()
@@ -70,5 +69,5 @@ def weight_files(model: Path) -> list[Path]:
     if missing or not files:
         got = f"without {', '.join(missing[:5])}" if missing else "no weights"
         fix = "finish the download of this model"
-        raise DaroModelError(got_expected_fix(str(model), got, "all files that the index names", fix))
+        raise DaroDataError(str(model), got=got, expected="all files that the index names", fix=fix)
     return list(files.values())

@@ -4,8 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from daro_verl.errors import got_expected_fix
-from daro_verl.toolkit.models.errors import DaroModelError
+from daro_verl.errors import DaroDataError
 from daro_verl.toolkit.models.origin import CONFIG, read_json
 
 
@@ -32,7 +31,7 @@ def read_shape(directory: Path) -> Shape:
     """From ``config.json``, with transformers' own defaults for what it leaves out.
 
     Raises:
-        DaroModelError: there is no such file, or it is not of a decoder.
+        DaroDataError: there is no such file, or it is not of a decoder.
     """
     read_json(directory / CONFIG)  # a message of our own
     from transformers import AutoConfig
@@ -56,7 +55,7 @@ def read_shape(directory: Path) -> Shape:
         )
     except (AttributeError, ValueError, OSError, KeyError) as error:
         got, fix = f"{type(error).__name__}: {error}"[:200], "name the directory of a language model"
-        raise DaroModelError(got_expected_fix(str(directory), got, "a decoder's config.json", fix)) from error
+        raise DaroDataError(str(directory), got=got, expected="a decoder's config.json", fix=fix) from error
 
 
 def _optional(path: Path, key: str) -> int | None:

@@ -4,23 +4,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daro_verl.errors import got_expected_fix
+from daro_verl.errors import problem
 
-_FIX = (
-    "prepare the model with `python -m daro_verl.toolkit.models prepare`, or take the tokenizer of its instruct version"
-)
+_FIX = "prepare the model with `daro models prepare`, or take the tokenizer of its instruct version"
 SYSTEM, USER, ASSISTANT = "Reason.", "How much is 1+1?", "It is 2."
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TokenizerCheck:
     """``errors``: a job would fail or train on something else. ``remarks``: worth knowing."""
 
     errors: list[str]
     remarks: list[str]
 
 
-def check_tokenizer(directory: Path, vocab_size: int | None, eos_ids: frozenset[int] = frozenset()) -> Verdict:
+def check_tokenizer(directory: Path, vocab_size: int | None, eos_ids: frozenset[int] = frozenset()) -> TokenizerCheck:
     """Load the tokenizer and ask it a question.
 
     Args:
@@ -34,36 +32,36 @@ def check_tokenizer(directory: Path, vocab_size: int | None, eos_ids: frozenset[
         tokenizer = AutoTokenizer.from_pretrained(directory)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         got = f"{type(error).__name__}: {error}"[:200]
-        return Verdict([got_expected_fix("tokenizer", got, "a tokenizer that loads", "download it again")], [])
+        return TokenizerCheck([problem("tokenizer", got, "a tokenizer that loads", "download it again")], [])
     errors = []
     if vocab_size is not None and len(tokenizer) > vocab_size:
         fix = "take the tokenizer that belongs to the model"
-        errors.append(got_expected_fix("tokenizer", f"{len(tokenizer)} tokens", f"at most {vocab_size}", fix))
+        errors.append(problem("tokenizer", f"{len(tokenizer)} tokens", f"at most {vocab_size}", fix))
     spelled = str(tokenizer.decode(tokenizer.encode(USER, add_special_tokens=False)))
     if spelled.strip() != USER:  # transformers makes an empty tokenizer where tokenizer.json is missing
         expected = f"one that spells a prompt: {USER!r}"
-        errors.append(got_expected_fix("tokenizer", spelled, expected, "download the model again"))
+        errors.append(problem("tokenizer", spelled, expected, "download the model again"))
     if tokenizer.eos_token_id is None:
-        errors.append(got_expected_fix("tokenizer", "no eos_token", "a token that ends a response", _FIX))
+        errors.append(problem("tokenizer", "no eos_token", "a token that ends a response", _FIX))
     errors += _template_errors(tokenizer)
-    return Verdict(errors, [] if errors else _remarks(tokenizer, vocab_size, eos_ids))
+    return TokenizerCheck(errors, [] if errors else _remarks(tokenizer, vocab_size, eos_ids))
 
 
 def _template_errors(tokenizer: Any) -> list[str]:
     if not tokenizer.chat_template:
-        return [got_expected_fix("tokenizer", "no chat template", "one, verl renders every prompt with it", _FIX)]
+        return [problem("tokenizer", "no chat template", "one, verl renders every prompt with it", _FIX)]
     try:
         with_system = render(tokenizer, ("system", SYSTEM), ("user", USER), generation=True)
         plain = render(tokenizer, ("user", USER), generation=True)
     except Exception as error:  # a template may raise anything
         got = f"{type(error).__name__}: {error}"[:200]
-        return [got_expected_fix("chat template", got, "one that renders a system and a user message", _FIX)]
+        return [problem("chat template", got, "one that renders a system and a user message", _FIX)]
     errors = []
     if USER not in plain or SYSTEM not in with_system or USER not in with_system:
-        errors.append(got_expected_fix("chat template", with_system, "the messages in the prompt", _FIX))
+        errors.append(problem("chat template", with_system, "the messages in the prompt", _FIX))
     bos = tokenizer.bos_token
     if bos and plain.count(bos) > 1:
-        errors.append(got_expected_fix("chat template", f"{plain.count(bos)} start tokens", "at most one", _FIX))
+        errors.append(problem("chat template", f"{plain.count(bos)} start tokens", "at most one", _FIX))
     return errors
 
 

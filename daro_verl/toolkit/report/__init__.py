@@ -1,8 +1,8 @@
-"""The paper's figures from what a verl job logged: ``python -m daro_verl.toolkit.report RUN [RUN ...]``.
+"""``daro report``: the paper's figures from what a verl job logged.
 
-- ``arguments.py``, ``reading.py``: runs and their logs (``json_lines.py``, ``event_files.py``), joined over resumes
-  (``attempts.py``);
-- ``metrics.py``, ``statistics.py``, ``units.py``: tidy tables of what is drawn, smoothed and averaged over seeds;
-- ``figures/``: one module per figure; ``theme.py``, ``drawing.py``: what they share;
-- ``page.py``, ``template.py``: the page.
+- ``run_sources.py``, ``run_logs.py``: runs and their logs (``log_files.py``), joined over resumes
+  (``history.py``);
+- ``metric_names.py``, ``statistics.py``, ``method_curves.py``: tidy tables of what is drawn, averaged over seeds;
+- ``figures/``: one module per figure; ``section.py``, ``theme.py``, ``drawing.py``: what they share;
+- ``report_writer.py``, ``page.py``, ``template.py``: the files and the page; ``commands.py``: the command line.
 """

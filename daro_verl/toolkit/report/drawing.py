@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from daro_verl.errors import got_expected_fix
-from daro_verl.toolkit.report.errors import DaroReportError
+from daro_verl.errors import DaroConfigError
 from daro_verl.toolkit.report.theme import Theme
 
 MARKED_POINTS = 25  # curves with fewer points show them
@@ -22,15 +21,16 @@ Values = TypeVar("Values", pd.Series, pd.DataFrame)
 
 
 def require_matplotlib() -> None:
-    """
+    """Say how to get matplotlib where it is not installed.
+
     Raises:
-        DaroReportError: matplotlib is not installed.
+        DaroConfigError: it is not.
     """
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
         fix = 'pip install matplotlib, or "daro-verl[report]"'
-        raise DaroReportError(got_expected_fix("report", str(error), "matplotlib", fix)) from error
+        raise DaroConfigError("report", got=str(error), expected="matplotlib", fix=fix) from error
 
 
 def styled(draw: Callable[..., Any]) -> Callable[..., Any]:

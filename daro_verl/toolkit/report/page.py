@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from daro_verl.toolkit.report.reading import Run
+from daro_verl.toolkit.report.run_logs import LoggedRun
 from daro_verl.toolkit.report.section import Section, Table, file_stems, grouped
 from daro_verl.toolkit.report.template import PAGE, STYLE
 
@@ -17,7 +17,7 @@ LARGE = 10_000
 
 
 def page(
-    title: str, sections: Sequence[Section], pictures: Mapping[str, Mapping[str, bytes]], runs: Sequence[Run]
+    title: str, sections: Sequence[Section], pictures: Mapping[str, Mapping[str, bytes]], runs: Sequence[LoggedRun]
 ) -> str:
     """The page's text.
 
@@ -87,7 +87,7 @@ def number(value: Any) -> str:
     return f"{value:.0f}" if LARGE <= abs(value) < LARGE**2 else f"{value:.4g}"
 
 
-def runs_table(runs: Sequence[Run]) -> Table:
+def runs_table(runs: Sequence[LoggedRun]) -> Table:
     """What was read of every run."""
     rows = {}
     for run in runs:
@@ -98,7 +98,7 @@ def runs_table(runs: Sequence[Run]) -> Table:
     return Table("Runs", pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("run"))
 
 
-def files_table(runs: Sequence[Run]) -> Table:
+def files_table(runs: Sequence[LoggedRun]) -> Table:
     """Every file, by its path below the run."""
     rows = [(file.name, run.name, file.kind, len(file.steps)) for run in runs for file in run.files]
     data = pd.DataFrame(rows, columns=["file", "run", "format", "steps"]).set_index("file")

@@ -3,7 +3,7 @@ r"""Answers and fields as files write them."""
 import pytest
 
 from daro_verl.reward.extract import last_box
-from daro_verl.toolkit.data import fields
+from daro_verl.toolkit.data import raw_fields as fields
 from daro_verl.toolkit.data.answers import canonical, competition_integer
 from daro_verl.toolkit.data.problem import MISSING, NOT_AN_INTEGER, WRONG_TYPE, Dropped
 

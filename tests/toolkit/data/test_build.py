@@ -6,13 +6,12 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
+from daro_verl.errors import DaroDataError
 from daro_verl.toolkit.data import build as module
 from daro_verl.toolkit.data.build import build
-from daro_verl.toolkit.data.errors import DaroDataError
-from daro_verl.toolkit.data.finished import report_path
-from daro_verl.toolkit.data.job import Job
-from daro_verl.toolkit.data.problem import CONTRADICTION, DUPLICATE, GOLD, IN_TEST, LEVEL, MISSING, NO_BOX
-from daro_verl.toolkit.data.prompts import Asking
+from daro_verl.toolkit.data.dataset_spec import DatasetSpec
+from daro_verl.toolkit.data.parquet_file import report_path
+from daro_verl.toolkit.data.problem import CONTRADICTION, DUPLICATE, GOLD, IN_TEST, LEVEL, MISSING, NO_BOX, PromptStyle
 from daro_verl.toolkit.data.sources import SOURCES
 from tests.toolkit.data import raw
 
@@ -24,14 +23,16 @@ def accept(text):
 def training_job(tmp_path, rows, source="math", **settings):
     file = raw.write_jsonl(tmp_path / f"{source}.jsonl", rows)
     defaults = {"sources": (SOURCES[source],), "out": tmp_path / "train.parquet", "split": "train"}
-    return Job(**defaults | {"local": {source: file}, "shard_rows": 2} | settings)
+    return DatasetSpec(**defaults | {"local": {source: file}, "shard_rows": 2} | settings)
 
 
 def test_job(tmp_path, rows_of=None, **settings):
     rows_of = raw.BENCHMARK_ROWS if rows_of is None else rows_of
     local = {name: raw.write_parquet(tmp_path / f"{name}.parquet", rows) for name, rows in rows_of.items()}
     sources = tuple(SOURCES[name] for name in rows_of)
-    return Job(**{"sources": sources, "out": tmp_path / "test.parquet", "split": "test", "local": local} | settings)
+    return DatasetSpec(
+        **{"sources": sources, "out": tmp_path / "test.parquet", "split": "test", "local": local} | settings
+    )
 
 
 test_job.__test__ = False
@@ -105,17 +106,17 @@ def test_training_files_do_not_fix_the_number_of_responses(tmp_path):
     assert "__rollout_n__" not in pq.read_schema(tmp_path / "train.parquet").names
 
 
-ASKING = {
-    "the source's own": (Asking(), [raw.THINK], "Find $x$."),
-    "none": (Asking(system=""), [], "Find $x$." + SOURCES["openr1"].suffix),
-    "another": (Asking(system="Be brief."), ["Be brief."], "Find $x$."),
-    "a suffix": (Asking(system="", suffix=" Go."), [], "Find $x$. Go."),
+STYLES = {
+    "the source's own": (PromptStyle(), [raw.THINK], "Find $x$."),
+    "none": (PromptStyle(system=""), [], "Find $x$." + SOURCES["openr1"].suffix),
+    "another": (PromptStyle(system="Be brief."), ["Be brief."], "Find $x$."),
+    "a suffix": (PromptStyle(system="", suffix=" Go."), [], "Find $x$. Go."),
 }
 
 
-@pytest.mark.parametrize(("asking", "system", "user"), ASKING.values(), ids=ASKING)
-def test_what_the_model_is_asked(tmp_path, asking, system, user):
-    build(training_job(tmp_path, [raw.openr1("Find $x$.", "1")], "openr1", asking=asking), accept)
+@pytest.mark.parametrize(("style", "system", "user"), STYLES.values(), ids=STYLES)
+def test_what_the_model_is_asked(tmp_path, style, system, user):
+    build(training_job(tmp_path, [raw.openr1("Find $x$.", "1")], "openr1", style=style), accept)
     (row,) = pq.read_table(tmp_path / "train.parquet").to_pylist()
     assert [message["content"] for message in row["prompt"]] == [*system, user]
 
@@ -227,7 +228,7 @@ def test_a_finished_file_is_left_alone(tmp_path):
 
 def test_another_job_does_not_replace_a_file_unless_told_to(tmp_path):
     build(training_job(tmp_path, NUMBERED), accept)
-    other = training_job(tmp_path, NUMBERED, asking=Asking(system="Be brief."))
+    other = training_job(tmp_path, NUMBERED, style=PromptStyle(system="Be brief."))
     with pytest.raises(DaroDataError, match="--overwrite"):
         build(other, accept)
     assert build(dataclasses.replace(other, overwrite=True), accept).num_rows == 7
@@ -256,7 +257,7 @@ def test_unfinished_work_of_other_arguments_is_not_used(tmp_path, monkeypatch):
     interrupt(monkeypatch, 5)
     with pytest.raises(Interrupted):
         build(training_job(tmp_path, NUMBERED), accept)
-    result = build(training_job(tmp_path, NUMBERED, asking=Asking(system="Be brief.")), accept)
+    result = build(training_job(tmp_path, NUMBERED, style=PromptStyle(system="Be brief.")), accept)
     assert result.num_rows == 7
     systems = {row["prompt"][0]["content"] for row in pq.read_table(tmp_path / "train.parquet").to_pylist()}
     assert systems == {"Be brief."}

@@ -9,16 +9,16 @@ import time
 import pyarrow.parquet as pq
 import pytest
 
-from daro_verl.toolkit.data import __main__ as command
-from daro_verl.toolkit.data.__main__ import main
-from daro_verl.toolkit.data.finished import report_path
+from daro_verl.cli import main
+from daro_verl.toolkit.data import display
+from daro_verl.toolkit.data.parquet_file import report_path
 from tests.toolkit.data import raw
 
 
 @pytest.fixture(autouse=True)
 def quick_check(monkeypatch):
     """No math-verify: test_golds.py is about it."""
-    monkeypatch.setattr(command, "check_gold", lambda text: None)
+    monkeypatch.setattr(display, "check_gold", lambda text: None)
     handler = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, handler)
@@ -27,7 +27,7 @@ def quick_check(monkeypatch):
 @pytest.fixture
 def benchmark(tmp_path):
     """Arguments that write all six benchmarks from local files."""
-    arguments = ["test", "--out", str(tmp_path / "test.parquet")]
+    arguments = ["data", "test", "--out", str(tmp_path / "test.parquet")]
     for name, rows in raw.BENCHMARK_ROWS.items():
         arguments += ["--local", f"{name}={raw.write_jsonl(tmp_path / f'{name}.jsonl', rows)}"]
     return arguments
@@ -36,7 +36,9 @@ def benchmark(tmp_path):
 def train(tmp_path, *arguments):
     rows = [raw.openr1("Find $x$.", "1"), raw.openr1("How many miles is it from A to B", "142")]
     file = raw.write_jsonl(tmp_path / "openr1.jsonl", rows)
-    return main(["train", "openr1", "--local", f"openr1={file}", "--out", str(tmp_path / "train.parquet"), *arguments])
+    return main(
+        ["data", "train", "openr1", "--local", f"openr1={file}", "--out", str(tmp_path / "train.parquet"), *arguments]
+    )
 
 
 def test_benchmarks_then_training_without_them(tmp_path, benchmark, capsys):
@@ -70,6 +72,7 @@ WRONG = {
     "local for another source": (["--no-test", "--local", "math=x.jsonl"], "sources of this file"),
     "splits for another source": (["--no-test", "--splits", "math=test"], "sources of this file"),
     "not a pair": (["--no-test", "--splits", "openr1"], "NAME=VALUE"),
+    "two system messages": (["--no-test", "--system", "", "--system-from", "openr1"], "no --system beside it"),
     "a source without system message": (
         ["--no-test", "--system-from", "math", "--local", "math={math}"],
         "--system-from",
@@ -87,42 +90,60 @@ def test_wrong_arguments(tmp_path, capsys, arguments, message):
 
 
 def test_names_of_files(tmp_path, capsys):
-    assert main(["train", "openr1", "--no-test", "--out", str(tmp_path / "train.json")]) == 2
+    assert main(["data", "train", "openr1", "--no-test", "--out", str(tmp_path / "train.json")]) == 2
     assert "ends in .parquet" in capsys.readouterr().err
     assert train(tmp_path, "--no-test", "--local", "openr1=again.jsonl") == 2
     assert "each name once" in capsys.readouterr().err
-    missing = ["train", "openr1", "--no-test", "--local", "openr1=nowhere.txt", "--out", str(tmp_path / "t.parquet")]
+    missing = [
+        "data",
+        "train",
+        "openr1",
+        "--no-test",
+        "--local",
+        "openr1=nowhere.txt",
+        "--out",
+        str(tmp_path / "t.parquet"),
+    ]
     assert main(missing) == 2
     assert "nowhere.txt" in capsys.readouterr().err
 
 
 def test_sources_are_listed(capsys):
-    assert main(["sources"]) == 0
+    assert main(["data", "sources"]) == 0
     assert "olympiadbench" in capsys.readouterr().out
 
 
-def test_unknown_sources_are_refused_by_name():
-    with pytest.raises(SystemExit) as caught:
-        main(["train", "gsm8k", "--no-test", "--out", "x.parquet"])
-    assert caught.value.code == 2
+def test_unknown_sources_are_refused_by_name(capsys):
+    assert main(["data", "train", "gsm8k", "--no-test", "--out", "x.parquet"]) == 2
+    assert "'gsm8k' is not one of openr1, dapo, math" in capsys.readouterr().err
 
 
 SLOW = """
 import dataclasses, sys, time
-from daro_verl.toolkit.data import __main__ as command
-parse = command.parse_job
+from daro_verl.cli import main
+from daro_verl.toolkit.data import commands, display
+make = commands.dataset_spec
 def slow(text):
     time.sleep(0.02)
-command.check_gold = slow
-command.parse_job = lambda options: dataclasses.replace(parse(options), shard_rows=5)
-sys.exit(command.main())
+display.check_gold = slow
+commands.dataset_spec = lambda *given, **more: dataclasses.replace(make(*given, **more), shard_rows=5)
+sys.exit(main())
 """
 
 
 def test_a_polite_kill_can_be_resumed(tmp_path):
     rows = [raw.math(f"Problem number {number}: find it.", rf"\boxed{{x_{number}}}") for number in range(200)]
     file = raw.write_jsonl(tmp_path / "math.jsonl", rows)
-    arguments = ["train", "math", "--no-test", "--local", f"math={file}", "--out", str(tmp_path / "train.parquet")]
+    arguments = [
+        "data",
+        "train",
+        "math",
+        "--no-test",
+        "--local",
+        f"math={file}",
+        "--out",
+        str(tmp_path / "train.parquet"),
+    ]
     work = tmp_path / ".train.parquet.work"
     process = subprocess.Popen([sys.executable, "-c", SLOW, *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     end = time.monotonic() + 60

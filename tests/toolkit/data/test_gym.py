@@ -5,10 +5,10 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from daro_verl.toolkit.data.__main__ import main
-from daro_verl.toolkit.data.errors import DaroDataError
+from daro_verl.cli import main
+from daro_verl.errors import DaroConfigError
 from daro_verl.toolkit.data.problem import GOLD, MISSING, Dropped
-from daro_verl.toolkit.data.sources.gym import THRESHOLD, Task, create, parse_task, read
+from daro_verl.toolkit.data.sources.gym import THRESHOLD, GymTask, create, parse_task, read
 
 gym = pytest.importorskip("reasoning_gym")
 
@@ -17,7 +17,7 @@ def generate(tmp_path, name, *arguments):
     out = tmp_path / name
     knobs = '{"min_terms": 2, "max_terms": 3}'
     common = ["--task", f"chain_sum:{knobs}", "--task", "gcd", "--size", "5", "--no-test", "--out", str(out)]
-    assert main(["gym", *common, *arguments]) == 0
+    assert main(["data", "gym", *common, *arguments]) == 0
     return pq.read_table(out).to_pylist()
 
 
@@ -44,7 +44,7 @@ def test_a_seed_decides_everything(tmp_path):
 
 def test_training_tasks_exclude_those_of_a_test_file(tmp_path):
     test = tmp_path / "test.parquet"
-    common = ["gym", "--task", "chain_sum", "--size", "6", "--seed", "1"]
+    common = ["data", "gym", "--task", "chain_sum", "--size", "6", "--seed", "1"]
     assert main([*common, "--split", "test", "--rollouts", "4", "--out", str(test)]) == 0
     assert {row["__rollout_n__"] for row in pq.read_table(test).to_pylist()} == {4}
     assert main([*common, "--size", "9", "--test", str(test), "--out", str(tmp_path / "train.parquet")]) == 0
@@ -53,7 +53,7 @@ def test_training_tasks_exclude_those_of_a_test_file(tmp_path):
 
 
 def test_tasks_whose_answers_do_not_survive_are_dropped():
-    (entry,) = create(Task("rearc", {}, 1, 1))
+    (entry,) = create(GymTask("rearc", {}, 1, 1))
     with pytest.raises(Dropped) as caught:
         read(entry)
     assert caught.value.reason == GOLD and "0.05" in caught.value.detail
@@ -73,11 +73,11 @@ def test_tasks_whose_answers_do_not_survive_are_dropped():
     ],
 )
 def test_wrong_tasks(task, message):
-    with pytest.raises(DaroDataError, match=message):
+    with pytest.raises(DaroConfigError, match=message):
         create(parse_task(task, 1, 0))
 
 
 def test_a_task_twice_is_refused(tmp_path, capsys):
-    arguments = ["gym", "--task", "gcd", "--task", "gcd", "--no-test", "--out", str(tmp_path / "x.parquet")]
+    arguments = ["data", "gym", "--task", "gcd", "--task", "gcd", "--no-test", "--out", str(tmp_path / "x.parquet")]
     assert main(arguments) == 2
     assert "each source once" in capsys.readouterr().err

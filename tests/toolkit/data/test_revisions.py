@@ -1,6 +1,7 @@
 """Which commit of the hub's data set a file is from: recorded, and the same after an interruption."""
 
 import json
+import signal
 from types import SimpleNamespace
 
 import datasets
@@ -8,9 +9,9 @@ import huggingface_hub
 import pyarrow.parquet as pq
 import pytest
 
-from daro_verl.toolkit.data import __main__ as command
-from daro_verl.toolkit.data.__main__ import main
-from daro_verl.toolkit.data.finished import footer, report_path
+from daro_verl.cli import main
+from daro_verl.toolkit.data import display
+from daro_verl.toolkit.data.parquet_file import footer, report_path
 from tests.toolkit.data import raw
 
 
@@ -38,14 +39,14 @@ def hub(monkeypatch):
     hub = Hub()
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: hub)
     monkeypatch.setattr(datasets, "load_dataset", hub.load_dataset)
-    monkeypatch.setattr(command, "check_gold", lambda text: None)
-    monkeypatch.setattr(command.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(display, "check_gold", lambda text: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     return hub
 
 
 @pytest.fixture
 def train(tmp_path):
-    arguments = ["train", "math", "--no-test", "--out", str(tmp_path / "train.parquet")]
+    arguments = ["data", "train", "math", "--no-test", "--out", str(tmp_path / "train.parquet")]
     return lambda *more: main([*arguments, *more])
 
 

@@ -6,7 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from daro_verl.toolkit.data.build import build
-from daro_verl.toolkit.data.job import Job
+from daro_verl.toolkit.data.dataset_spec import DatasetSpec
 from daro_verl.toolkit.data.sources import SOURCES
 from daro_verl.toolkit.data.sources.gym import parse_task, source
 from examples.quickstart.tokenizer_model import build_tokenizer
@@ -26,13 +26,17 @@ def files(tmp_path_factory):
     benchmarks = tuple(SOURCES[name] for name in raw.BENCHMARK_ROWS)
     task = parse_task("chain_sum", 2, 0)
     jobs = {
-        "test": Job(
+        "test": DatasetSpec(
             benchmarks, folder / "test.parquet", "test", local={name: local[name] for name in raw.BENCHMARK_ROWS}
         ),
-        "gym_test": Job((source(task, rollouts=4),), folder / "gym_test.parquet", "test", arguments="chain_sum"),
-        "openr1": Job((SOURCES["openr1"],), folder / "openr1.parquet", "train", local={"openr1": local["openr1"]}),
-        "math": Job((SOURCES["math"],), folder / "math.parquet", "train", local={"math": local["math"]}),
-        "gym": Job((source(task),), folder / "gym.parquet", "train", arguments="chain_sum"),
+        "gym_test": DatasetSpec(
+            (source(task, rollouts=4),), folder / "gym_test.parquet", "test", arguments="chain_sum"
+        ),
+        "openr1": DatasetSpec(
+            (SOURCES["openr1"],), folder / "openr1.parquet", "train", local={"openr1": local["openr1"]}
+        ),
+        "math": DatasetSpec((SOURCES["math"],), folder / "math.parquet", "train", local={"math": local["math"]}),
+        "gym": DatasetSpec((source(task),), folder / "gym.parquet", "train", arguments="chain_sum"),
     }
     for job in jobs.values():
         build(job, lambda text: None)

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable
 
-from daro_verl.toolkit.evaluation.engines import Generated
+from daro_verl.toolkit.evaluation.inference import Generated
 
 
 class FakeEngine:

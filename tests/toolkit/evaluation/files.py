@@ -1,14 +1,13 @@
-"""Test files in the schema that ``python -m daro_verl.toolkit.data test`` writes."""
+"""Test files in the schema that ``daro data test`` writes."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
-from daro_verl.toolkit.data.problem import Problem, Source
-from daro_verl.toolkit.data.prompts import Asking
-from daro_verl.toolkit.data.schema import row, table
-from daro_verl.toolkit.data.text import key
+from daro_verl.toolkit.data.cleaning import problem_key
+from daro_verl.toolkit.data.parquet_file import row, table
+from daro_verl.toolkit.data.problem import Problem, PromptStyle, Source
 
 
 class Question(NamedTuple):
@@ -30,6 +29,6 @@ def write(path: Path, questions: list[Question]) -> Path:
         source = Source(
             question.benchmark, lambda raw: raw, rollouts=question.num_responses, ability=question.ability, suffix=""
         )
-        rows.append(row(problem, source, Asking(), "test", index, key(question.text)))
+        rows.append(row(problem, source, PromptStyle(), "test", index, problem_key(question.text)))
     pq.write_table(table(rows, "test"), path)
     return path

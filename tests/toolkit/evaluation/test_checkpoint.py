@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from daro_verl.errors import DaroDataError
 from daro_verl.toolkit.evaluation import convert
 from daro_verl.toolkit.evaluation.checkpoint import Weights, find_weights
-from daro_verl.toolkit.evaluation.errors import DaroEvaluationError
 
 
 @pytest.fixture
@@ -41,14 +41,14 @@ def fsdp(folder, world_size=2, missing=()):
 
 def test_shards_are_found_and_missing_ones_are_named(tmp_path):
     assert find_weights(str(fsdp(tmp_path / "a" / "actor").parent)).kind == "fsdp"
-    with pytest.raises(DaroEvaluationError, match="1 of 2 shards, without model_world_size_2_rank_1.pt"):
+    with pytest.raises(DaroDataError, match="1 of 2 shards, without model_world_size_2_rank_1.pt"):
         find_weights(str(fsdp(tmp_path / "b", missing=[1])))
 
 
 def test_megatron_shards_need_a_configuration(tmp_path):
     (tmp_path / "model" / "dist_ckpt").mkdir(parents=True)
     (tmp_path / "model" / "dist_ckpt" / "common.pt").touch()
-    with pytest.raises(DaroEvaluationError, match="copy config.json and the tokenizer"):
+    with pytest.raises(DaroDataError, match="copy config.json and the tokenizer"):
         find_weights(str(tmp_path))
     (tmp_path / "model" / "huggingface").mkdir()
     (tmp_path / "model" / "huggingface" / "config.json").write_text("{}")
@@ -59,13 +59,13 @@ def test_megatron_shards_need_a_configuration(tmp_path):
 def test_an_adapter_is_not_left_out_silently(trainer, adapter):
     path = trainer / "global_step_10" / "actor" / adapter
     path.mkdir()
-    with pytest.raises(DaroEvaluationError, match="LoRA.*merge_and_unload"):
+    with pytest.raises(DaroDataError, match="LoRA.*merge_and_unload"):
         find_weights(str(trainer))
 
 
 @pytest.mark.parametrize("name", ["", "none/at/all"])
 def test_anything_else_is_refused(tmp_path, name):
-    with pytest.raises(DaroEvaluationError, match="expected.*Fix:"):
+    with pytest.raises(DaroDataError, match="expected.*Fix:"):
         find_weights(str(tmp_path / name))
 
 
@@ -95,7 +95,7 @@ def test_shards_are_converted_once_and_again_if_they_change(tmp_path, merger):
 
 def test_files_of_others_are_not_replaced(tmp_path, merger):
     (tmp_path / "actor_huggingface").mkdir()
-    with pytest.raises(DaroEvaluationError, match="files of others"):
+    with pytest.raises(DaroDataError, match="files of others"):
         convert.as_model(find_weights(str(fsdp(tmp_path / "actor"))))
 
 
@@ -103,6 +103,6 @@ def test_a_failed_conversion_shows_why_and_leaves_nothing(tmp_path, monkeypatch)
     failing = [sys.executable, "-c", "print('out of disk'); raise SystemExit(1)"]
     real = subprocess.run
     monkeypatch.setattr(convert.subprocess, "run", lambda command, **options: real(failing, **options))
-    with pytest.raises(DaroEvaluationError, match="out of disk.*Fix: run it by hand"):
+    with pytest.raises(DaroDataError, match="out of disk.*Fix: run it by hand"):
         convert.as_model(find_weights(str(fsdp(tmp_path / "actor"))))
     assert [path.name for path in tmp_path.iterdir()] == ["actor"]

@@ -2,14 +2,18 @@
 
 import pytest
 
-from daro_verl.toolkit.evaluation.__main__ import main
-from daro_verl.toolkit.evaluation.arguments import job, parser
+from daro_verl.cli import main
+from daro_verl.toolkit.evaluation import run
 
-RUN = ["run", "model", "--data", "test.parquet", "--out", "out"]
+RUN = ["evaluate", "model", "--data", "test.parquet", "--out", "out"]
 
 
-def test_defaults_are_those_of_the_papers_family():
-    made = job(parser().parse_args(RUN))
+def test_defaults_are_those_of_the_papers_family(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(run, "evaluate", lambda spec, progress: asked.append(spec))
+    (tmp_path / "report.md").write_text("")
+    assert main([*RUN[:-1], str(tmp_path)]) == 0
+    (made,) = asked
     assert (made.temperature, made.top_p, made.response_tokens, made.backend) == (0.6, 1.0, 8192, "vllm")
     assert made.resources.dp >= 1 and made.in_flight == 512 * made.resources.dp
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from daro_verl.toolkit.evaluation.__main__ import main
-from daro_verl.toolkit.evaluation.compare import compare, read_run
-from daro_verl.toolkit.evaluation.errors import DaroEvaluationError
-from daro_verl.toolkit.evaluation.records import Response, Row, RowFile
-from daro_verl.toolkit.evaluation.report import write_report
+from daro_verl.cli import main
+from daro_verl.errors import DaroConfigError, DaroDataError
+from daro_verl.toolkit.evaluation.compare import comparison, read_run
+from daro_verl.toolkit.evaluation.report_files import write_report
+from daro_verl.toolkit.evaluation.row_file import Response, Row, RowFile
 from daro_verl.toolkit.evaluation.settings import Settings, open_folder
 from daro_verl.toolkit.evaluation.summary import summarise
 
@@ -50,12 +50,12 @@ def test_the_table(tmp_path, capsys):
 
 def test_a_run_with_itself_differs_by_nothing(tmp_path):
     folder = write_run(tmp_path / "one", GRPO)
-    assert compare([read_run(f"a={folder}"), read_run(f"b={folder}")]).count("+0.0 (+0.0 to +0.0)") == 3
+    assert comparison([read_run(f"a={folder}"), read_run(f"b={folder}")]).count("+0.0 (+0.0 to +0.0)") == 3
 
 
 def test_other_models_and_engines_may_be_compared_and_engines_are_named(tmp_path):
     one, two = write_run(tmp_path / "one", GRPO), write_run(tmp_path / "two", DARO, backend="sglang", weights="v")
-    assert "different engines: sglang, vllm" in compare([read_run(str(one)), read_run(str(two))])
+    assert "different engines: sglang, vllm" in comparison([read_run(str(one)), read_run(str(two))])
 
 
 def test_checkpoints_of_different_steps_are_said_first(tmp_path):
@@ -65,8 +65,8 @@ def test_checkpoints_of_different_steps_are_said_first(tmp_path):
         for name, step in (("grpo", 480), ("daro", 500), ("lipo", 500))
     )
     runs = [read_run(str(folder)) for folder in (base, early, late)]
-    assert compare(runs).startswith("**WARNING: the checkpoints are of different steps: grpo 480, daro 500.")
-    assert "WARNING" not in compare([read_run(str(folder)) for folder in (base, late, other)])
+    assert comparison(runs).startswith("**WARNING: the checkpoints are of different steps: grpo 480, daro 500.")
+    assert "WARNING" not in comparison([read_run(str(folder)) for folder in (base, late, other)])
 
 
 @pytest.mark.parametrize(
@@ -74,24 +74,24 @@ def test_checkpoints_of_different_steps_are_said_first(tmp_path):
 )
 def test_other_problems_or_sampling_are_refused(tmp_path, changes):
     one, two = write_run(tmp_path / "one", GRPO), write_run(tmp_path / "two", DARO, **changes)
-    with pytest.raises(DaroEvaluationError, match=rf"{next(iter(changes))} of two: got .*expected.*Fix:"):
-        compare([read_run(str(one)), read_run(str(two))])
+    with pytest.raises(DaroDataError, match=rf"{next(iter(changes))} of two: got .*expected.*Fix:"):
+        comparison([read_run(str(one)), read_run(str(two))])
 
 
 def test_missing_rows_unfinished_runs_and_other_folders_are_refused(tmp_path, capsys):
     one = write_run(tmp_path / "one", GRPO)
     two = write_run(tmp_path / "two", {"aime24": GRPO["aime24"]})
-    with pytest.raises(DaroEvaluationError, match="rows of two: got '2 problems'"):
-        compare([read_run(str(one)), read_run(str(two))])
+    with pytest.raises(DaroDataError, match="rows of two: got '2 problems'"):
+        comparison([read_run(str(one)), read_run(str(two))])
     unfinished = write_run(tmp_path / "three", GRPO, finished=False)
     for folder, reason in ((unfinished, "a finished run"), (tmp_path, "settings.json"), (tmp_path / "no", "settings")):
         assert main(["compare", str(one), str(folder)]) == 2
         assert reason in capsys.readouterr().err
-    with pytest.raises(DaroEvaluationError, match="two or more runs"):
-        compare([read_run(str(one)), read_run(str(one))])
+    with pytest.raises(DaroConfigError, match="two or more runs"):
+        comparison([read_run(str(one)), read_run(str(one))])
 
 
 def test_a_folder_in_use_is_refused(tmp_path):
     open_folder(tmp_path / "run", SETTINGS)
-    with RowFile(tmp_path / "run"), pytest.raises(DaroEvaluationError, match="in use"):
+    with RowFile(tmp_path / "run"), pytest.raises(DaroDataError, match="in use"):
         RowFile(tmp_path / "run").__enter__()

@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 from transformers import AutoTokenizer
 
-from daro_verl.toolkit.evaluation.engines import Resources
-from daro_verl.toolkit.evaluation.errors import DaroEvaluationError
-from daro_verl.toolkit.evaluation.prompts import Renderer
-from daro_verl.toolkit.evaluation.run import Job, Progress, evaluate
+from daro_verl.errors import DaroConfigError, DaroDataError
+from daro_verl.toolkit.evaluation.evaluation_spec import EvaluationSpec
+from daro_verl.toolkit.evaluation.inference import Resources
+from daro_verl.toolkit.evaluation.progress import Progress
+from daro_verl.toolkit.evaluation.rendering import Renderer
+from daro_verl.toolkit.evaluation.run import evaluate
 from tests.toolkit.evaluation.fake import FakeEngine
 from tests.toolkit.evaluation.files import Question, write
 
@@ -26,7 +28,7 @@ def answer(question: str, index: int) -> str:
 
 @pytest.fixture
 def job(model, test_file, tmp_path):
-    return Job(str(model), test_file, tmp_path / "run", Resources(1, 1, 0.9, {}), response_tokens=50)
+    return EvaluationSpec(str(model), test_file, tmp_path / "run", Resources(1, 1, 0.9, {}), response_tokens=50)
 
 
 def run(job, num_rows=None, answer=answer):
@@ -83,18 +85,18 @@ def test_a_broken_line_is_named(job):
     run(job)
     path = job.out / "rows.jsonl"
     path.write_text(path.read_text().replace('"responses"', '"answers"', 1))
-    with pytest.raises(DaroEvaluationError, match=r"line 1.*Fix: remove that line"):
+    with pytest.raises(DaroDataError, match=r"line 1.*Fix: remove that line"):
         run(job)
 
 
 def test_other_settings_in_the_same_folder_are_refused(job):
     run(job)
-    with pytest.raises(DaroEvaluationError, match=r"temperature: got 1.0, expected 0.6. Fix: name another --out"):
+    with pytest.raises(DaroConfigError, match=r"temperature: got 1.0, expected 0.6. Fix: name another --out"):
         run(replace(job, temperature=1.0))
-    with pytest.raises(DaroEvaluationError, match="problems: got"):
+    with pytest.raises(DaroConfigError, match="problems: got"):
         run(replace(job, limit=1))
     (job.out / "settings.json").unlink()
-    with pytest.raises(DaroEvaluationError, match="files of others"):
+    with pytest.raises(DaroDataError, match="files of others"):
         run(job)
 
 
@@ -131,13 +133,13 @@ def test_prompts_without_room_are_counted_and_wrong(job, tmp_path):
 
 
 def test_what_does_not_fit_the_model_is_refused(job, tmp_path):
-    with pytest.raises(DaroEvaluationError, match="--response-tokens: got 8193, expected at most 512"):
+    with pytest.raises(DaroConfigError, match="--response-tokens: got 8193, expected at most 512"):
         run(replace(job, response_tokens=8192))
-    with pytest.raises(DaroEvaluationError, match="--temperature 0: got '4 equal responses'"):
+    with pytest.raises(DaroConfigError, match="--temperature 0: got '4 equal responses'"):
         run(replace(job, temperature=0))
-    with pytest.raises(DaroEvaluationError, match="--max-model-tokens: got 1024"):
+    with pytest.raises(DaroConfigError, match="--max-model-tokens: got 1024"):
         run(replace(job, max_model_tokens=1024))
-    with pytest.raises(DaroEvaluationError, match="--tp .*: got 3, expected a divisor of 4 attention heads"):
+    with pytest.raises(DaroConfigError, match="--tp .*: got 3, expected a divisor of 4 attention heads"):
         run(replace(job, resources=Resources(3, 1, 0.9, {})))
     assert not job.out.exists()
 
@@ -148,7 +150,7 @@ def test_a_model_without_a_chat_template_is_refused(job, tmp_path):
     (bare / "chat_template.jinja").unlink()
     for name in ("config.json", "model.safetensors"):
         (bare / name).symlink_to(f"{job.checkpoint}/{name}")
-    with pytest.raises(DaroEvaluationError, match="no chat template"):
+    with pytest.raises(DaroDataError, match="no chat template"):
         run(replace(job, checkpoint=str(bare)))
 
 

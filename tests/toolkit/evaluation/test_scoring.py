@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from daro_verl.toolkit.evaluation.problems import Problem
-from daro_verl.toolkit.evaluation.scoring import score
+from daro_verl.toolkit.evaluation.answering import score
+from daro_verl.toolkit.evaluation.benchmark_file import BenchmarkProblem
 
-MATHS = Problem("key", "amc", (), "142", 1)
+MATHS = BenchmarkProblem("key", "amc", (), "142", 1)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_maths_is_scored_as_in_training(text, pred, acc):
 
 def test_a_timeout_is_not_a_wrong_answer(monkeypatch):
     undecided = {"pred": "x", "acc": 0.0, "score": 0.0, "timed_out": True}
-    monkeypatch.setattr("daro_verl.toolkit.evaluation.scoring.compute_score", lambda **_: undecided)
+    monkeypatch.setattr("daro_verl.toolkit.evaluation.answering.compute_score", lambda **_: undecided)
     assert score(MATHS, r"\boxed{x}", 7, "stop").timed_out
 
 
@@ -29,7 +29,7 @@ def test_a_timeout_is_not_a_wrong_answer(monkeypatch):
 def task():
     gym = pytest.importorskip("reasoning_gym")
     entry = gym.create_dataset("chain_sum", size=1, seed=0)[0]
-    made = Problem("key", "reasoning_gym/chain_sum", (), entry["answer"], 1, "chain_sum", json.dumps(entry))
+    made = BenchmarkProblem("key", "reasoning_gym/chain_sum", (), entry["answer"], 1, "chain_sum", json.dumps(entry))
     return made, entry["answer"]
 
 
@@ -42,5 +42,5 @@ def test_a_task_is_scored_by_its_own_scorer_from_its_threshold_on(task):
 
 def test_a_scorer_that_fails_is_counted_as_such(task):
     problem, answer = task
-    broken = Problem("key", problem.benchmark, (), "1", 1, "chain_sum", "not JSON")
+    broken = BenchmarkProblem("key", problem.benchmark, (), "1", 1, "chain_sum", "not JSON")
     assert score(broken, r"\boxed{1}", 3, "stop").timed_out

@@ -4,10 +4,10 @@ import pytest
 
 from benchmarks.reward.formats import FORMATS
 from benchmarks.reward.pairs import gold_answers
-from daro_verl.toolkit.data.__main__ import main
+from daro_verl.cli import main
 from daro_verl.toolkit.data.sources import BENCHMARKS
-from daro_verl.toolkit.evaluation.problems import read_problems
-from daro_verl.toolkit.evaluation.scoring import score
+from daro_verl.toolkit.evaluation.answering import score
+from daro_verl.toolkit.evaluation.benchmark_file import read_problems
 from tests.toolkit.data import raw
 
 EACH = 3  # gold answers of each format
@@ -15,13 +15,13 @@ EACH = 3  # gold answers of each format
 
 @pytest.fixture(scope="module")
 def problems(tmp_path_factory):
-    """``python -m daro_verl.toolkit.data test`` on generated golds and on the traps of the real files."""
+    """``daro data test`` on generated golds and on the traps of the real files."""
     folder = tmp_path_factory.mktemp("built")
     rows = {name: list(found) for name, found in raw.BENCHMARK_ROWS.items()}
     for number, (name, gold) in enumerate(gold_answers(EACH, seed=11)):
         rows[name].append(getattr(raw, name)(f"Problem number {number}?", gold))
     local = [f"--local={name}={raw.write_jsonl(folder / f'{name}.jsonl', found)}" for name, found in rows.items()]
-    assert main(["test", *local, "--out", str(folder / "test.parquet")]) == 0
+    assert main(["data", "test", *local, "--out", str(folder / "test.parquet")]) == 0
     return read_problems(folder / "test.parquet")
 
 

@@ -5,15 +5,16 @@ import math
 import pytest
 
 from daro_verl.reward.math import compute_score
-from daro_verl.toolkit.evaluation.records import Response, Row
-from daro_verl.toolkit.evaluation.statistics import (
-    Estimate,
+from daro_verl.toolkit.evaluation.row_file import Response, Row
+from daro_verl.toolkit.evaluation.summary import (
+    MeanWithError,
     macro_average,
     majority,
     mean_over_problems,
     paired_difference,
+    pass_rate,
+    summarise,
 )
-from daro_verl.toolkit.evaluation.summary import pass_rate, summarise
 
 
 def row(benchmark, *responses, key="a"):
@@ -35,7 +36,7 @@ def test_one_problem_has_no_standard_error():
 
 def test_the_average_counts_each_benchmark_the_same():
     # (0.2 + 0.6) / 2 = 0.4; sqrt(0.03^2 + 0.04^2) / 2 = 0.05 / 2
-    assert macro_average([Estimate(0.2, 0.03), Estimate(0.6, 0.04)]) == pytest.approx((0.4, 0.025))
+    assert macro_average([MeanWithError(0.2, 0.03), MeanWithError(0.6, 0.04)]) == pytest.approx((0.4, 0.025))
 
 
 def test_pairing_removes_what_problems_share():

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from daro_verl.toolkit.models.__main__ import main
+from daro_verl.cli import main
 from daro_verl.toolkit.models.layout import Layout, check_layout
 from daro_verl.toolkit.models.shape import Shape, read_shape
 from tests.toolkit.models import tiny
@@ -109,7 +109,7 @@ def test_a_window_counts_only_if_it_is_used(tmp_path):
 
 
 def check(directory, *arguments):
-    return main(["check", str(directory), "--prompt", "512", "--response", "1024", *arguments])
+    return main(["models", "check", str(directory), "--prompt", "512", "--response", "1024", *arguments])
 
 
 def test_the_command(tmp_path, capsys):
@@ -120,7 +120,7 @@ def test_the_command(tmp_path, capsys):
     assert check(model, "--tp", "5", "--pp", "3") == 2
     errors = capsys.readouterr().err
     assert "--tp (Megatron): got 5" in errors and "--pp (Megatron): got 3" in errors
-    assert main(["check", str(model)]) == 2
+    assert main(["models", "check", str(model)]) == 2
     assert "1024 + 8192 = 9216 tokens" in capsys.readouterr().err
 
 

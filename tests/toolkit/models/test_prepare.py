@@ -6,12 +6,12 @@ import os
 import pytest
 from transformers import AutoConfig, AutoTokenizer
 
+from daro_verl.cli import main
+from daro_verl.errors import DaroDataError
 from daro_verl.toolkit.models import prepare as module
-from daro_verl.toolkit.models.__main__ import main
 from daro_verl.toolkit.models.directory import MANIFEST
-from daro_verl.toolkit.models.errors import DaroModelError
+from daro_verl.toolkit.models.families import LLAMA_BASE, QWEN_MATH
 from daro_verl.toolkit.models.prepare import prepare
-from daro_verl.toolkit.models.recipes import LLAMA_BASE, QWEN_MATH
 from tests.toolkit.models import tiny
 
 SHARD = "model-00001-of-00002.safetensors"
@@ -125,7 +125,7 @@ STEPS = ["_fill", "read_shape", "check_tokenizer"]
 @pytest.mark.parametrize("existed", [False, True], ids=["new", "over an older result"])
 def test_an_interruption_leaves_what_was_there(source, destination, monkeypatch, step, existed):
     if existed:
-        prepare(source, destination, module.Recipe("older", "qwen2"))
+        prepare(source, destination, module.Family("older", "qwen2"))
     before = contents(destination) if existed else None
 
     def interrupted(*arguments):
@@ -186,7 +186,7 @@ def test_what_others_made_is_left_alone(source, destination, make):
     before = [
         (path, path.is_symlink() or path.is_dir() or path.read_text()) for path in sorted(destination.parent.rglob("*"))
     ]
-    with pytest.raises(DaroModelError, match="Fix: "):
+    with pytest.raises(DaroDataError, match="Fix: "):
         prepare(source, destination, QWEN_MATH)
     after = [
         (path, path.is_symlink() or path.is_dir() or path.read_text()) for path in sorted(destination.parent.rglob("*"))
@@ -196,7 +196,7 @@ def test_what_others_made_is_left_alone(source, destination, make):
 
 @pytest.mark.parametrize("place", [".", "inside"])
 def test_the_source_is_never_the_destination(source, place):
-    with pytest.raises(DaroModelError, match="outside SRC"):
+    with pytest.raises(DaroDataError, match="outside SRC"):
         prepare(source, source / place, QWEN_MATH)
 
 
@@ -211,7 +211,7 @@ REFUSED = {
 @pytest.mark.parametrize(("changes", "message"), REFUSED.values(), ids=REFUSED)
 def test_models_that_the_recipe_is_not_for(tmp_path, destination, changes, message):
     source = tiny.qwen_math(tmp_path / "source", **changes)
-    with pytest.raises(DaroModelError) as caught:
+    with pytest.raises(DaroDataError) as caught:
         prepare(source, destination, QWEN_MATH)
     assert message in str(caught.value)
     assert not destination.exists()
@@ -219,11 +219,11 @@ def test_models_that_the_recipe_is_not_for(tmp_path, destination, changes, messa
 
 def test_an_unfinished_download_is_refused(source, destination):
     (source / SHARD).unlink()
-    with pytest.raises(DaroModelError, match=f"without {SHARD}"):
+    with pytest.raises(DaroDataError, match=f"without {SHARD}"):
         prepare(source, destination, QWEN_MATH)
     for file in source.glob("model*"):
         file.unlink()
-    with pytest.raises(DaroModelError, match="no weights"):
+    with pytest.raises(DaroDataError, match="no weights"):
         prepare(source, destination, QWEN_MATH)
 
 
@@ -250,12 +250,12 @@ def test_llama_gets_a_plain_chat_template(tmp_path, destination):
 
 
 def test_the_command(source, destination, capsys):
-    assert main(["prepare", str(source), str(destination), "--positions", "8192"]) == 0
+    assert main(["models", "prepare", str(source), str(destination), "--positions", "8192"]) == 0
     out = capsys.readouterr().out
     assert "config.json: max_position_embeddings 4096 -> 8192" in out
     assert "ends a response with <|im_end|>, generation stops at <|endoftext|>" in out
     assert "without a system message the chat template writes its own" in out
-    assert main(["prepare", str(source), str(destination), "--positions", "8192"]) == 0
+    assert main(["models", "prepare", str(source), str(destination), "--positions", "8192"]) == 0
     assert "was there already" in capsys.readouterr().out
 
 
@@ -274,7 +274,7 @@ COMMANDS = {
 def test_wrong_arguments(tmp_path, destination, capsys, arguments, message):
     llama = tiny.llama(tmp_path / "llama")
     name, *options = [argument.format(llama=llama) for argument in arguments]
-    assert main(["prepare", name, str(destination), *options]) == 2
+    assert main(["models", "prepare", name, str(destination), *options]) == 2
     error = capsys.readouterr().err
     assert message in error and "Fix:" in error
     assert not destination.exists()
@@ -290,7 +290,7 @@ def test_a_hub_id_is_a_snapshot(source, destination, monkeypatch):
         return os.fspath(source)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    assert main(["prepare", "Qwen/Qwen2.5-Math-1.5B", str(destination), "--revision", "main"]) == 0
+    assert main(["models", "prepare", "Qwen/Qwen2.5-Math-1.5B", str(destination), "--revision", "main"]) == 0
     assert asked == [("Qwen/Qwen2.5-Math-1.5B", "main")]
 
 
@@ -301,5 +301,5 @@ def test_a_failed_download_says_so(destination, monkeypatch, capsys):
         raise OSError("no network")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    assert main(["prepare", "Qwen/Qwen2.5-Math-1.5B", str(destination)]) == 2
+    assert main(["models", "prepare", "Qwen/Qwen2.5-Math-1.5B", str(destination)]) == 2
     assert "OSError: no network" in capsys.readouterr().err

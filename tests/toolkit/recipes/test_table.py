@@ -39,17 +39,14 @@ def run(tmp_path):
 
 def test_each_model_is_trained_and_evaluated_with_each_method(run):
     code, calls = run("paper_table.sh")
-    modules = [arguments[1] for arguments, _ in calls]
-    one_model = ["daro_verl.toolkit.recipes", "daro_verl.toolkit.evaluation"] * 6 + [
-        "daro_verl.toolkit.evaluation",
-        "daro_verl.toolkit.report",
-    ]
-    assert code == 0 and modules == one_model * 3
+    commands = [arguments[2] if arguments[1] == "daro_verl.cli" else arguments[1] for arguments, _ in calls]
+    one_model = ["daro_verl.toolkit.recipes", "evaluate"] * 6 + ["compare", "report"]
+    assert code == 0 and commands == one_model * 3
     trained = [knobs for arguments, knobs in calls if arguments[1] == "daro_verl.toolkit.recipes"]
     assert [knobs["METHOD"] for knobs in trained] == METHODS * 3
     assert trained[-1]["OUTPUT"] == "outputs/llama-3.1-8b-lipo-seed42" and trained[-1]["STEPS"] == "500"
     evaluation = calls[-3][0]  # of the same run: this very step, into a folder of its own
-    assert evaluation[2:4] == ["run", "outputs/llama-3.1-8b-lipo-seed42/checkpoints/global_step_500"]
+    assert evaluation[2:4] == ["evaluate", "outputs/llama-3.1-8b-lipo-seed42/checkpoints/global_step_500"]
     options = dict(zip(evaluation[4::2], evaluation[5::2], strict=True))
     assert options["--out"] == "outputs/evaluation/llama-3.1-8b-lipo-seed42-global_step_500"
     assert (options["--response-tokens"], options["--data"]) == ("3072", "data/plain/test.parquet")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from daro_verl.toolkit.report.__main__ import main
+from daro_verl.cli import main
 from tests.toolkit.report.logs import metrics, validation, write_events, write_json_lines
 
 NUM_STEPS = 12
@@ -33,5 +33,5 @@ def report(logs, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("out") / "new" / "report"
     daro = [str(logs / f"daro-seed{seed}") for seed in (1, 2, 3)]
     grpo = [f"{HOSTILE}={logs}/grpo-seed{seed}" for seed in (1, 2)]
-    assert main([*daro, *grpo, str(logs / "idle"), "--out", str(out)]) == 0
+    assert main(["report", *daro, *grpo, str(logs / "idle"), "--out", str(out)]) == 0
     return out

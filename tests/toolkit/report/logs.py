@@ -5,8 +5,8 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from daro_verl.toolkit.report.arguments import parse_sources
-from daro_verl.toolkit.report.reading import Run, read_run
+from daro_verl.toolkit.report.run_logs import LoggedRun, read_run
+from daro_verl.toolkit.report.run_sources import parse_sources
 
 G = 4
 SOURCES = {"math-ai/aime24": 0.2, "math500": 0.6}
@@ -37,7 +37,8 @@ def metrics(step: int, daro: bool = True, offset: float = 0.0) -> dict[str, floa
                 f"actor/daro/token_share_wrong/{k}of{G}": 0.05 * k,
             }
     if daro:
-        found |= {f"daro/pass_rate/{k}of{G}": 1 / (G + 1) for k in range(G + 1)} | {"actor/daro/loss_share_ratio": 1.0}
+        found |= {f"actor/daro/response_share/{k}of{G}": 1 / (G + 1) for k in range(G + 1)}
+        found |= {"actor/daro/loss_share_ratio": 1.0}
     return found
 
 
@@ -70,6 +71,6 @@ def write_events(directory: Path, records: Mapping[int, Mapping]) -> Path:
     return file
 
 
-def read(path: Path | str) -> Run:
+def read(path: Path | str) -> LoggedRun:
     (source,) = parse_sources([str(path)])
     return read_run(source)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from daro_verl.toolkit.report.arguments import parse_sources
 from daro_verl.toolkit.report.figures import lengths, losses, pass_rates, training, weights
-from daro_verl.toolkit.report.reading import read_run
+from daro_verl.toolkit.report.run_logs import read_run
+from daro_verl.toolkit.report.run_sources import parse_sources
 from daro_verl.toolkit.report.section import Section, file_stems
 from daro_verl.toolkit.report.theme import DARK, LIGHT, THEMES
 from tests.toolkit.report.logs import loss, metrics, read, weight, write_json_lines
@@ -32,6 +32,20 @@ def test_weights_over_steps_and_over_bins(runs):
     assert values(over_bins, "step 12") == [pytest.approx([weight(k, 12) for k in (1, 2, 3)])]
     assert [tick.get_text() for tick in over_bins.get_xticklabels()] == ["1/4", "2/4", "3/4"]
     assert over_steps.get_xlabel() == "training step" and over_bins.get_xlabel() == "pass rate of the prompt"
+
+
+@pytest.mark.parametrize(
+    ("metric", "column"),
+    [("actor/daro/response_share", "share of responses"), ("daro/pass_rate", "share of prompts")],  # today's, earlier
+)
+def test_the_table_of_weights_has_the_share_of_each_bin_as_it_was_logged(tmp_path, metric, column):
+    shares = {f"{metric}/{k}of4": (k + 1) / 15 for k in range(5)}
+    rest = {name: value for name, value in metrics(1).items() if "response_share" not in name}
+    write_json_lines(tmp_path / "a.jsonl", {1: rest | shares})
+    (section,) = weights.sections([read(tmp_path)], alpha=0.1)
+    numbers = section.tables[0].data
+    assert list(numbers.columns) == ["first", "final", "mean of last 10 %", f"{column}, last 10 %"]
+    assert list(numbers[f"{column}, last 10 %"]) == pytest.approx([2 / 15, 3 / 15, 4 / 15])
 
 
 def test_losses_are_smoothed_as_in_the_paper(runs):

@@ -5,8 +5,10 @@ import math
 import pandas as pd
 import pytest
 
-from daro_verl.toolkit.report.metrics import TIDY_COLUMNS
+from daro_verl.toolkit.report.method_curves import per_bin_curves
+from daro_verl.toolkit.report.metric_names import TIDY_COLUMNS
 from daro_verl.toolkit.report.statistics import (
+    average_over_sources,
     centred_mean,
     every_run,
     last_part,
@@ -15,8 +17,6 @@ from daro_verl.toolkit.report.statistics import (
     series,
     smooth,
 )
-from daro_verl.toolkit.report.units import per_bin_units
-from daro_verl.toolkit.report.validation import average_over_sources
 from tests.toolkit.report.logs import read, write_json_lines
 
 
@@ -95,14 +95,14 @@ def test_shares_count_an_absent_bin_as_zero(tmp_path):
     write_json_lines(tmp_path / "x-seed1/a.jsonl", {1: {share(1): 0.5, share(2): 0.5}})
     write_json_lines(tmp_path / "x-seed2/a.jsonl", {1: {share(1): 1.0}})
     runs = [read(f"x={tmp_path}/x-seed{seed}") for seed in (1, 2)]
-    (unit,) = per_bin_units(runs, ["loss_share"], shares="loss_share")
-    assert [series(unit.mean, "loss_share", k).tolist() for k in (1, 2)] == [[0.75], [0.25]]
+    (curves,) = per_bin_curves(runs, ["loss_share"], shares="loss_share")
+    assert [series(curves.mean, "loss_share", k).tolist() for k in (1, 2)] == [[0.75], [0.25]]
 
 
 def test_runs_with_another_number_of_rollouts_are_another_unit(tmp_path):
     write_json_lines(tmp_path / "a.jsonl", {1: {"actor/daro/weight/1of4": 1.0}, 2: {"actor/daro/weight/1of8": 2.0}})
-    units = per_bin_units([read(tmp_path)], ["weight"])
-    assert [(unit.num_rollouts, unit.mean["value"].tolist()) for unit in units] == [(4, [1.0]), (8, [2.0])]
+    every_method = per_bin_curves([read(tmp_path)], ["weight"])
+    assert [(curves.num_rollouts, curves.mean["value"].tolist()) for curves in every_method] == [(4, [1.0]), (8, [2.0])]
 
 
 def test_validation_is_compared_on_the_data_sets_that_every_run_has():

@@ -1,8 +1,8 @@
-"""Every data set, by name. A new one is a file here with a ``SOURCE``, and a line below."""
+"""Every data set, by name. A new one is a line in ``SOURCES`` of ``training_sets.py`` or ``benchmarks.py``."""
 
 from daro_verl.toolkit.data.problem import Source
-from daro_verl.toolkit.data.sources import aime24, aime25, amc, dapo, math, math500, minerva, olympiadbench, openr1
+from daro_verl.toolkit.data.sources import benchmarks, training_sets
 
-TRAINING = {module.SOURCE.name: module.SOURCE for module in (openr1, dapo, math)}
-BENCHMARKS = {module.SOURCE.name: module.SOURCE for module in (aime24, aime25, amc, math500, minerva, olympiadbench)}
+TRAINING = {source.name: source for source in training_sets.SOURCES}
+BENCHMARKS = {source.name: source for source in benchmarks.SOURCES}
 SOURCES: dict[str, Source] = {**TRAINING, **BENCHMARKS}

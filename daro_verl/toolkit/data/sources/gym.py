@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from daro_verl.errors import got_expected_fix
-from daro_verl.toolkit.data import fields
-from daro_verl.toolkit.data.errors import DaroDataError
+from daro_verl.errors import DaroConfigError
+from daro_verl.toolkit.data import raw_fields as fields
 from daro_verl.toolkit.data.problem import GOLD, MISSING, Dropped, Problem, Source
 
 THRESHOLD = 1.0  # a response with less is wrong
@@ -20,7 +19,7 @@ PREFIX = "reasoning_gym"
 
 
 @dataclass(frozen=True)
-class Task:
+class GymTask:
     """One generator. Equal tasks generate equal entries. ``config``: its knobs, by name."""
 
     name: str
@@ -32,42 +31,39 @@ class Task:
         yield from create(self)
 
 
-def parse_task(argument: str, size: int, seed: int) -> Task:
+def parse_task(argument: str, size: int, seed: int) -> GymTask:
     """``NAME`` or ``NAME:{"knob": value}``.
 
     Raises:
-        DaroDataError: the knobs are not a JSON mapping, or set what ``--size`` and ``--seed`` are for.
+        DaroConfigError: the knobs are not a JSON mapping, or set what ``--size`` and ``--seed`` are for.
     """
     name, _, knobs = argument.partition(":")
     fix = """write it as 'chain_sum:{"min_terms": 3}', in single quotes"""
     try:
         config = json.loads(knobs) if knobs else {}
     except json.JSONDecodeError as error:
-        raise DaroDataError(got_expected_fix(f"--task {name}", knobs, "knobs as JSON", fix)) from error
+        raise DaroConfigError(f"--task {name}", got=knobs, expected="knobs as JSON", fix=fix) from error
     if not isinstance(config, dict) or {"size", "seed"} & set(config):
-        raise DaroDataError(
-            got_expected_fix(f"--task {name}", knobs, "a JSON mapping without size and seed", f"{fix}; --size, --seed")
-        )
-    return Task(name, config, size, seed)
+        expected, fix = "a JSON mapping without size and seed", f"{fix}; --size, --seed"
+        raise DaroConfigError(f"--task {name}", got=knobs, expected=expected, fix=fix)
+    return GymTask(name, config, size, seed)
 
 
-def create(task: Task) -> Any:
+def create(task: GymTask) -> Any:
     """The generator itself.
 
     Raises:
-        DaroDataError: reasoning-gym is not installed, or has no such task, or refuses the knobs.
+        DaroConfigError: reasoning-gym is not installed, or has no such task, or refuses the knobs.
     """
     gym = _library()
     if task.name not in gym.factory.DATASETS:
         known = ", ".join(sorted(gym.factory.DATASETS))
-        raise DaroDataError(got_expected_fix("--task", task.name, f"one of {known}", "choose a task of this list"))
+        raise DaroConfigError("--task", got=task.name, expected=f"one of {known}", fix="choose a task of this list")
     try:
         return gym.create_dataset(task.name, size=task.size, seed=task.seed, **task.config)
     except (TypeError, AssertionError, ValueError) as error:
-        problem = got_expected_fix(
-            f"--task {task.name}", dict(task.config), f"knobs that it has ({error})", "see reasoning-gym's gallery"
-        )
-        raise DaroDataError(problem) from error
+        expected, fix = f"knobs that it has ({error})", "see reasoning-gym's gallery"
+        raise DaroConfigError(f"--task {task.name}", got=dict(task.config), expected=expected, fix=fix) from error
 
 
 def read(row: Mapping[str, Any]) -> Problem:
@@ -96,7 +92,7 @@ def read(row: Mapping[str, Any]) -> Problem:
     )
 
 
-def source(task: Task, rollouts: int = 1) -> Source:
+def source(task: GymTask, rollouts: int = 1) -> Source:
     """The task as a source. A generated test set is no published benchmark: it is cleaned as training data is."""
     return Source(
         f"{PREFIX}/{task.name}",
@@ -112,8 +108,8 @@ def _library() -> Any:
     try:
         import reasoning_gym
     except ImportError as error:
-        problem = got_expected_fix(
-            "reasoning-gym", "no such package", "reasoning-gym 0.1.25", 'pip install "daro-verl[data]"'
-        )
-        raise DaroDataError(problem) from error
+        fix = 'pip install "daro-verl[data]"'
+        raise DaroConfigError(
+            "reasoning-gym", got="no such package", expected="reasoning-gym 0.1.25", fix=fix
+        ) from error
     return reasoning_gym

@@ -5,11 +5,11 @@ from typing import Any
 import pandas as pd
 
 from daro_verl.toolkit.report.drawing import new_figure, pass_rate_axis, styled
-from daro_verl.toolkit.report.reading import Run
+from daro_verl.toolkit.report.method_curves import MethodCurves, per_bin_curves, without
+from daro_verl.toolkit.report.run_logs import LoggedRun
 from daro_verl.toolkit.report.section import NEW_DARO, Missing, Section, Table, span
 from daro_verl.toolkit.report.statistics import last_part, series
 from daro_verl.toolkit.report.theme import Theme
-from daro_verl.toolkit.report.units import Unit, per_bin_units, without
 
 TITLE = "Lengths of correct and incorrect responses"
 SHARES = ("token_share_right", "token_share_wrong")
@@ -21,53 +21,53 @@ PANELS = {
 }
 
 
-def sections(runs: list[Run], alpha: float) -> list[Section]:
+def sections(runs: list[LoggedRun], alpha: float) -> list[Section]:
     """A section per method that logged lengths; one that says what is missing where none did."""
-    units = per_bin_units(runs, SHARES + LENGTHS)
+    every_method = per_bin_curves(runs, SHARES + LENGTHS)
     missing = [
         Missing(f"actor/daro/{name}/{{k}}of{{G}}", NEW_DARO, absent)
         for name in SHARES + LENGTHS
-        if (absent := without(runs, units, name))
+        if (absent := without(runs, every_method, name))
     ]
-    if not units:
+    if not every_method:
         return [Section(3, "lengths", TITLE, "", missing=tuple(missing))]
-    return [_section(unit, tuple(missing)) for unit in units]
+    return [_section(curves, tuple(missing)) for curves in every_method]
 
 
-def _section(unit: Unit, missing: tuple[Missing, ...]) -> Section:
-    numbers, said = table(unit), []
-    if unit.quantities() & set(SHARES):
+def _section(curves: MethodCurves, missing: tuple[Missing, ...]) -> Section:
+    numbers, said = table(curves), []
+    if curves.quantities() & set(SHARES):
         said.append("tokens of a bin's correct and incorrect responses over all response tokens of the mini-batch")
-    if unit.quantities() & set(LENGTHS):
+    if curves.quantities() & set(LENGTHS):
         said.append("mean number of tokens of a correct and of an incorrect response")
     text = "; ".join(said)
     return Section(
         number=3,
         key="lengths",
         title=TITLE,
-        method=unit.method,
-        caption=f"{text[0].upper()}{text[1:]}. Bars: mean over {span(*unit.steps)}, whiskers: the middle half "
-        f"of the steps ({unit.said_seeds}). On policy the loss of a bin is positive where incorrect responses are "
+        method=curves.method,
+        caption=f"{text[0].upper()}{text[1:]}. Bars: mean over {span(*curves.steps)}, whiskers: the middle half "
+        f"of the steps ({curves.said_seeds}). On policy the loss of a bin is positive where incorrect responses are "
         "longer than correct ones.",
         alt=f"Bar chart of correct and incorrect response lengths in {len(numbers)} difficulty bins.",
-        draw=lambda theme: draw(unit.mean, unit.num_rollouts, theme=theme),
+        draw=lambda theme: draw(curves.mean, curves.num_rollouts, theme=theme),
         tables=(Table("Lengths by pass rate", numbers),),
         missing=missing,
     )
 
 
-def table(unit: Unit) -> pd.DataFrame:
+def table(curves: MethodCurves) -> pd.DataFrame:
     """Means over all steps and late ones, a row per bin."""
     rows = {}
-    for k in unit.bins(*SHARES, *LENGTHS):
+    for k in curves.bins(*SHARES, *LENGTHS):
         row = {}
         for pair, (title, _) in PANELS.items():
             for quantity, name in zip(pair, NAMES, strict=True):
-                if quantity in unit.quantities():
-                    values = series(unit.mean, quantity, k)
+                if quantity in curves.quantities():
+                    values = series(curves.mean, quantity, k)
                     row[f"{title}, {name}"] = values.mean()
-                    row[f"{title}, {name}, last 10 %"] = last_part(values, *unit.steps)
-        rows[f"{k}/{unit.num_rollouts}"] = row
+                    row[f"{title}, {name}, last 10 %"] = last_part(values, *curves.steps)
+        rows[f"{k}/{curves.num_rollouts}"] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pass rate")
 
 

@@ -5,12 +5,12 @@ from typing import Any
 import pandas as pd
 
 from daro_verl.toolkit.report.drawing import bin_legend, curve, new_figure, step_axis, styled, thin
-from daro_verl.toolkit.report.metrics import scalar_columns
-from daro_verl.toolkit.report.reading import Run
+from daro_verl.toolkit.report.method_curves import MethodCurves, curves_by_method, per_bin_curves, tidy_runs, without
+from daro_verl.toolkit.report.metric_names import scalar_columns
+from daro_verl.toolkit.report.run_logs import LoggedRun
 from daro_verl.toolkit.report.section import DARO, NEW_DARO, Missing, Section, Table, span
 from daro_verl.toolkit.report.statistics import final, last_part, series, smooth
 from daro_verl.toolkit.report.theme import Theme
-from daro_verl.toolkit.report.units import Unit, method_units, per_bin_units, tidy_runs, without
 
 LOSS, ON_POLICY, GAP, SNR, SHARE = "loss", "loss_on_policy", "loss_gap", "loss_snr", "loss_share"
 RATIO = "loss_share_ratio"
@@ -24,49 +24,49 @@ COLUMNS = {
 }
 
 
-def sections(runs: list[Run], alpha: float) -> list[Section]:
+def sections(runs: list[LoggedRun], alpha: float) -> list[Section]:
     """A section per method that logged losses or shares; one that says what is missing where none did."""
-    units = per_bin_units(runs, COLUMNS, shares=SHARE)
+    every_method = per_bin_curves(runs, COLUMNS, shares=SHARE)
     missing = [
         Missing(f"actor/daro/{name}/{{k}}of{{G}}", fix, absent)
         for name, fix in ((LOSS, DARO), (ON_POLICY, NEW_DARO), (SHARE, NEW_DARO))
-        if (absent := without(runs, units, name))
+        if (absent := without(runs, every_method, name))
     ]
-    drawable = [unit for unit in units if unit.quantities() & {LOSS, ON_POLICY, SHARE}]
+    drawable = [curves for curves in every_method if curves.quantities() & {LOSS, ON_POLICY, SHARE}]
     if not drawable:
         return [Section(2, "losses", TITLE, "", missing=tuple(missing))]
-    ratios = method_units(tidy_runs(runs, lambda history: scalar_columns(history, [RATIO])))
+    ratios = curves_by_method(tidy_runs(runs, lambda history: scalar_columns(history, [RATIO])))
     notes = {ratio.method: _ratio(ratio) for ratio in ratios}
-    return [_section(unit, alpha, tuple(missing), notes.get(unit.method, "")) for unit in drawable]
+    return [_section(curves, alpha, tuple(missing), notes.get(curves.method, "")) for curves in drawable]
 
 
-def _section(unit: Unit, alpha: float, missing: tuple[Missing, ...], note: str) -> Section:
-    numbers = table(unit)
-    late = "; ".join(f"{k} {value:.3g}" for k, value in _late_losses(unit).items())
+def _section(curves: MethodCurves, alpha: float, missing: tuple[Missing, ...], note: str) -> Section:
+    numbers = table(curves)
+    late = "; ".join(f"{k} {value:.3g}" for k, value in _late_losses(curves).items())
     return Section(
         number=2,
         key="losses",
         title=TITLE,
-        method=unit.method,
-        caption=_caption(unit, alpha),
-        alt=f"Line chart of the losses of {len(numbers)} difficulty bins over {span(*unit.steps)}."
+        method=curves.method,
+        caption=_caption(curves, alpha),
+        alt=f"Line chart of the losses of {len(numbers)} difficulty bins over {span(*curves.steps)}."
         + (f" Mean loss over the last tenth of the steps: {late}." if late else ""),
-        draw=lambda theme: draw(unit.mean, unit.num_rollouts, alpha, theme=theme),
+        draw=lambda theme: draw(curves.mean, curves.num_rollouts, alpha, theme=theme),
         tables=(Table("Loss by pass rate, not smoothed", numbers),),
         missing=missing,
         notes=(note,) if note else (),
     )
 
 
-def _ratio(unit: Unit) -> str:
-    values = series(unit.mean, RATIO)
-    late = last_part(values, *unit.steps)
+def _ratio(curves: MethodCurves) -> str:
+    values = series(curves.mean, RATIO)
+    late = last_part(values, *curves.steps)
     return f"Largest over smallest share: {final(values):.3g} at the end, {late:.3g} over the last 10 % of the steps."
 
 
-def _caption(unit: Unit, alpha: float) -> str:
+def _caption(curves: MethodCurves, alpha: float) -> str:
     """What the panels that are drawn show."""
-    found, said = unit.quantities(), []
+    found, said = curves.quantities(), []
     if LOSS in found:
         said.append("token mean of the policy loss of each bin, on the steps where the bin was present")
     if ON_POLICY in found:
@@ -75,28 +75,28 @@ def _caption(unit: Unit, alpha: float) -> str:
         said.append("share of each bin in the sum of the bins' absolute weighted losses: at equal shares no difficulty "
                     "dominates")  # fmt: skip
     text = "; ".join(said)
-    return f"{text[0].upper()}{text[1:]}. Exponentially smoothed with alpha = {alpha:g} ({unit.said_seeds})."
+    return f"{text[0].upper()}{text[1:]}. Exponentially smoothed with alpha = {alpha:g} ({curves.said_seeds})."
 
 
-def table(unit: Unit) -> pd.DataFrame:
+def table(curves: MethodCurves) -> pd.DataFrame:
     """Final loss and late means of everything logged, a row per bin."""
-    rows, found = {}, [name for name in COLUMNS if name in unit.quantities()]
-    for k in unit.bins(*found):
-        row = {"final loss": final(series(unit.mean, LOSS, k))} if LOSS in found else {}
+    rows, found = {}, [name for name in COLUMNS if name in curves.quantities()]
+    for k in curves.bins(*found):
+        row = {"final loss": final(series(curves.mean, LOSS, k))} if LOSS in found else {}
         for name in found:
-            row[f"{COLUMNS[name]}, last 10 %"] = last_part(series(unit.mean, name, k), *unit.steps)
-        rows[f"{k}/{unit.num_rollouts}"] = row
+            row[f"{COLUMNS[name]}, last 10 %"] = last_part(series(curves.mean, name, k), *curves.steps)
+        rows[f"{k}/{curves.num_rollouts}"] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pass rate")
 
 
-def _late_losses(unit: Unit) -> dict[str, float]:
-    late = {k: last_part(series(unit.mean, LOSS, k), *unit.steps) for k in unit.bins(LOSS)}
-    return {f"{k}/{unit.num_rollouts}": value for k, value in late.items() if value == value}
+def _late_losses(curves: MethodCurves) -> dict[str, float]:
+    late = {k: last_part(series(curves.mean, LOSS, k), *curves.steps) for k in curves.bins(LOSS)}
+    return {f"{k}/{curves.num_rollouts}": value for k, value in late.items() if value == value}
 
 
 @styled
 def draw(mean: pd.DataFrame, num_rollouts: int, alpha: float, *, theme: Theme) -> Any:
-    """The figure of a table of :func:`~daro_verl.toolkit.report.statistics.mean_over_runs`, a panel per quantity logged."""
+    """The figure of a table of :func:`~daro_verl.toolkit.report.statistics.mean_over_runs`, a panel per quantity."""
     shown = [name for name in (LOSS, ON_POLICY, SHARE) if (mean["quantity"] == name).any()]
     bins = sorted(int(k) for k in mean.loc[mean["quantity"].isin(shown), "bin"].unique())
     colours = dict(zip(bins, theme.ordered(theme.bins, len(bins)), strict=True))

@@ -5,12 +5,12 @@ from typing import Any
 import pandas as pd
 
 from daro_verl.toolkit.report.drawing import curve, new_figure, step_axis, styled, thin
-from daro_verl.toolkit.report.metrics import ENTROPY, RESPONSE_LENGTH, REWARD, scalar_columns
-from daro_verl.toolkit.report.reading import Run
+from daro_verl.toolkit.report.method_curves import curves_by_method, tidy_runs
+from daro_verl.toolkit.report.metric_names import ENTROPY, RESPONSE_LENGTH, REWARD, scalar_columns
+from daro_verl.toolkit.report.run_logs import LoggedRun
 from daro_verl.toolkit.report.section import EVERY_TRAINER, Missing, Section, Table, span
 from daro_verl.toolkit.report.statistics import centred_mean, final, last_part, series
 from daro_verl.toolkit.report.theme import Theme
-from daro_verl.toolkit.report.units import method_units, tidy_runs
 
 TITLE = "Entropy, response length and training reward"
 PANELS = {
@@ -28,7 +28,7 @@ FIXES = {
 }
 
 
-def sections(runs: list[Run], alpha: float) -> list[Section]:
+def sections(runs: list[LoggedRun], alpha: float) -> list[Section]:
     """One section with all runs."""
     data = tidy_runs(runs, lambda history: scalar_columns(history, PANELS))
     missing = [_missing(name, runs, data) for name in PANELS]
@@ -54,7 +54,7 @@ def sections(runs: list[Run], alpha: float) -> list[Section]:
     ]
 
 
-def _missing(name: str, runs: list[Run], data: pd.DataFrame) -> Missing:
+def _missing(name: str, runs: list[LoggedRun], data: pd.DataFrame) -> Missing:
     logged = set(data.loc[data["quantity"] == name, "run"])
     return Missing(*FIXES[name], tuple(run.name for run in runs if run.name not in logged))
 
@@ -64,10 +64,10 @@ def table(data: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for run, part in data.groupby("run", sort=False):
         ends, row = (part["step"].min(), part["step"].max()), {}
-        for name, (title, unit) in PANELS.items():
+        for name, (title, measure) in PANELS.items():
             values = part[part["quantity"] == name].set_index("step")["value"]
             if len(values):
-                row[f"{title} ({unit}), final"] = final(values.sort_index())
+                row[f"{title} ({measure}), final"] = final(values.sort_index())
                 row[f"{title}, last 10 %"] = last_part(values, *ends)
         rows[run] = {"over": span(*ends)} | row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("run")
@@ -85,11 +85,11 @@ def draw(data: pd.DataFrame, methods: list[str], *, theme: Theme) -> Any:
             colour = theme.method(methods.index(part["method"].iloc[0]))["color"]
             values = thin(values)
             axes.plot(values.index.to_numpy(), values.to_numpy(), color=colour, linewidth=0.6, alpha=0.4)
-        for unit in method_units(data):
-            values = centred_mean(series(unit.mean, name))
+        for curves in curves_by_method(data):
+            values = centred_mean(series(curves.mean, name))
             if len(values):
-                curve(axes, values, label=unit.method, **theme.method(methods.index(unit.method)))
-                handles.setdefault(unit.method, axes.lines[-1])
+                curve(axes, values, label=curves.method, **theme.method(methods.index(curves.method)))
+                handles.setdefault(curves.method, axes.lines[-1])
         title, label = PANELS[name]
         axes.set(title=title, ylabel=label)
         step_axis(axes)

@@ -13,55 +13,56 @@ from daro_verl.toolkit.report.drawing import (
     styled,
     value_axis,
 )
-from daro_verl.toolkit.report.reading import Run
+from daro_verl.toolkit.report.method_curves import MethodCurves, per_bin_curves, without
+from daro_verl.toolkit.report.run_logs import LoggedRun
 from daro_verl.toolkit.report.section import DARO, Missing, Section, Table, span
 from daro_verl.toolkit.report.statistics import final, last_part, moments, series
 from daro_verl.toolkit.report.theme import Theme
-from daro_verl.toolkit.report.units import Unit, per_bin_units, without
 
-QUANTITY, PROMPTS = "weight", "pass_rate"
+QUANTITY = "weight"
+SHARES = {"response_share": "share of responses", "prompt_share": "share of prompts"}  # the first that was logged
 TITLE = "Difficulty weights"
 METRIC = "actor/daro/weight/{k}of{G}"
 
 
-def sections(runs: list[Run], alpha: float) -> list[Section]:
+def sections(runs: list[LoggedRun], alpha: float) -> list[Section]:
     """A section per method that logged weights; one that says what is missing where none did."""
-    units = [unit for unit in per_bin_units(runs, [QUANTITY, PROMPTS]) if QUANTITY in unit.quantities()]
-    absent = without(runs, units, QUANTITY)
+    every_method = [curves for curves in per_bin_curves(runs, [QUANTITY, *SHARES]) if QUANTITY in curves.quantities()]
+    absent = without(runs, every_method, QUANTITY)
     missing = (Missing(METRIC, DARO, absent),) if absent else ()
-    if not units:
+    if not every_method:
         return [Section(1, "weights", TITLE, "", missing=missing)]
-    return [_section(unit, missing) for unit in units]
+    return [_section(curves, missing) for curves in every_method]
 
 
-def _section(unit: Unit, missing: tuple[Missing, ...]) -> Section:
-    numbers = table(unit)
+def _section(curves: MethodCurves, missing: tuple[Missing, ...]) -> Section:
+    numbers = table(curves)
     ends = "; ".join(f"{name} {value:.3g}" for name, value in numbers["final"].items())
     return Section(
         number=1,
         key="weights",
         title=TITLE,
-        method=unit.method,
-        caption=f"Left: weight of each difficulty bin after every training step ({unit.said_seeds}). Right: the "
+        method=curves.method,
+        caption=f"Left: weight of each difficulty bin after every training step ({curves.said_seeds}). Right: the "
         "weights over the pass rate at the first and last step and at the quarters between them. With the "
         "paper's objective the optimum is one over the bin's loss: a bin with a small loss gets a large weight.",
-        alt=f"Line chart of {len(numbers)} difficulty weights over {span(*unit.steps)}. Final weights: {ends}.",
-        draw=lambda theme: draw(unit.mean, unit.num_rollouts, theme=theme),
+        alt=f"Line chart of {len(numbers)} difficulty weights over {span(*curves.steps)}. Final weights: {ends}.",
+        draw=lambda theme: draw(curves.mean, curves.num_rollouts, theme=theme),
         tables=(Table("Difficulty weight by pass rate", numbers),),
         missing=missing,
     )
 
 
-def table(unit: Unit) -> pd.DataFrame:
-    """First, final and late weights, and the late share of prompts with this pass rate; a row per bin."""
-    rows = {}
-    for k in unit.bins(QUANTITY):
-        values = series(unit.mean, QUANTITY, k)
-        late = last_part(values, *unit.steps)
+def table(curves: MethodCurves) -> pd.DataFrame:
+    """First, final and late weights, and the late share of responses with this pass rate; a row per bin."""
+    rows, share = {}, next((name for name in SHARES if name in curves.quantities()), None)
+    for k in curves.bins(QUANTITY):
+        values = series(curves.mean, QUANTITY, k)
+        late = last_part(values, *curves.steps)
         row = {"first": values.iloc[0], "final": final(values), "mean of last 10 %": late}
-        if PROMPTS in unit.quantities():
-            row["share of prompts, last 10 %"] = last_part(series(unit.mean, PROMPTS, k), *unit.steps)
-        rows[f"{k}/{unit.num_rollouts}"] = row
+        if share is not None:
+            row[f"{SHARES[share]}, last 10 %"] = last_part(series(curves.mean, share, k), *curves.steps)
+        rows[f"{k}/{curves.num_rollouts}"] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pass rate")
 
 

@@ -1,0 +1,95 @@
+"""``daro``: one command line for everything around a training. ``python -m daro_verl.cli`` is the same.
+
+``daro --help`` imports none of the commands: each is loaded when it is asked for.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from daro_verl.errors import DaroError
+
+
+class Entry(NamedTuple):
+    """Where a command is (``module:name`` of a Typer app or of a function), and what ``daro --help`` says of it."""
+
+    target: str
+    help: str
+
+
+COMMANDS = {
+    "data": Entry("daro_verl.toolkit.data.commands:app", "Training sets, benchmarks and generated tasks for verl."),
+    "models": Entry("daro_verl.toolkit.models.commands:app", "Prepare a model, and check that it fits a layout."),
+    "recipe": Entry("daro_verl.toolkit.recipes.commands:app", "Check and start a training of recipes/."),
+    "evaluate": Entry("daro_verl.toolkit.evaluation.commands:evaluate", "A checkpoint's figures on the benchmarks."),
+    "compare": Entry("daro_verl.toolkit.evaluation.commands:compare", "Finished evaluations side by side."),
+    "report": Entry("daro_verl.toolkit.report.commands:report", "The paper's figures from what a job logged."),
+    "doctor": Entry("daro_verl.toolkit.doctor:doctor", "Will a job run on this machine?"),
+}
+
+
+class LazyCommands(TyperGroup):
+    """The commands of the table. A :class:`DaroError` of any of them is its message on standard error, and code 2."""
+
+    def __init__(self, **settings: Any) -> None:
+        stubs = {name: TyperCommand(name, help=entry.help) for name, entry in COMMANDS.items()}
+        super().__init__(**settings | {"commands": stubs})
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that was asked for, in place of its stub."""
+        name, stub, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name else stub, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DaroError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(2) from error
+
+
+def load(name: str) -> Any:
+    """Import a command of the table."""
+    module, _, attribute = COMMANDS[name].target.partition(":")
+    found = getattr(import_module(module), attribute)
+    holder = typer.Typer(rich_markup_mode=None)
+    if isinstance(found, typer.Typer):
+        holder.add_typer(found, name=name)
+    else:
+        holder.command(name)(found)
+    return typer.main.get_group(holder).commands[name]
+
+
+app = typer.Typer(
+    cls=LazyCommands,
+    help="DARO for verl: everything around a training.\n\nExample: daro data test --out data/test.parquet",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _daro() -> None:
+    """Typer needs a function to hang the group on."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``daro`` and return its exit code.
+
+    0: done. 2: wrong arguments, files or settings, with the reason on standard error. 130: interrupted, where the same
+    command can go on.
+    """
+    try:
+        app(args=arguments, prog_name="daro")
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""``daro data``: training and validation files for verl. See ``docs/data.md``."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from daro_verl.toolkit.command_line import interruptible, one_of
+from daro_verl.toolkit.data.dataset_spec import DatasetSpec
+from daro_verl.toolkit.data.file_options import FileOptions, dataset_spec, gym_sources, named_sources
+from daro_verl.toolkit.data.sources import BENCHMARKS, SOURCES, TRAINING
+
+app = typer.Typer(no_args_is_help=True, help="Parquet files in verl's schema, each with a report beside it.")
+_resumable = partial(interruptible, "Run the same command again to go on from the last rows saved.")
+
+Tests = Annotated[list[Path] | None, typer.Option(help="Problems of this file are dropped; repeatable.")]
+NoTest = Annotated[bool, typer.Option("--no-test", help="There is no test file.")]
+Out = Annotated[Path, typer.Option(help="The parquet file; its report goes beside it.")]
+Local = Annotated[list[str] | None, typer.Option(metavar="SOURCE=PATH", help="A file or folder instead of the hub.")]
+Splits = Annotated[list[str] | None, typer.Option(metavar="SOURCE=A+B", help="Splits of the hub's data set.")]
+Revision = Annotated[
+    list[str] | None, typer.Option(metavar="SOURCE=COMMIT", help="Branch, tag or commit of the hub's data set.")
+]
+System = Annotated[str | None, typer.Option(help="System message of every row; the empty string for none.")]
+SystemFrom = Annotated[
+    str | None,
+    typer.Option(callback=one_of(SOURCES), metavar="SOURCE", help="The system message that this data set has."),
+]
+Suffix = Annotated[
+    str | None,
+    typer.Option(
+        help="Follows each problem; by default a sentence that asks for a box, or nothing with a system message."
+    ),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Raw rows of each source.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that this command wrote.")]
+
+
+@app.command()
+def train(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE",
+            callback=one_of(TRAINING),
+            help=f"In the order of their rows: {', '.join(TRAINING)}.",
+            show_default=False,
+        ),
+    ],
+    out: Out,
+    test: Tests = None,
+    no_test: NoTest = False,
+    local: Local = None,
+    splits: Splits = None,
+    revision: Revision = None,
+    system: System = None,
+    system_from: SystemFrom = None,
+    suffix: Suffix = None,
+    limit: Limit = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """A training file, without the problems of the test files.
+
+    \b
+    Example: daro data train openr1 --test data/test.parquet --out data/train.parquet
+    """
+    options = FileOptions(
+        out, "train", test, no_test, local, splits, revision, system, system_from, suffix, limit, overwrite
+    )
+    with _resumable():
+        write(dataset_spec(named_sources(sources, options), options))
+
+
+@app.command()
+def test(
+    out: Out,
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SOURCE",
+            callback=one_of(BENCHMARKS),
+            help=f"Benchmarks, all six if none is named: {', '.join(BENCHMARKS)}.",
+        ),
+    ] = None,
+    local: Local = None,
+    splits: Splits = None,
+    revision: Revision = None,
+    system: System = None,
+    system_from: SystemFrom = None,
+    suffix: Suffix = None,
+    limit: Limit = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """A validation file of the benchmarks.
+
+    \b
+    Example: daro data test --system-from openr1 --out data/test.parquet
+    """
+    options = FileOptions(
+        out, "test", None, False, local, splits, revision, system, system_from, suffix, limit, overwrite
+    )
+    with _resumable():
+        write(dataset_spec(named_sources(sources or list(BENCHMARKS), options), options))
+
+
+@app.command()
+def gym(
+    task: Annotated[list[str], typer.Option(metavar="NAME[:JSON]", help="Task and its knobs; repeatable.")],
+    out: Out,
+    size: Annotated[int, typer.Option(min=1, help="Entries of each task.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the generators.")] = 0,
+    split: Annotated[Literal["train", "test"], typer.Option(help="What the file is for.")] = "train",
+    rollouts: Annotated[int, typer.Option(min=1, help="Responses to a row of a test file.")] = 1,
+    test: Tests = None,
+    no_test: NoTest = False,
+    local: Local = None,
+    splits: Splits = None,
+    revision: Revision = None,
+    system: System = None,
+    system_from: SystemFrom = None,
+    suffix: Suffix = None,
+    limit: Limit = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """A file of reasoning-gym tasks.
+
+    \b
+    Example: daro data gym --task 'chain_sum:{"min_terms": 3}' --task gcd --size 5000 --no-test --out data/gym.parquet
+    """
+    options = FileOptions(
+        out, split, test, no_test, local, splits, revision, system, system_from, suffix, limit, overwrite
+    )
+    with _resumable():
+        write(dataset_spec(gym_sources(task, size, seed, rollouts), options, arguments=(task, size, seed)))
+
+
+@app.command("sources")
+def list_sources() -> None:
+    """List the data sets.
+
+    \b
+    Example: daro data sources
+    """
+    from daro_verl.toolkit.data.display import print_sources
+
+    print_sources()
+
+
+def write(spec: DatasetSpec) -> None:
+    """Write the file, and print what became of every row."""
+    from daro_verl.toolkit.data.display import build_with_bars, print_result
+
+    print_result(spec, build_with_bars(spec))

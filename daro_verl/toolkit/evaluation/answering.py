@@ -1,0 +1,114 @@
+"""Problems through an engine, many at once: asked, scored, and passed on as rows when they are whole."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from daro_verl.errors import DaroDataError
+from daro_verl.reward.extract import final_answer
+from daro_verl.reward.math import compute_score
+from daro_verl.toolkit.evaluation.benchmark_file import BenchmarkProblem
+from daro_verl.toolkit.evaluation.inference import Engine
+from daro_verl.toolkit.evaluation.rendering import TokenBudget
+from daro_verl.toolkit.evaluation.row_file import LENGTH, NO_ROOM, STOP, Response, Row
+
+logger = logging.getLogger(__name__)
+_LONGEST_PREDICTION = 200  # characters, as in the math reward
+_SCORING_THREADS = 4  # threads that score; most answers take a tenth of a millisecond, hopeless ones their deadline
+
+
+@dataclass(frozen=True)
+class RenderedProblem:
+    """A problem and its prompt's tokens."""
+
+    problem: BenchmarkProblem
+    prompt: list[int]
+
+
+class AnsweringLoop:
+    """Asks an engine for as many rows at once as it may have in flight.
+
+    Args:
+        engine: is not shut down here.
+        budget: tokens of a response.
+        decode: tokens to the text that is scored.
+        in_flight: most responses that the engine is asked for at once; a row with more runs alone.
+    """
+
+    def __init__(self, engine: Engine, budget: TokenBudget, decode: Callable[[list[int]], str], in_flight: int) -> None:
+        self._engine, self._budget, self._decode, self._in_flight = engine, budget, decode, in_flight
+        self._threads = ThreadPoolExecutor(_SCORING_THREADS, "score")
+
+    async def run(self, todo: Iterable[RenderedProblem], on_row: Callable[[Row], None]) -> None:
+        """Answer every row, in this order as many at once as ``in_flight`` allows; ``on_row`` has each as it finishes.
+
+        Any error ends the run; rows in flight are then lost.
+        """
+        waiting = list(todo)[::-1]
+        running: dict[asyncio.Task[Row], int] = {}
+        try:
+            while waiting or running:
+                while waiting and self._fits(running, waiting[-1].problem.num_responses):
+                    item = waiting.pop()
+                    running[asyncio.create_task(self._row(item))] = item.problem.num_responses
+                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    del running[task]
+                    on_row(task.result())
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _fits(self, running: dict[asyncio.Task[Row], int], num_responses: int) -> bool:
+        return not running or sum(running.values()) + num_responses <= self._in_flight
+
+    async def _row(self, item: RenderedProblem) -> Row:
+        problem, tokens = item.problem, self._budget.after(len(item.prompt))
+        if not tokens:
+            nothing = Response(pred="", acc=0.0, timed_out=False, length=0, finish=NO_ROOM)
+            return Row(problem.key, problem.benchmark, len(item.prompt), (nothing,) * problem.num_responses)
+        generated = await self._engine.generate(problem.key, item.prompt, problem.num_responses, tokens)
+        if len(generated) != problem.num_responses or any(output.finish not in (STOP, LENGTH) for output in generated):
+            got = [output.finish for output in generated]
+            raise DaroDataError(f"The engine did not finish a row of {problem.benchmark}: {got}. Run again to go on")
+        run = asyncio.get_running_loop().run_in_executor
+        responses = await asyncio.gather(
+            *(run(self._threads, self._score, problem, output.tokens, output.finish) for output in generated)
+        )
+        return Row(problem.key, problem.benchmark, len(item.prompt), tuple(responses))
+
+    def _score(self, problem: BenchmarkProblem, tokens: list[int], finish: str) -> Response:
+        return score(problem, self._decode(tokens), len(tokens), finish)
+
+
+def score(problem: BenchmarkProblem, text: str, length: int, finish: str) -> Response:
+    """The verdict on a response's text, decoded without special tokens as verl does. Safe to call from many threads.
+
+    An answer that the math reward could not decide, or on which a task's own scorer failed, is ``timed_out``: counted
+    as not right, and shown as what it is.
+    """
+    if problem.scorer:
+        return _score_task(problem, text, length, finish)
+    verdict = compute_score(data_source=problem.benchmark, solution_str=text, ground_truth=problem.gold)
+    return Response(verdict["pred"], verdict["acc"], verdict["timed_out"], length, finish)
+
+
+def _score_task(problem: BenchmarkProblem, text: str, length: int, finish: str) -> Response:
+    """reasoning-gym's own score of what is in the last box; right from the row's threshold on."""
+    import reasoning_gym
+
+    answer = final_answer(text)
+    if answer is None:
+        return Response("", 0.0, False, length, finish)
+    pred = answer[:_LONGEST_PREDICTION]
+    try:
+        value = reasoning_gym.get_score_answer_fn(problem.scorer)(answer, json.loads(problem.entry))
+    except Exception:  # a scorer is anybody's code
+        logger.warning("The scorer of %s failed on %.100r", problem.scorer, answer, exc_info=True)
+        return Response(pred, 0.0, True, length, finish)
+    return Response(pred, float(value >= problem.threshold), False, length, finish)

@@ -1,0 +1,117 @@
+"""The rows of a test file: what is asked, how often, and what is right."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from daro_verl.errors import DaroConfigError, DaroDataError
+from daro_verl.toolkit.data.parquet_file import ROLLOUTS
+from daro_verl.toolkit.data.sources import SOURCES
+
+COLUMNS = ("data_source", "prompt", "reward_model", ROLLOUTS)
+_FIX = "write the file with `daro data test`"
+
+
+@dataclass(frozen=True)
+class BenchmarkProblem:
+    """One row.
+
+    ``key``: a digest of all that is below, and of how many equal rows came before: the same row has the same key in
+    every file. ``num_responses``: asked for, the row's ``__rollout_n__``. ``scorer``: of reasoning-gym, with ``entry``
+    and ``threshold`` as in the file; empty for a maths answer.
+    """
+
+    key: str
+    benchmark: str
+    messages: tuple[Mapping[str, str], ...]
+    gold: str
+    num_responses: int
+    scorer: str = ""
+    entry: str = ""
+    threshold: float = 1.0
+
+
+def read_problems(file: Path, limit: int = 0) -> list[BenchmarkProblem]:
+    """The problems of a parquet file in verl's schema; with ``limit``, the first ones of each benchmark.
+
+    Raises:
+        DaroError: no such file, missing columns or fields, a benchmark whose rows ask for different numbers
+            of responses, or a data source that nothing scores.
+    """
+    seen: Counter[str] = Counter()
+    problems = [_problem(row, number, seen) for number, row in enumerate(_table(file).to_pylist())]
+    if not problems:
+        raise DaroDataError(str(file), got="no rows", expected="problems", fix=_FIX)
+    taken: Counter[str] = Counter()
+    chosen = []
+    for problem in problems:
+        taken[problem.benchmark] += 1
+        if not limit or taken[problem.benchmark] <= limit:
+            chosen.append(problem)
+    _check_responses(chosen, file)
+    return chosen
+
+
+def digest(problems: list[BenchmarkProblem]) -> str:
+    """Of the problems, in any order."""
+    return hashlib.sha256("".join(sorted(problem.key for problem in problems)).encode()).hexdigest()[:24]
+
+
+def _table(file: Path) -> pa.Table:
+    if not file.is_file():
+        raise DaroConfigError("--data", got=str(file), expected="an existing parquet file", fix=_FIX)
+    try:
+        table = pq.read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise DaroDataError(str(file), got=f"{error}"[:200], expected="a parquet file", fix=_FIX) from error
+    if missing := sorted(set(COLUMNS) - set(table.column_names)):
+        raise DaroDataError(str(file), got=f"no {', '.join(missing)}", expected=", ".join(COLUMNS), fix=_FIX)
+    return table
+
+
+def _problem(row: Mapping[str, Any], number: int, seen: Counter[str]) -> BenchmarkProblem:
+    extra = row.get("extra_info") or {}
+    messages, benchmark, n = row["prompt"], row["data_source"], row[ROLLOUTS]
+    gold = (row["reward_model"] or {}).get("ground_truth")
+    scorer = extra.get("scorer") or ""
+    if not messages or not benchmark or gold in (None, "") or not isinstance(n, int) or n < 1:
+        got = (
+            f"row {number}: data_source {benchmark!r}, {len(messages or ())} messages, answer {gold!r}, {n!r} responses"
+        )
+        raise DaroDataError("--data", got=got, expected="all four, at least one of each", fix=_FIX)
+    if not scorer and row.get("ability") != "math" and benchmark not in SOURCES:
+        expected = f"ability 'math', a scorer in extra_info, or one of {', '.join(SOURCES)}"
+        fix = "set the column `ability` to math if the math reward fits its answers"
+        raise DaroDataError(f"data_source of row {number}", got=benchmark, expected=expected, fix=fix)
+    asked = json.dumps([benchmark, messages, str(gold), n, scorer, extra.get("entry") or ""], sort_keys=True)
+    seen[asked] += 1
+    key = hashlib.sha256(f"{asked} {seen[asked]}".encode("utf-8", "replace")).hexdigest()[:24]
+    threshold = extra.get("threshold")
+    return BenchmarkProblem(
+        key,
+        benchmark,
+        tuple(messages),
+        str(gold),
+        n,
+        scorer,
+        extra.get("entry") or "",
+        1.0 if threshold is None else float(threshold),
+    )
+
+
+def _check_responses(problems: list[BenchmarkProblem], file: Path) -> None:
+    numbers: dict[str, set[int]] = {}
+    for problem in problems:
+        numbers.setdefault(problem.benchmark, set()).add(problem.num_responses)
+    for benchmark, found in numbers.items():
+        if len(found) > 1:
+            got = f"{benchmark} with {', '.join(map(str, sorted(found)))}"
+            fix = f"give all rows of a benchmark the same {ROLLOUTS}, or it has no mean@k"
+            raise DaroDataError(f"{ROLLOUTS} of {file}", got=got, expected="one number", fix=fix)

@@ -1,0 +1,60 @@
+"""vLLM (0.28, ``AsyncLLM``), the engine of verl's own rollout servers."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import verl  # noqa: F401  (loads the plugin, and with it the CPU platform where that is asked for)
+
+from daro_verl.errors import DaroConfigError
+from daro_verl.platform import requested
+from daro_verl.toolkit.evaluation.inference import Generated, Resources
+from daro_verl.toolkit.evaluation.settings import Settings
+
+
+class VLLMEngine:
+    """Data parallel by vLLM itself, which gives each request to the copy that is least busy."""
+
+    def __init__(self, model: Path, settings: Settings, max_model_tokens: int, resources: Resources) -> None:
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # the table goes to standard output
+        try:
+            from vllm.engine.arg_utils import AsyncEngineArgs
+            from vllm.v1.engine.async_llm import AsyncLLM
+        except ImportError as error:
+            fix = 'pip install "daro-verl[vllm]", or INFER_BACKEND=sglang'
+            raise DaroConfigError("--backend", got="vllm", expected="an installed vLLM", fix=fix) from error
+        arguments: dict[str, Any] = {
+            "model": str(model),
+            "dtype": settings.dtype,
+            "seed": settings.seed,
+            "max_model_len": max_model_tokens,
+            "tensor_parallel_size": resources.tp,
+            "data_parallel_size": resources.dp,
+            "gpu_memory_utilization": resources.memory,
+            "enforce_eager": requested(),  # the CPU platform has no CUDA graphs
+            "disable_log_stats": True,
+        }
+        self._sampling: dict[str, Any] = {
+            "temperature": settings.temperature,
+            "top_p": settings.top_p,
+            "top_k": settings.top_k,
+        }
+        self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**(arguments | resources.extra)))
+
+    async def generate(self, key: str, prompt: list[int], num_responses: int, max_tokens: int) -> list[Generated]:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        sampling = SamplingParams(
+            n=num_responses,
+            max_tokens=max_tokens,
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            **self._sampling,
+        )
+        outputs = [output async for output in self._engine.generate({"prompt_token_ids": prompt}, sampling, key)]
+        return [Generated(list(output.token_ids), str(output.finish_reason)) for output in outputs[-1].outputs]
+
+    def shutdown(self) -> None:
+        self._engine.shutdown()

@@ -1,0 +1,83 @@
+"""``daro models prepare | check``. See ``docs/models.md``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from daro_verl.toolkit.command_line import one_of
+from daro_verl.toolkit.models.families import FAMILIES
+
+app = typer.Typer(no_args_is_help=True, help="Model directories that a job can start from.")
+MODEL = "A model's directory, or a hub id."
+
+
+@app.command("prepare")
+def prepare_model(
+    source: Annotated[str, typer.Argument(metavar="SRC", help=MODEL)],
+    destination: Annotated[Path, typer.Argument(metavar="DST", help="The new directory.")],
+    recipe: Annotated[
+        str,
+        typer.Option(
+            callback=one_of(["auto", *FAMILIES]),
+            metavar="NAME",
+            help=f"What to change: {', '.join(FAMILIES)}; auto: by the model's type.",
+        ),
+    ] = "auto",
+    rope_theta: Annotated[float | None, typer.Option(help="New base, 40000 for qwen2.5-math.")] = None,
+    positions: Annotated[int | None, typer.Option(min=1, help="New limit, 16384 for qwen2.5-math.")] = None,
+    from_theta: Annotated[
+        float | None, typer.Option(help="Base that the model must have, 10000 for qwen2.5-math.")
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="Of the hub's repository.")] = None,
+) -> None:
+    """Link the weights of a model, and rewrite its settings.
+
+    \b
+    Example: daro models prepare Qwen/Qwen2.5-Math-7B models/qwen2.5-math-7b-16k
+    """
+    from daro_verl.toolkit.models.families import choose_family
+    from daro_verl.toolkit.models.origin import CONFIG, read_json, resolve
+    from daro_verl.toolkit.models.prepare import prepare
+
+    directory = resolve(source, revision)
+    given = {"theta": rope_theta, "positions": positions, "from_theta": from_theta}
+    family = choose_family(recipe, read_json(directory / CONFIG), given)
+    result = prepare(directory, destination, family)
+    for key, (old, new) in result["changes"].items():
+        print(f"config.json: {key} {old} -> {new}")
+    for remark in result["remarks"]:
+        print(f"note: {remark}")
+    state = "was there already" if result["was_there"] else f"is {directory.name}, as {family.name}"
+    print(f"{destination} {state}")
+
+
+@app.command("check")
+def check_model(
+    model: Annotated[str, typer.Argument(metavar="DIR", help=MODEL)],
+    tp: Annotated[int, typer.Option(min=1, help="Tensor parallelism of the actor.")] = 1,
+    pp: Annotated[int, typer.Option(min=1, help="Its pipeline parallelism.")] = 1,
+    rollout_tp: Annotated[int, typer.Option(min=1, help="Tensor parallelism of a server.")] = 1,
+    prompt: Annotated[int, typer.Option(min=1, help="data.max_prompt_length")] = 1024,
+    response: Annotated[int, typer.Option(min=1, help="data.max_response_length")] = 8192,
+) -> None:
+    """Does a model fit a parallel layout? Exit code 2: no.
+
+    \b
+    Example: daro models check models/qwen2.5-math-7b-16k --tp 2 --rollout-tp 1 --prompt 1024 --response 8192
+    """
+    from daro_verl.errors import DaroConfigError
+    from daro_verl.toolkit.models.layout import Layout, check_layout
+    from daro_verl.toolkit.models.origin import resolve
+    from daro_verl.toolkit.models.shape import read_shape
+    from daro_verl.toolkit.models.tokenizer import check_tokenizer
+
+    directory = resolve(model)
+    shape, layout = read_shape(directory), Layout(tp, pp, rollout_tp, prompt, response)
+    checks = check_layout(shape, layout), check_tokenizer(directory, shape.vocab_size, shape.eos_ids)
+    for remark in (remark for check in checks for remark in check.remarks):
+        print(f"note: {remark}")
+    if errors := [error for check in checks for error in check.errors]:
+        raise DaroConfigError.of(errors)
+    sizes = f"{shape.num_layers} layers, {shape.num_heads} heads, {shape.num_kv_heads} KV heads"
+    print(f"{directory.name} ({sizes}, vocabulary {shape.vocab_size}, {shape.positions} positions) fits {layout}")

@@ -1,0 +1,87 @@
+"""The history of a run: what one log file held, and one history from several attempts and from two loggers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from daro_verl.toolkit.report.metric_names import family
+
+
+@dataclass(frozen=True)
+class LogFile:
+    """One file of a run's logs: its part of the history, and what could not be read.
+
+    ``name``: relative to the run. ``history``: index ``step``, a column per drawn metric, later records of a step win.
+    ``started``: seconds since 1970 where the format records it, for the order of attempts.
+    """
+
+    name: str
+    kind: str
+    history: pd.DataFrame
+    steps: frozenset[int]
+    warnings: tuple[str, ...] = ()
+    started: float = 0.0
+
+
+@dataclass
+class HistoryBuilder:
+    """Values collected while a file is read, by step and metric; a later value of the same step wins."""
+
+    rows: dict[int, dict[str, float]] = field(default_factory=dict)
+
+    def add(self, step: int, metric: str, value: float) -> None:
+        self.rows.setdefault(step, {})[metric] = value
+
+    def add_step(self, step: int) -> None:
+        """A step was logged, perhaps without a metric that the report draws."""
+        self.rows.setdefault(step, {})
+
+    def history(self) -> pd.DataFrame:
+        """Index ``step`` in order, a column per metric."""
+        table = pd.DataFrame.from_dict(self.rows, orient="index", dtype="float64")
+        return table.rename_axis("step").sort_index()
+
+
+def join_attempts(files: Sequence[LogFile]) -> tuple[pd.DataFrame, list[str]]:
+    """The history of successive attempts, and what was left out of it in words.
+
+    A resumed job goes back to its last checkpoint and repeats the steps after it. From the first step on at which an
+    attempt logged a family of metrics (``actor/daro/loss`` with all bins; all of validation), earlier values of that
+    family do not count: also where the attempt has not come as far yet as the one before, and where a bin is missing in
+    the repeated step.
+
+    Args:
+        files: in the order of the attempts.
+    """
+    history, notes = pd.DataFrame(), []
+    for file in files:
+        new, repeated = file.history, set()
+        for name, columns in _families(new).items():
+            first = new[columns].dropna(how="all").index.min()
+            old = [column for column in history.columns if family(column) == name]
+            late = history.index >= first
+            repeated |= set(history.index[late & history[old].notna().any(axis=1)]) if old else set()
+            history.loc[late, old] = float("nan")
+        if repeated:
+            notes.append(f"{file.name} repeats steps {_range(repeated)}: earlier values of these steps do not count")
+        history = new.combine_first(history)
+    return history.sort_index(), notes
+
+
+def merge_loggers(json_lines: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    """One history from both; JSON lines win, because TensorBoard keeps 32 bits of a number."""
+    return json_lines.combine_first(events).sort_index()
+
+
+def _families(history: pd.DataFrame) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for column in history.columns:
+        if history[column].notna().any():
+            found.setdefault(family(column), []).append(column)
+    return found
+
+
+def _range(steps: set[int]) -> str:
+    first, last = min(steps), max(steps)
+    return str(first) if first == last else f"{first} to {last}"

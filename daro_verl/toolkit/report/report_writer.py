@@ -1,0 +1,60 @@
+"""The report: every figure as PNG and SVG, and the page that holds them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from daro_verl.atomic import write_atomically
+from daro_verl.errors import DaroConfigError, DaroDataError
+from daro_verl.toolkit.report.drawing import save
+from daro_verl.toolkit.report.figures import lengths, losses, pass_rates, training, weights
+from daro_verl.toolkit.report.page import page
+from daro_verl.toolkit.report.run_logs import LoggedRun
+from daro_verl.toolkit.report.section import Section, file_stems
+from daro_verl.toolkit.report.theme import LIGHT, THEMES
+
+FIGURES = (weights, losses, lengths, training, pass_rates)
+PAGE = "report.html"
+
+
+def write_report(runs: list[LoggedRun], out: Path, title: str = "", alpha: float = 0.1) -> Path:
+    """The page and the files of the figures, below ``out``.
+
+    Raises:
+        DaroError: nothing can be drawn, or ``out`` cannot be written.
+    """
+    sections = [section for figure in FIGURES for section in figure.sections(runs, alpha)]
+    if not any(section.draw for section in sections):
+        raise _nothing_to_draw(runs)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        pictures = _write_figures(sections, out)
+        title = title or f"Training report: {', '.join(dict.fromkeys(run.method for run in runs))}"
+        text = page(title, sections, pictures, runs)
+        write_atomically(out / PAGE, text.encode("utf-8", "replace"))
+    except OSError as error:
+        expected, fix = "a directory that can be written", "pass another --out"
+        raise DaroConfigError("--out", got=str(error), expected=expected, fix=fix) from error
+    return out / PAGE
+
+
+def _write_figures(sections: Sequence[Section], out: Path) -> dict[str, dict[str, bytes]]:
+    """Draw each section in each theme, one figure in memory at a time. PNG in light only: it is for documents."""
+    pictures: dict[str, dict[str, bytes]] = {}
+    for section, stem in zip(sections, file_stems(sections), strict=True):
+        if section.draw is None:
+            continue
+        for theme in THEMES:
+            figure = section.draw(theme)
+            pictures.setdefault(stem, {})[theme.name] = svg = save(figure, theme, "svg")
+            (out / f"{stem}{'' if theme is LIGHT else f'-{theme.name}'}.svg").write_bytes(svg)
+            if theme is LIGHT:
+                (out / f"{stem}.png").write_bytes(save(figure, theme, "png"))
+    return pictures
+
+
+def _nothing_to_draw(runs: Sequence[LoggedRun]) -> DaroDataError:
+    """Why there is no figure at all."""
+    read = "; ".join(f"{run.name}: {len(run.files)} files, {len(run.steps)} steps" for run in runs)
+    fix = "log to files (trainer.logger=[console,file,tensorboard]) and name the directories with these files"
+    got = f"no metric to draw ({read})"
+    return DaroDataError("report", got=got, expected="logs of a verl job", fix=fix)
