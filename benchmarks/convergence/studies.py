@@ -13,7 +13,6 @@ LITERAL = {
     "weight_init": 1.0,
     "weight_start": "constant",
     "loss_signal": "batch",
-    "not_positive": "keep",
     "bin_scale": "equal",
     "weight_scale": "raw",
     "weight_min": 0.01,
@@ -41,7 +40,6 @@ DAPO = Method("DAPO", {"weighting": "dapo"}, clip_high=0.28, dynamic_sampling=Tr
 BASELINES = (GRPO, DR_GRPO, LIPO, DAPO)
 DARO = daro("DARO, paper's form")
 DARO_INFORMED = daro("paper's form, first loss, average", weight_start="first_loss", loss_signal="average")
-DARO_TOKENS = daro("paper's form, token share", bin_scale="token_share")
 SHARED = {"bin_scale": "batch_share", "weight_scale": "mean_one"}
 """The weights choose between bins and leave the scale of the loss alone, as GRPO's token mean has it."""
 INFORMED = {"weight_start": "first_loss", "loss_signal": "average"}
@@ -101,7 +99,7 @@ LONG = ("long_failures", "paper_proportions")
 MAIN = Study(
     "main",
     "Which weighting learns fastest from the same models?",
-    (GRPO, DR_GRPO, LIPO, DAPO, UNIFORM, INVERSE_VARIANCE, CLOSED_FORM, DARO, DARO_TOKENS, DARO_BATCH),
+    (GRPO, DR_GRPO, LIPO, DAPO, UNIFORM, INVERSE_VARIANCE, CLOSED_FORM, DARO, DARO_BATCH),
     learning_rates=(1e-3, 2e-3),
     drawn=(DARO, DARO_BATCH),
 )
@@ -129,26 +127,9 @@ STUDIES: dict[str, Study] = {
             regimes=SIGNAL,
         ),
         Study(
-            "bin_scale",
-            "How should the bins share the loss before their weights?",
-            (
-                DARO,
-                daro("square root of token share", bin_scale=0.5),
-                DARO_TOKENS,
-                daro("batch share", bin_scale="batch_share"),
-            ),
-            regimes=SIGNAL,
-        ),
-        Study(
             "weight_scale",
             "May the weights change the scale of the loss, or only choose between bins?",
             (DARO, daro("mean one", weight_scale="mean_one")),
-            regimes=SIGNAL,
-        ),
-        Study(
-            "not_positive",
-            "What should a weight do where its bin's loss is not positive?",
-            (DARO, *(daro(name, not_positive=name) for name in ("skip", "floor", "absolute"))),
             regimes=SIGNAL,
         ),
         Study(
@@ -195,8 +176,6 @@ STUDIES: dict[str, Study] = {
                 *(batch(f"weight_lr {rate:g}", weight_lr=rate) for rate in (0.01, 0.1)),
                 batch("average over 50", loss_ema_decay=0.98),
                 batch("clamp 0.3 .. 3", weight_min=0.3, weight_max=3.0),
-                batch("skip L <= 0", not_positive="skip"),
-                batch("token share", bin_scale="token_share"),
             ),
             regimes=LONG,
             learning_rates=(2e-3,),

@@ -1,4 +1,4 @@
-"""Everything that this benchmark calls in the package: advantages, per-bin losses, weights, and verl's policy loss.
+"""Everything that this benchmark calls in the package: advantages, per-bin losses and weights, around verl's own loss.
 
 The same functions that a verl job calls, in the same order: the estimator on the driver for the whole round, then one
 optimizer step per mini-batch, as in ``daro_verl.workers.actor_worker``.
@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
+from verl.trainer.ppo.core_algos import get_policy_loss_fn
 from verl.workers.config import ActorConfig
 
 from daro_verl.advantage import compute_daro_advantage
-from daro_verl.advantage.bins import bin_label
 from daro_verl.config import DaroConfig
+from daro_verl.objective import bin_label
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from daro_verl.workers.metrics import step_metrics
-from daro_verl.workers.mini_batch import BINS_KEY, MiniBatch, Ranks
-from daro_verl.workers.policy_loss import DaroPolicyLossConfig, compute_policy_loss_daro, reweighted
+from daro_verl.workers.mini_batch import MiniBatch, Ranks
 
 PER_BIN = ("loss", "weight", "loss_share", "token_share")
 """Metrics of the package that a run records per bin and optimizer step."""
@@ -33,25 +33,20 @@ class Update:
     """The weighting of one run: advantages, loss and weights of its optimizer steps."""
 
     def __init__(self, options: Mapping[str, Any], group_size: int, token_budget: int, clip_high: float) -> None:
-        """Args:
-        options: of ``algorithm.daro``.
-        group_size: ``G``.
-        token_budget: responses of a mini-batch x longest response.
-        clip_high: PPO's upper clip; the lower one is 0.2.
+        """The weights at their start.
+
+        Args:
+            options: of ``algorithm.daro``.
+            group_size: ``G``.
+            token_budget: responses of a mini-batch x longest response.
+            clip_high: PPO's upper clip; the lower one is 0.2.
         """
         _initialise_process_group()
-        self._algorithm = {"daro": dict(options)}
         self._weights = DifficultyWeights(group_size, dict(options), token_budget)
         self._ranks = Ranks(data_parallel_group=None, has_outputs=True, source=0, device="cpu")
-        daro = {"base_loss_mode": "vanilla", "num_rollouts": group_size, "options": dict(options)}
         self._config = ActorConfig(
-            strategy="fsdp2",
-            rollout_n=group_size,
-            ppo_micro_batch_size_per_gpu=1,
-            policy_loss=DaroPolicyLossConfig(loss_mode="daro", daro=daro),
-            clip_ratio_high=clip_high,
+            strategy="fsdp2", rollout_n=group_size, ppo_micro_batch_size_per_gpu=1, clip_ratio_high=clip_high
         )
-        self._config.global_batch_info.update(dp_size=1)
 
     def advantages(self, rewards: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """``(advantages, returns)`` [n, G, R] of a round, from rewards [n, G] and response mask [n, G, R]."""
@@ -60,7 +55,8 @@ class Update:
         token_level_rewards[:, 0] = rewards.flatten()
         index = np.arange(n).repeat(group)
         flat = mask.reshape(n * group, length).float()
-        advantages, returns = compute_daro_advantage(token_level_rewards, flat, index, config=self._algorithm)
+        weighting, threshold = self._weights.weighting, self._weights.options.success_threshold
+        advantages, returns = compute_daro_advantage(token_level_rewards, flat, index, weighting, threshold)
         return advantages.view(mask.shape), returns.view(mask.shape)
 
     def step(
@@ -75,20 +71,28 @@ class Update:
         """
         used_weights = self._weights.weights()
         mini_batch = MiniBatch(data, self._weights, self._ranks)
-        with reweighted(mini_batch.bin_loss, data[BINS_KEY]):
-            loss, policy_metrics = compute_policy_loss_daro(
-                old_log_prob=data["old_log_probs"],
-                log_prob=log_prob,
-                advantages=data["advantages"],
-                response_mask=data["response_mask"],
-                config=self._config,
-            )
+        micro_batch = {**data, "dp_size": 1, "batch_num_tokens": int(data["response_mask"].sum())}
+        loss, policy_metrics = mini_batch.loss(self._verl_loss, {"log_probs": log_prob}, micro_batch)
         grad_norm = take_step(loss)
         losses, stepped = mini_batch.losses(grad_norm)
         if stepped:
             self._weights.step(losses, mini_batch.tokens[1:-1] > 0)
         metrics = step_metrics(mini_batch, used_weights, losses, self._weights)
         return metrics | {"grad_norm": grad_norm, "clip_fraction": policy_metrics["actor/pg_clipfrac"]}
+
+    def _verl_loss(
+        self, model_output: Mapping[str, torch.Tensor], data: Mapping[str, Any], dp_group: Any = None
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        """``vanilla``, its token mean over the mini-batch, as verl's ``ppo_loss`` calls it; the columns are padded."""
+        self._config.global_batch_info.update({name: data[name] for name in ("dp_size", "batch_num_tokens")})
+        return get_policy_loss_fn("vanilla")(
+            old_log_prob=data["old_log_probs"],
+            log_prob=model_output["log_probs"],
+            advantages=data["advantages"],
+            response_mask=data["response_mask"],
+            loss_agg_mode="token-mean",
+            config=self._config,
+        )
 
 
 def per_bin(metrics: Mapping[str, float], name: str, group_size: int) -> list[float]:

@@ -20,13 +20,13 @@ from verl.trainer.ppo.v1 import utils as v1
 from benchmarks.cost.aims import Aim, largest_ratio
 from benchmarks.cost.batches import outcome_batch
 from benchmarks.cost.timing import compare, interleave, milliseconds, processor_clock
-from daro_verl.driver import drain_pass_rates
+from daro_verl.config import DaroConfig
 
 TITLE = "Advantage estimator"
 SIZES = ((1024, 256), (8192, 256), (65536, 32))
 NUM_ROLLOUTS = 8
 ESTIMATORS = ("grpo", "grpo_vectorized", "daro")
-CONFIG = {"daro": {"num_rollouts": NUM_ROLLOUTS, "success_threshold": 0.5}}
+CONFIG = {"daro": {**DaroConfig().to_dict(), "num_rollouts": NUM_ROLLOUTS}}
 CALLS = ("plain", "in V1", "in V1, outputs: 1 or 2")
 ROUNDS_OF_TOKENS = {1024 * 256: 100}
 FEWEST_ROUNDS = 25
@@ -41,7 +41,6 @@ def measure(call: str, num_responses: int, length: int) -> dict[str, Any]:
     functions = functions_of(call, num_responses, length)
     rounds = ROUNDS_OF_TOKENS.get(num_responses * length, FEWEST_ROUNDS)
     seconds = interleave(functions, rounds, clock=processor_clock)
-    drain_pass_rates()
     row = {"call": call, "responses": num_responses, "length": length, **milliseconds(seconds)}
     row["µs per response"] = 1000 * row["daro ms"] / num_responses
     return row | compare(seconds, "daro", "grpo_vectorized")

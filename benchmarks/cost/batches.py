@@ -7,7 +7,7 @@ import torch
 from tensordict import TensorDict
 from verl.utils import tensordict_utils as tu
 
-from daro_verl.advantage import compute_daro_advantage
+from daro_verl.advantage import compute_daro_advantage, find_weighting
 
 PROMPT_LENGTH = 4
 """Tokens; the loss never sees them."""
@@ -48,7 +48,7 @@ def loss_batch(
     """
     outcome = outcome_batch(num_responses, length, num_rollouts)
     mask, lengths = outcome["response_mask"], outcome["response_mask"].sum(-1).tolist()
-    advantages, returns = compute_daro_advantage(**outcome)
+    advantages, returns = compute_daro_advantage(**outcome, weighting=find_weighting("learned"))
     noise = torch.Generator().manual_seed(1)
     columns = {
         "prompts": torch.zeros(num_responses, PROMPT_LENGTH, dtype=torch.long),

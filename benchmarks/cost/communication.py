@@ -23,7 +23,7 @@ CASES = [(layout, NUM_ROLLOUTS) for layout in LAYOUTS] + [("Megatron DP2", 4 * N
 KINDS = {"all-reduces": "allreduce", "broadcasts": "broadcast"}
 NUM_ALL_REDUCES, NUM_BROADCASTS = 2, 1
 BYTES_PER_BIN = 8 * 8
-"""At most: five counts, one loss sum and one loss of every bin, float64, and the flag of the step."""
+"""At most: six counts, one loss sum and one loss of every bin, float64, and the flag of the step."""
 
 
 def run() -> list[dict[str, Any]]:

@@ -1,9 +1,9 @@
 """The estimator, the loss path and a real actor update on a GPU; where there is none: not run.
 
 CUDA events on one device. The actor is a Megatron-core model of Qwen2's shape with random weights, trained by verl's
-worker and by DARO's in turn as in the part ``update``, in bfloat16. DARO's sum by bin, which is what it adds to a
-micro-batch, also runs under torch's CUDA synchronisation debug mode, which raises at an operation for which the host
-waits. verl's own loss around it reads values for its metrics, so it does not.
+worker and by DARO's in turn as in the part ``update``, in bfloat16. What DARO adds to a micro-batch also runs under
+torch's CUDA synchronisation debug mode, which raises at an operation for which the host waits; around a loss without
+metrics, because verl's own reads values for them.
 """
 
 import tempfile
@@ -19,8 +19,8 @@ from benchmarks.cost.aims import Aim, largest_ratio
 from benchmarks.cost.batches import loss_batch, outcome_batch
 from benchmarks.cost.parts import NotRun
 from benchmarks.cost.timing import compare, cuda_clock, interleave, milliseconds
-from daro_verl.driver import drain_pass_rates
-from daro_verl.workers.bin_loss import BinLoss
+from daro_verl.workers.difficulty_weights import DifficultyWeights
+from daro_verl.workers.mini_batch import MiniBatch, Ranks
 from examples.quickstart.tokenizer_model import build_tokenizer
 
 TITLE = "On a GPU"
@@ -38,7 +38,9 @@ def run() -> list[dict[str, Any]]:
         raise NotRun("no GPU on this machine")
     rows = [of_estimator(*size) for size in advantage.SIZES]
     rows += [of_loss(*size, num_rollouts, d) for size in loss.SIZES for num_rollouts in loss.ROLLOUTS for d in DTYPES]
-    rows.append({"what": "loss by bin, operations for which the host waits", "number": waits_in_a_micro_batch()})
+    rows.append(
+        {"what": "added to a micro-batch, operations for which the host waits", "number": waits_in_a_micro_batch()}
+    )
     return rows + [of_update(name) for name in SHAPES]
 
 
@@ -47,7 +49,6 @@ def of_estimator(num_responses: int, length: int) -> dict[str, Any]:
     names = ("grpo_vectorized", "daro")
     functions = {name: partial(get_adv_estimator_fn(name), config=advantage.CONFIG, **batch) for name in names}
     seconds = interleave(functions, 50, clock=cuda_clock)
-    drain_pass_rates()
     row = {"what": f"estimator, {num_responses} x {length}", **milliseconds(seconds)}
     return row | compare(seconds, "daro", "grpo_vectorized")
 
@@ -61,15 +62,17 @@ def of_loss(num_responses: int, length: int, rounds: int, num_rollouts: int, dty
 
 
 def waits_in_a_micro_batch() -> int:
-    """0, or 1 if DARO's sum by bin, forward and backward, makes the host wait for the device."""
-    num_rollouts = 8
-    data, _ = loss_batch(64, 1024, num_rollouts, nested=False, device="cuda")
-    bin_loss = BinLoss(torch.ones(num_rollouts + 1, dtype=torch.float64, device="cuda"))
-    bins = torch.zeros(64, dtype=torch.int64, device="cuda")
-    token_loss, mask = data["old_log_probs"].clone().requires_grad_(), data["response_mask"].bool()
+    """0, or 1 if what DARO does there, forward and backward, makes the host wait for the device."""
+    data, _ = loss_batch(64, 1024, num_rollouts=8, nested=False, device="cuda")
+    mini_batch = MiniBatch(data, DifficultyWeights(8), Ranks(None, True, 0, "cuda"))
+    log_probs = data["old_log_probs"].clone().requires_grad_()
+
+    def loss_fn(model_output: Any, data: Any, dp_group: Any) -> tuple[torch.Tensor, dict[str, Any]]:
+        return -(data["advantages"] * model_output["log_probs"] * data["response_mask"]).mean(), {}
+
     torch.cuda.set_sync_debug_mode("error")
     try:
-        bin_loss(token_loss, mask, bins, 1).backward()
+        mini_batch.loss(loss_fn, {"log_probs": log_probs}, data)[0].backward()
     except RuntimeError as error:
         if "synchroniz" not in str(error):
             raise

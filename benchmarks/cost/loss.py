@@ -1,31 +1,31 @@
 """The loss of a mini-batch in one micro-batch, forward and backward, with DARO and with verl's plain ``vanilla``.
 
-DARO's side is all that it adds to an actor's update: counting the bins, the scale of each response, verl's loss summed
-by bin, and the bins' losses at the end. Milliseconds of processor time on one thread, float32. Memory: the peak of what
-is allocated on the way, its difference in tensors [responses, length] of float32.
+DARO's side is all that it adds to an actor's update: counting the bins, the scaled advantages, verl's loss with its
+derivative for every bin's scale, and the bins' losses at the end. Milliseconds of processor time on one thread,
+float32. Memory: the peak of what is allocated on the way, its difference in tensors [responses, length] of float32.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from verl.workers.config import McoreActorConfig, PolicyLossConfig
+from verl.workers.config import McoreActorConfig
 from verl.workers.utils.losses import ppo_loss
 
 from benchmarks.cost.aims import Aim, largest_ratio
 from benchmarks.cost.batches import loss_batch
 from benchmarks.cost.memory import peak_bytes
 from benchmarks.cost.timing import compare, cuda_clock, interleave, milliseconds, processor_clock
-from daro_verl.config import DaroConfig
 from daro_verl.workers.difficulty_weights import DifficultyWeights
-from daro_verl.workers.mini_batch import BINS_KEY, MiniBatch, Ranks
-from daro_verl.workers.policy_loss import DaroPolicyLossConfig, reweighted
+from daro_verl.workers.mini_batch import MiniBatch, Ranks
 
 TITLE = "Loss path"
 SIZES = ((64, 1024, 60), (256, 3072, 12))
 """Responses, length, rounds."""
 ROLLOUTS = (8, 64)
+LossFunction = Callable[..., tuple[torch.Tensor, dict[str, Any]]]
 
 
 def run() -> list[dict[str, Any]]:
@@ -45,9 +45,10 @@ def measure(
     dtype: torch.dtype = torch.float32,
 ) -> dict[str, Any]:
     data, log_probs = loss_batch(num_responses, length, num_rollouts, nested, device, dtype)
+    loss_fn = verl_loss(num_rollouts)
     paths = {
-        "vanilla": partial(plain_path, actor_config(num_rollouts, daro=False), data, log_probs),
-        "daro": partial(daro_path, actor_config(num_rollouts), DifficultyWeights(num_rollouts), data, log_probs),
+        "vanilla": partial(plain_path, loss_fn, data, log_probs),
+        "daro": partial(daro_path, loss_fn, DifficultyWeights(num_rollouts), data, log_probs),
     }
     with one_rank():
         seconds = interleave(paths, rounds, clock=cuda_clock if device == "cuda" else processor_clock)
@@ -58,27 +59,25 @@ def measure(
     return row | {"extra tensors": (peaks["daro"] - peaks["vanilla"]) / (4 * num_responses * length)}
 
 
-def actor_config(num_rollouts: int, daro: bool = True) -> McoreActorConfig:
-    options = {"base_loss_mode": "vanilla", "num_rollouts": num_rollouts, "options": DaroConfig().to_dict()}
-    policy_loss = DaroPolicyLossConfig(loss_mode="daro", daro=options) if daro else PolicyLossConfig()
-    return McoreActorConfig(rollout_n=num_rollouts, ppo_micro_batch_size_per_gpu=1, policy_loss=policy_loss)
+def verl_loss(num_rollouts: int) -> LossFunction:
+    """verl's loss function of the actor, with its policy loss ``vanilla``."""
+    return partial(ppo_loss, McoreActorConfig(rollout_n=num_rollouts, ppo_micro_batch_size_per_gpu=1))
 
 
-def plain_path(config: McoreActorConfig, data: Any, log_probs: torch.Tensor) -> torch.Tensor:
-    """verl's loss and its gradient for the log-probabilities, which is returned."""
+def plain_path(loss_fn: LossFunction, data: Any, log_probs: torch.Tensor) -> torch.Tensor:
+    """The loss and its gradient for the log-probabilities, which is returned."""
     leaf = log_probs.detach().requires_grad_()
-    loss, _ = ppo_loss(config, {"log_probs": leaf}, data)
+    loss, _ = loss_fn(model_output={"log_probs": leaf}, data=data)
     loss.backward()
     return leaf.grad
 
 
 def daro_path(
-    config: McoreActorConfig, weights: DifficultyWeights, data: Any, log_probs: torch.Tensor
+    loss_fn: LossFunction, weights: DifficultyWeights, data: Any, log_probs: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The same with DARO, as its actor worker does it: gradient and ``L_k``."""
     mini_batch = MiniBatch(data, weights, Ranks(None, True, 0, data.device or "cpu"))
-    with reweighted(mini_batch.bin_loss, data[BINS_KEY]):
-        gradient = plain_path(config, data, log_probs)
+    gradient = plain_path(partial(mini_batch.loss, loss_fn), data, log_probs)
     return gradient, mini_batch.losses(grad_norm=1.0)[0]
 
 

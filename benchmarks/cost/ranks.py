@@ -9,13 +9,11 @@ from typing import Any
 import torch.distributed as dist
 from tensordict import TensorDict
 from verl.utils import tensordict_utils as tu
-from verl.workers.config import McoreActorConfig
+from verl.workers.config import PolicyLossConfig
 from verl.workers.engine_workers import TrainingWorker
-from verl.workers.utils.losses import ppo_loss
 
 from daro_verl.workers.actor_worker import DaroActorWorker
 from examples.quickstart.tokenizer_model import build_model, build_tokenizer
-from tests.ranks import train_ranks
 from tests.ranks.batch import NUM_ROLLOUTS
 from tests.ranks.workers import make_worker, part_of_rank
 
@@ -32,35 +30,32 @@ def quickstart_model(num_layers: int = 3) -> str:
 
 
 def build_worker(
-    model: str, tp: int = 1, pp: int = 1, dtype: str = "bfloat16", rows: int = 1, num_rollouts: int = NUM_ROLLOUTS
+    model: str,
+    tp: int = 1,
+    pp: int = 1,
+    dtype: str = "bfloat16",
+    rows: int = 1,
+    num_rollouts: int = NUM_ROLLOUTS,
+    lr: float = 0.0,
 ) -> DaroActorWorker:
-    """DARO's worker on a Megatron engine whose model does not move (learning rate 0).
+    """DARO's worker, with its default options, on a Megatron engine whose model does not move (learning rate 0).
 
     Args:
-        rows: of a micro-batch.
+        rows: of a micro-batch; 0 splits by tokens instead, at most 64 in each.
         num_rollouts: ``G`` of the difficulty weights, a multiple of that of the batches, whose pass rates stay.
+        lr: the model's learning rate, where it shall move.
     """
-    args = argparse.Namespace(engine="megatron", model=model, tp=tp, pp=pp, dtype=dtype, lr=0.0, loss="vanilla")
-    args.options, args.micro_batch_size = {}, rows
-    policy_loss = train_ranks.policy_loss(args)
-    policy_loss.daro["num_rollouts"] = num_rollouts
-    return make_worker(DaroActorWorker, args, policy_loss)
+    args = argparse.Namespace(engine="megatron", model=model, tp=tp, pp=pp, dtype=dtype, lr=lr, micro_batch_size=rows)
+    daro = {"options": {}, "num_rollouts": num_rollouts, "token_budget": 1, "policy_loss": "vanilla"}
+    return make_worker(partial(DaroActorWorker, daro=daro), args, PolicyLossConfig())
 
 
 def updates(worker: DaroActorWorker) -> dict[str, Callable[[TensorDict], Any]]:
-    """``{name: update(data)}``: verl's ``train_batch`` with its ``vanilla`` loss, which is GRPO's, and DARO's."""
-    actor = McoreActorConfig(strategy="megatron", rollout_n=NUM_ROLLOUTS, ppo_micro_batch_size_per_gpu=1)
-    daro_loss, plain_loss = worker.loss_fn, partial(ppo_loss, config=actor)
+    """``{name: update(data)}``: verl's ``train_batch`` with its ``vanilla`` loss, which is GRPO's, and DARO's.
 
-    def grpo(data: TensorDict) -> Any:
-        worker.loss_fn = plain_loss
-        return TrainingWorker.train_batch(worker, data)
-
-    def daro(data: TensorDict) -> Any:
-        worker.loss_fn = daro_loss
-        return worker.train_batch(data)
-
-    return {"grpo": grpo, "daro": daro}
+    Outside its own ``train_batch`` DARO's worker calls verl's loss as it is.
+    """
+    return {"grpo": partial(TrainingWorker.train_batch, worker), "daro": worker.train_batch}
 
 
 def batch_of_rank(worker: DaroActorWorker, rows: dict, num_micro_batches: int) -> TensorDict:

@@ -17,13 +17,9 @@ import torch
 
 from benchmarks.cost import advantage
 from benchmarks.cost.aims import Aim
-from benchmarks.cost.batches import loss_batch, outcome_batch
+from benchmarks.cost.batches import loss_batch
 from benchmarks.cost.loss import one_rank
 from benchmarks.cost.timing import interleave, milliseconds, processor_clock
-from daro_verl.driver import drain_pass_rates, last_counts
-from daro_verl.rollout.fields import NUM_RESPONSES_TAG, PASS_RATE_TAG, VERSION_FIELD
-from daro_verl.rollout.source import check_against_source
-from daro_verl.rollout.trajectories import check_version, staleness_by_bin
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from daro_verl.workers.metrics import step_metrics
 from daro_verl.workers.mini_batch import MiniBatch, Ranks
@@ -54,26 +50,12 @@ def run() -> list[dict[str, Any]]:
 
 
 def of_driver(num_responses: int) -> list[dict[str, Any]]:
-    """Estimators, verl's beside DARO's, and the look at what trajectories carry (V1), on a step's responses."""
+    """Estimators, verl's beside DARO's, on a step's responses."""
     functions = {
         name: advantage.functions_of(call, num_responses, LENGTH)[estimator]
         for name, (call, estimator) in ESTIMATORS.items()
     }
-    rows = measured(functions, responses=num_responses)
-    functions["estimator, V1"]()
-    drain_pass_rates()
-    index = outcome_batch(num_responses, LENGTH, advantage.NUM_ROLLOUTS)["index"]
-    keys, counts = advantage.keys_of(index), last_counts()
-    rated = ({PASS_RATE_TAG: counts[uid][0], NUM_RESPONSES_TAG: counts[uid][1]} for uid in index)
-    tags = [{**tag, VERSION_FIELD: 1, "min_global_steps": 1, "max_global_steps": 1} for tag in rated]
-
-    def look() -> None:
-        for tag in tags:
-            check_version(tag)
-        check_against_source(keys, tags, last_counts())
-        staleness_by_bin([0.0] * len(tags), tags, advantage.NUM_ROLLOUTS)
-
-    return rows + measured({"look at trajectories": look}, responses=num_responses)
+    return measured(functions, responses=num_responses)
 
 
 def of_rank(num_rollouts: int) -> list[dict[str, Any]]:

@@ -9,11 +9,11 @@ import verl  # noqa: F401  (loads the plugin, and with it the CPU platform)
 from omegaconf import DictConfig
 from verl.utils.distributed import initialize_global_process_group_ray
 
+from benchmarks.cost.ranks import build_worker
 from benchmarks.interruptions.journal import FINISHED, LOADING, STARTING, Journal
 from benchmarks.interruptions.ranks import Rank, RankGroup, serve
 from benchmarks.interruptions.trainer import StandInTrainer
 from daro_verl.job import prepare_job
-from tests.ranks.train_ranks import build_worker
 from tests.unit.jobs import compose_job
 
 
@@ -30,8 +30,7 @@ def parse() -> argparse.Namespace:
 
 
 def make_rank(model: str) -> Rank:
-    settings = {"engine": "megatron", "tp": 2, "pp": 1, "dtype": "float32", "lr": 1e-3, "micro_batch_size": 0}
-    return Rank(build_worker(argparse.Namespace(model=model, loss="vanilla", options={}, **settings)))
+    return Rank(build_worker(model, tp=2, dtype="float32", rows=0, lr=1e-3))
 
 
 def prepared_config(args: argparse.Namespace) -> DictConfig:

@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from daro_verl.workers.weights_file import FILE_NAME
+from daro_verl.workers.saved_state import FILE_NAME
 from examples.quickstart.history import held_out_by_level, per_bin, read_attempts, training_steps
 from examples.quickstart.task import SOURCE_OF_LEVEL
 

@@ -5,13 +5,6 @@ import torch
 
 from benchmarks.cost import advantage
 from daro_verl.advantage import final_rows
-from daro_verl.driver import drain_pass_rates
-
-
-@pytest.fixture(autouse=True)
-def _drain():
-    yield
-    drain_pass_rates()
 
 
 def test_keys_of_sessions_with_one_and_with_two_outputs():

@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from daro_verl.workers import weights_file
+from daro_verl.workers import saved_state
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from examples.quickstart.__main__ import is_complete, parse
 from examples.quickstart.history import per_bin, read_attempts, read_lines
@@ -29,7 +29,7 @@ def training(step: int, daro: bool = True) -> dict:
     metrics |= {"timing_s/step": 4.0, "actor/entropy": 0.5, "actor/grad_norm": 0.9}
     if daro:
         metrics |= {f"actor/daro/weight/{k}of8": 1 + 0.01 * k * step for k in range(1, 8)}
-        metrics |= {f"daro/pass_rate/{k}of8": 1 / 9 for k in range(9)}
+        metrics |= {f"actor/daro/response_share/{k}of8": 1 / 9 for k in range(9)}
     return metrics
 
 
@@ -113,8 +113,8 @@ def test_stop_ends_the_whole_tree(tmp_path):
 def test_summary(resumed):
     weights = DifficultyWeights(8, {"weight_init": 2.0})
     saved = {**weights.state_dict(), "version": 8, "num_ranks": 2}
-    weights_file.begin(resumed.checkpoints / "global_step_4" / "actor", saved)
-    weights_file.finish(resumed.checkpoints / "global_step_4" / "actor")
+    saved_state.begin(resumed.checkpoints / "global_step_4" / "actor", saved)
+    saved_state.finish(resumed.checkpoints / "global_step_4" / "actor")
     summary = summarise(resumed.directory, resumed.method)
     assert summary.before == pytest.approx({2: 0.5, 3: 0.45, 4: 0.4, 5: 0.35})
     text = summary.text()
