@@ -162,6 +162,6 @@ SEAMS = {
     "verl.workers.engine_workers": _on_workers,
     "verl.trainer.ppo.core_algos": _on_algorithms,
     "verl.trainer.ppo.v1.utils": _on_advantage,
-    #TMP "verl.checkpoint_engine.base": _on_weight_sync,
-    #TMP "verl.workers.rollout.llm_server": _on_servers,
+    # TMP "verl.checkpoint_engine.base": _on_weight_sync,
+    # TMP "verl.workers.rollout.llm_server": _on_servers,
 }

@@ -4,40 +4,76 @@ import contextlib
 import copy
 import io
 import logging
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from daro_verl.errors import DaroError, got_expected_fix
+from daro_verl.errors import DaroConfigError, DaroError
 from daro_verl.job import prepare_job
-from daro_verl.toolkit.recipes.errors import DaroRecipeError
-from daro_verl.toolkit.recipes.knobs import name_knobs
+from daro_verl.toolkit.recipes.settings import KEY
+from daro_verl.toolkit.recipes.shortcuts import VARIABLES
+
+CONFIG_NAME = "daro"
 
 
-def compose_job(overrides: Sequence[str]) -> DictConfig:
-    """The configuration of ``python -m verl.trainer.main_ppo`` with these overrides.
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse what is no Hydra override.
 
     Raises:
-        DaroRecipeError: Hydra refuses one of them.
+        DaroConfigError: it names the argument.
     """
-    from hydra import compose, initialize_config_module
+    for argument in arguments:
+        name, expected, fix = argument.partition("=")[0], "", ""
+        if name in VARIABLES:
+            expected, fix = "a variable before the command", f"{argument} bash recipes/..."
+        elif name in KEY:
+            expected, fix = "a key of verl", f"{KEY[name]}=VALUE"
+        elif not re.match(r"(\+\+?|~)?[\w@./-]+=", argument) or argument.startswith("-"):
+            expected, fix = "Hydra overrides of verl", "KEY=VALUE, or ++KEY=VALUE for a key that verl does not have"
+        if expected:
+            raise DaroConfigError("arguments", got=argument, expected=expected, fix=f"write {fix}")
+
+
+def compose_job(folder: Path, overrides: Sequence[str]) -> DictConfig:
+    """The configuration of ``python -m verl.trainer.main_ppo --config-path FOLDER --config-name daro OVERRIDES``.
+
+    Raises:
+        DaroConfigError: Hydra refuses one of the overrides, or ``folder`` has no recipes.
+    """
+    from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
 
+    if not (folder / f"{CONFIG_NAME}.yaml").is_file():
+        fix = "run in the project's folder, or name recipes/config"
+        raise DaroConfigError("--config-dir", got=str(folder), expected=f"a folder with {CONFIG_NAME}.yaml", fix=fix)
     try:
-        with initialize_config_module("verl.trainer.config", version_base=None):
-            config = compose("ppo_trainer", overrides=list(overrides))
+        with initialize_config_dir(str(folder.absolute()), version_base=None):
+            config = compose(CONFIG_NAME, overrides=list(overrides))
         OmegaConf.to_container(config, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
-        fix = "correct the argument; a key that verl's configuration does not have wants a + before it"
+        fix = "correct the argument; a key that verl's configuration does not have wants ++ before it"
         message = str(error.__cause__ or error)
-        raise DaroRecipeError(got_expected_fix("configuration", message, "overrides that compose", fix)) from error
+        raise DaroConfigError("configuration", got=message, expected="overrides that compose", fix=fix) from error
     return config
 
 
-def problems_of(config: DictConfig) -> tuple[list[str], list[str]]:
-    """What verl and DARO refuse in ``config``, with the knobs concerned, and what they warn of. It stays as it is."""
+def key_of(override: str) -> str:
+    """``+a.b=c`` sets ``a.b``."""
+    return override.partition("=")[0].lstrip("+~")
+
+
+def without(overrides: Sequence[str], later: Sequence[str]) -> list[str]:
+    """``overrides`` whose keys ``later`` ones do not set."""
+    keys = {key_of(override) for override in later}
+    return [override for override in overrides if key_of(override) not in keys]
+
+
+def refusals_of(config: DictConfig) -> tuple[list[str], list[str]]:
+    """What verl and DARO refuse in ``config``, and what they warn of. It stays as it is."""
     from verl.trainer.ppo.utils import need_critic, need_reference_policy
     from verl.utils.config import validate_config
 
@@ -52,9 +88,9 @@ def problems_of(config: DictConfig) -> tuple[list[str], list[str]]:
             prepare_job(trial, critic)
             validate_config(trial, need_reference_policy(trial), critic)
     except DaroError as error:
-        return [name_knobs(line.removeprefix("- ")) for line in str(error).splitlines() if "got" in line], warnings.seen
+        return [line.removeprefix("- ") for line in str(error).splitlines() if "got" in line], warnings.seen
     except (AssertionError, ValueError, TypeError, NotImplementedError, OmegaConfBaseException) as error:
-        return [f"verl refuses the job: {name_knobs(str(error))}"], warnings.seen
+        return [f"verl refuses the job: {error}"], warnings.seen
     finally:
         log.removeHandler(warnings)
     return [], warnings.seen

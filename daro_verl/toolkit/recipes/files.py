@@ -3,15 +3,18 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daro_verl.errors import DaroError, got_expected_fix
+from omegaconf import DictConfig
+
+from daro_verl.errors import DaroError, problem
 from daro_verl.toolkit.models.origin import weight_files
 from daro_verl.toolkit.models.shape import Shape, read_shape
 from daro_verl.toolkit.models.tokenizer import check_tokenizer
-from daro_verl.toolkit.recipes.knobs import RECIPE, Values
-from daro_verl.toolkit.recipes.shapes import PUBLISHED, SOURCES
+from daro_verl.toolkit.recipes.settings import KEY
 
 COLUMNS = ("data_source", "prompt", "reward_model")
 OWN_ROLLOUTS = "__rollout_n__"
+MODEL, TRAIN, VALIDATION = (KEY[name] for name in ("MODEL", "TRAIN_FILES", "VAL_FILES"))
+_AGAIN = "write it again with `daro data`"
 
 
 @dataclass
@@ -24,69 +27,67 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
-def look(values: Values) -> Found:
-    """At ``MODEL``, ``TRAIN_FILES`` and ``VAL_FILES``."""
-    found = Found(PUBLISHED[values[RECIPE]])
-    _model(found, Path(values["MODEL"]), values[RECIPE])
-    rows = sum(_data(found, "TRAIN_FILES", Path(file)) for file in values["TRAIN_FILES"])
-    for file in values["VAL_FILES"]:
-        _data(found, "VAL_FILES", Path(file))
-    if 0 < rows < values["BATCH"]:
-        fix = f"set BATCH={rows} or less, or build more data"
-        problem = got_expected_fix("BATCH", values["BATCH"], f"at most the {rows} rows of TRAIN_FILES", fix)
-        found.problems.append(problem)
+def find_files(config: DictConfig) -> Found:
+    """Read what there is of the model, the training files and the validation files."""
+    batch = config.data.train_batch_size
+    found = Found(Shape(**config.recipe.published))
+    _model(found, Path(config.actor_rollout_ref.model.path), config.recipe.source)
+    rows = sum(_data(found, TRAIN, Path(file)) for file in config.data.train_files)
+    for file in config.data.val_files:
+        _data(found, VALIDATION, Path(file))
+    if 0 < rows < batch:
+        fix = f"set {KEY['BATCH']}={rows} or less, or build more data"
+        found.problems.append(problem(KEY["BATCH"], batch, f"at most the {rows} rows of {TRAIN}", fix))
     return found
 
 
-def _model(found: Found, directory: Path, recipe: str) -> None:
+def _model(found: Found, directory: Path, source: str) -> None:
     if not directory.exists():
-        fix = f"python -m daro_verl.toolkit.models prepare {SOURCES[recipe]} {directory}"
-        found.missing.append(got_expected_fix("MODEL", str(directory), "a model's directory", fix))
-        found.notes.append(f"MODEL is not here: sizes are the published ones of {recipe}, from a table")
+        fix = f"daro models prepare {source} {directory}"
+        found.missing.append(problem(MODEL, str(directory), "a model's directory", fix))
+        found.notes.append(f"{directory} is not here: sizes are the published ones of {source}, from a table")
         return
     try:
         weight_files(directory)
         shape = read_shape(directory)
     except DaroError as error:
-        found.problems.append(f"MODEL: {error}")
+        found.problems.append(f"{MODEL}: {error}")
         return
     verdict = check_tokenizer(directory, shape.vocab_size, shape.eos_ids)
-    found.problems += [f"MODEL: {error}" for error in verdict.errors]
-    found.notes += [f"MODEL: {remark}" for remark in verdict.remarks]
+    found.problems += [f"{MODEL}: {error}" for error in verdict.errors]
+    found.notes += [f"{MODEL}: {remark}" for remark in verdict.remarks]
     found.shape = shape
 
 
-def _data(found: Found, knob: str, file: Path) -> int:
+def _data(found: Found, key: str, file: Path) -> int:
     """Its rows; 0 if that cannot be told."""
     import pyarrow.parquet as parquet
     from pyarrow import ArrowException
 
     if not file.exists():
-        fix = "write it with `python -m daro_verl.toolkit.data`, see docs/recipes/"
-        found.missing.append(got_expected_fix(knob, str(file), "a parquet file", fix))
-        found.notes.append(f"{knob}: {file} is not here")
+        found.missing.append(problem(key, str(file), "a parquet file", "write it with `daro data`, see docs/recipes/"))
+        found.notes.append(f"{key}: {file} is not here")
         return 0
     try:
         metadata = parquet.read_metadata(file)
     except (ArrowException, OSError) as error:
-        got, fix = f"{file}: {error}"[:200], "write it again with `python -m daro_verl.toolkit.data`"
-        found.problems.append(got_expected_fix(knob, got, "a parquet file", fix))
+        found.problems.append(problem(key, f"{file}: {error}"[:200], "a parquet file", _AGAIN))
         return 0
-    columns = metadata.schema.to_arrow_schema().names
-    if absent := [name for name in COLUMNS if name not in columns]:
-        got, fix = f"{file} without {', '.join(absent)}", "write it with `python -m daro_verl.toolkit.data`"
-        found.problems.append(got_expected_fix(knob, got, f"columns {', '.join(COLUMNS)}", fix))
-    if knob == "TRAIN_FILES" and OWN_ROLLOUTS in columns:
-        got, fix = f"{file} with {OWN_ROLLOUTS}", "name a training file; this one is for VAL_FILES"
-        found.problems.append(got_expected_fix(knob, got, "rows that take ROLLOUTS responses", fix))
-    if knob == "VAL_FILES" and OWN_ROLLOUTS not in columns:
-        got, fix = (
-            f"{file} without {OWN_ROLLOUTS}",
-            "write it with `python -m daro_verl.toolkit.data test`, or add that column",
-        )
-        expected = "the number of responses in each row: 32 for AIME and AMC, 1 elsewhere"
-        found.problems.append(got_expected_fix(knob, got, expected, fix))
+    found.problems += _schema_problems(key, file, metadata.schema.to_arrow_schema().names)
     if not metadata.num_rows:
-        got, fix = f"{file} without rows", "write it again with `python -m daro_verl.toolkit.data`"
-        found.problems.append(got_expected_fix(knob, got, "at least one row", fix))
+        found.problems.append(problem(key, f"{file} without rows", "at least one row", _AGAIN))
     return int(metadata.num_rows)
+
+
+def _schema_problems(key: str, file: Path, columns: list[str]) -> list[str]:
+    absent = [name for name in COLUMNS if name not in columns]
+    has_rollouts = OWN_ROLLOUTS in columns
+    rows = [
+        (absent, f"{file} without {', '.join(absent)}", f"columns {', '.join(COLUMNS)}", "write it with `daro data`"),
+        (key == TRAIN and has_rollouts, f"{file} with {OWN_ROLLOUTS}", f"rows that take {KEY['ROLLOUTS']} responses",
+         f"name a training file; this one is for {VALIDATION}"),
+        (key == VALIDATION and not has_rollouts, f"{file} without {OWN_ROLLOUTS}",
+         "the number of responses in each row: 32 for AIME and AMC, 1 elsewhere",
+         "write it with `daro data test`, or add that column"),
+    ]  # fmt: skip
+    return [problem(key, got, expected, fix) for wrong, got, expected, fix in rows if wrong]

@@ -20,9 +20,10 @@ In training the servers sleep. While they generate, weights, gradients and optim
 
 from dataclasses import dataclass
 
-from daro_verl.errors import got_expected_fix
+from daro_verl.errors import problem
 from daro_verl.toolkit.models.shape import Shape
-from daro_verl.toolkit.recipes.job import Job
+from daro_verl.toolkit.recipes.settings import KEY
+from daro_verl.toolkit.recipes.sizes import Sizes
 
 GB = 10**9
 WEIGHT, GRADIENT, OPTIMIZER, LOGIT, ACTIVATION = 2, 4, 12, 10, 34  # bytes, see above
@@ -48,18 +49,18 @@ def num_parameters(shape: Shape, tp: int = 1, pp: int = 1) -> float:
     return (layer * shape.num_layers / pp + both * shape.vocab_size * shape.hidden_size) / tp
 
 
-def estimate(job: Job, shape: Shape, gpu: float) -> Estimate:
+def estimate(job: Sizes, shape: Shape, gpu: float) -> Estimate:
     """For a GPU of ``gpu`` bytes."""
     parameters = num_parameters(shape, job.tp, job.pp)
     weights, gradients = WEIGHT * parameters, GRADIENT * parameters
     optimizer = OPTIMIZER * parameters / (max(1, job.dp) * job.cp)
     layers, width = shape.num_layers / job.pp, job.max_tokens * shape.hidden_size / job.tp
-    activations = width * (WEIGHT * layers + ACTIVATION if job.recompute else ACTIVATION * layers)
+    activations = width * (WEIGHT * layers + ACTIVATION if job.recompute == "full" else ACTIVATION * layers)
     server = WEIGHT * num_parameters(shape, job.rollout_tp)
     cache = job.rollout_memory * gpu - server
     kept = {
-        "weights": 0 if job.offload_weights else weights,
-        "gradients": 0 if job.offload_weights else gradients,
+        "weights": 0 if job.offload else weights,
+        "gradients": 0 if job.offload else gradients,
         "optimizer": 0 if job.offload_optimizer else optimizer,
     }
     return Estimate(
@@ -82,19 +83,23 @@ def kv_bytes(shape: Shape, tp: int) -> float:
     return 2 * WEIGHT * shape.num_layers * max(1.0, shape.num_kv_heads / tp) * head
 
 
-def memory_problems(job: Job, found: Estimate, gpu: float) -> list[str]:
+def memory_problems(job: Sizes, found: Estimate, gpu: float) -> list[str]:
     """Where the estimate exceeds the GPU, or a server cannot hold one sample."""
-    size, problems = f"{gpu / GB:.0f} GB of GPU_MEMORY_GB", []
-    if (training := sum(found.training.values())) > gpu:
-        fix = "raise TP or PP, lower MAX_TOKENS, RECOMPUTE=full; or raise GPU_MEMORY_GB if you know better"
-        got = f"about {training / GB:.0f} GB (an estimate)"
-        problems.append(got_expected_fix("TP, PP, MAX_TOKENS, RECOMPUTE: memory in training", got, f"<= {size}", fix))
-    if (generation := sum(found.generation.values())) > gpu:
-        fix = "set OFFLOAD=1, or lower ROLLOUT_MEMORY; or raise GPU_MEMORY_GB if you know better"
-        got = f"about {generation / GB:.0f} GB (an estimate)"
-        problems.append(got_expected_fix("OFFLOAD, ROLLOUT_MEMORY: memory in generation", got, f"<= {size}", fix))
-    if found.kv_tokens < job.prompt + job.response:
-        got, expected = f"room for about {found.kv_tokens} tokens (an estimate)", f">= {job.prompt + job.response}"
-        fix = "raise ROLLOUT_MEMORY or ROLLOUT_TP"
-        problems.append(got_expected_fix("ROLLOUT_MEMORY, ROLLOUT_TP: a server's KV cache", got, expected, fix))
+    better = "or raise recipe.gpu_memory_gb if you know better"
+    fixes = {
+        "training": f"raise TP or PP, lower {KEY['MAX_TOKENS']}, {KEY['RECOMPUTE']}=full; {better}",
+        "generation": f"set {KEY['OFFLOAD']}=true, or lower {KEY['ROLLOUT_MEMORY']}; {better}",
+    }
+    problems = []
+    for phase, parts in (("training", found.training), ("generation", found.generation)):
+        if (size := sum(parts.values())) > gpu:
+            got, expected = f"about {size / GB:.0f} GB (an estimate)", f"<= {gpu / GB:.0f} GB of recipe.gpu_memory_gb"
+            problems.append(problem(f"memory in {phase}", got, expected, fixes[phase]))
+    if found.kv_tokens < job.max_prompt + job.max_response:
+        got, expected = (
+            f"room for about {found.kv_tokens} tokens (an estimate)",
+            f">= {job.max_prompt + job.max_response}",
+        )
+        fix = f"raise {KEY['ROLLOUT_MEMORY']} or {KEY['ROLLOUT_TP']}"
+        problems.append(problem("a server's KV cache", got, expected, fix))
     return problems

@@ -1,65 +1,74 @@
-"""The directory of a run: its attempts, and which run it is."""
+"""The folder of a run: its attempts, and which run it is."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from daro_verl.errors import got_expected_fix
-from daro_verl.toolkit.recipes.errors import DaroRecipeError
-from daro_verl.toolkit.recipes.knobs import KNOBS, RECIPE, Values
-from daro_verl.toolkit.recipes.overrides import key_of
+from daro_verl.errors import DaroConfigError, problem
+from daro_verl.toolkit.recipes.settings import KEY, VALIDATION
 
 RUN, CHECKPOINTS, LATEST = "run.json", "checkpoints", "latest_checkpointed_iteration.txt"
-ARGUMENTS = "arguments"
-# A checkpoint of a run with another value of these is not resumed: they change what is learned.
-IDENTITY = (
-    RECIPE, "METHOD", "MODEL", "TRAIN_FILES", "MAX_PROMPT", "MAX_RESPONSE", "OVERLONG_LEN", "OVERLONG_PENALTY", "BATCH",
-    "MINI_BATCH", "ROLLOUTS", "TEMPERATURE", "LR", "WARMUP_STEPS", "WEIGHT_DECAY", "CLIP_GRAD", "ENTROPY_COEFF",
-    "CLIP_LOW", "CLIP_HIGH", "CLIP_C", "SEED", "SMOKE",
+NUM_NAMED = 5
+# A run goes on although these differ: hardware, layout, engine, how long, how often, what is watched. All other
+# settings change what is learned.
+FREE_GROUPS = ("trainer.", "ray_kwargs.", "global_profiler.", "transfer_queue.", f"{VALIDATION}.")
+_RECOMPUTE = KEY["RECOMPUTE"].removesuffix("granularity")
+FREE = (
+    "recipe.output", "recipe.gpu_memory_gb", f"{_RECOMPUTE}method", f"{_RECOMPUTE}num_layers",
+    *(KEY[name] for name in ("INFER_BACKEND", "VAL_FILES", "TP", "PP", "CP", "ROLLOUT_TP", "OFFLOAD", "BRIDGE",
+                             "OFFLOAD_OPTIMIZER", "RECOMPUTE", "MAX_TOKENS", "ROLLOUT_MEMORY")),
 )  # fmt: skip
-# These may change on the way: hardware, layout, how long, how often, what is watched.
-FREE = tuple(name for name in KNOBS if name not in IDENTITY)
-_FREE_KEYS = {key for name in FREE for key in KNOBS[name].keys}
-_FREE_GROUPS = ("trainer.", "ray_kwargs.", "hydra.", "global_profiler.", "transfer_queue.")
 
 
-def attempt_settings(output: Path) -> dict[str, Any]:
+def attempt_settings(output: Path) -> dict[str, str]:
     """Where this attempt logs: verl's file logger would overwrite the metrics of the attempt that it resumes."""
     folder = output / "attempts"
     attempt = folder / f"{len(list(folder.glob('*.jsonl'))) + 1:04d}"
     variables = "ray_kwargs.ray_init.runtime_env.env_vars"  # they also reach the nodes of a cluster that was joined
     return {
-        f"{variables}.VERL_FILE_LOGGER_PATH": str(attempt.with_suffix(".jsonl")),
-        f"{variables}.TENSORBOARD_DIR": str(output / "tensorboard"),
+        f"++{variables}.VERL_FILE_LOGGER_PATH": str(attempt.with_suffix(".jsonl")),
+        f"++{variables}.TENSORBOARD_DIR": str(output / "tensorboard"),
         "hydra.run.dir": str(attempt),
     }
 
 
-def identity(values: Values, extra: Sequence[str]) -> dict[str, Any]:
-    """What tells a run from others: the knobs of ``IDENTITY``, and the arguments that set no key of a free knob."""
-    free = [item for item in extra if key_of(item) in _FREE_KEYS or key_of(item).startswith(_FREE_GROUPS)]
-    return {name: values[name] for name in IDENTITY} | {ARGUMENTS: sorted(set(extra) - set(free))}
+def identity(config: DictConfig) -> dict[str, Any]:
+    """What tells a run from others: every setting but the free ones, by key.
+
+    A setting that follows another one (``${...}``) counts as such, so that it is free where that one is.
+    """
+    settings = _flat("", OmegaConf.to_container(config, resolve=False))
+    return {key: value for key, value in settings.items() if key not in FREE and not key.startswith(FREE_GROUPS)}
 
 
-def problems_of(values: Values, extra: Sequence[str], config: DictConfig) -> list[str]:
-    """Whether ``OUTPUT`` can be written, holds no other run, and has no checkpoint that ``RESUME=disable`` leaves."""
-    output = Path(values["OUTPUT"])
+def _flat(prefix: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or not value:
+        return {prefix: value}
+    return {
+        key: item
+        for name, inner in value.items()
+        for key, item in _flat(f"{prefix}.{name}" if prefix else str(name), inner).items()
+    }
+
+
+def output_problems(config: DictConfig) -> list[str]:
+    """Whether ``recipe.output`` can be written, holds no other run, and no checkpoint that nobody would resume."""
+    output = Path(config.recipe.output)
     above = next(folder for folder in (output, *output.parents) if folder.exists())
     if not above.is_dir():
-        return [got_expected_fix("OUTPUT", str(output), "a directory or a new one", f"{above} is a file: rename it")]
-    latest, new = output / CHECKPOINTS / LATEST, "choose another OUTPUT or NAME, or remove the old run"
-    problems = []
+        return [problem("OUTPUT", str(output), "a directory or a new one", f"{above} is a file: rename it")]
+    latest, new, problems = output / CHECKPOINTS / LATEST, "choose another OUTPUT, or remove the old run", []
     if config.trainer.default_local_dir != str(output / CHECKPOINTS):
         got, fix = config.trainer.default_local_dir, "set OUTPUT, not the key"
-        problems.append(got_expected_fix("trainer.default_local_dir", got, f"{output / CHECKPOINTS}", fix))
+        problems.append(problem("trainer.default_local_dir", got, f"{output / CHECKPOINTS}", fix))
     if latest.exists() and config.trainer.resume_mode == "disable":
         # A later start with auto would go on from the old checkpoint, and not from this run's.
         got = f"disable over a checkpoint of step {latest.read_text().strip()} in {output}"
-        problems.append(got_expected_fix("RESUME", got, "an OUTPUT without checkpoints", f"set RESUME=auto, or {new}"))
-    return problems + _other_run(output, identity(values, extra), latest.exists(), new)
+        fix = f"set trainer.resume_mode=auto, or {new}"
+        problems.append(problem("trainer.resume_mode", got, "an OUTPUT without checkpoints", fix))
+    return problems + _other_run(output, identity(config), latest.exists(), new)
 
 
 def _other_run(output: Path, own: dict[str, Any], has_checkpoint: bool, fix: str) -> list[str]:
@@ -68,30 +77,31 @@ def _other_run(output: Path, own: dict[str, Any], has_checkpoint: bool, fix: str
     except FileNotFoundError:
         if not has_checkpoint:
             return []
-        return [got_expected_fix("OUTPUT", f"checkpoints without {RUN} in {output}", "a run of a recipe", fix)]
+        return [problem("OUTPUT", f"checkpoints without {RUN} in {output}", "a run of a recipe", fix)]
     except ValueError:
         there = {}
-    other = {name: there.get(name) for name in own if there.get(name) != own[name]}
+    other = [key for key in {**own, **there} if there.get(key) != own.get(key)]
     if not other:
         return []
-    asked, holds = _listed({name: own[name] for name in other}), _listed(other)
-    return [got_expected_fix("OUTPUT", f"{output} of a run with {holds}", f"one with {asked}", fix)]
+    holds, asked = _listed(there, other), _listed(own, other)
+    return [problem("OUTPUT", f"{output} of a run with {holds}", f"one with {asked}", fix)]
 
 
-def _listed(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+def _listed(values: dict[str, Any], keys: list[str]) -> str:
+    named = [f"{key} {values.get(key)}" for key in sorted(keys, key=lambda key: not key.startswith("recipe."))]
+    return ", ".join(named[:NUM_NAMED]) + (f" and {len(named) - NUM_NAMED} more" if len(named) > NUM_NAMED else "")
 
 
-def claim(values: Values, extra: Sequence[str]) -> None:
-    """Make the directory and note whose it is.
+def claim(config: DictConfig) -> None:
+    """Make the folder and note whose it is.
 
     Raises:
-        DaroRecipeError: it cannot be written.
+        DaroConfigError: it cannot be written.
     """
-    output = Path(values["OUTPUT"])
+    output = Path(config.recipe.output)
     try:
         (output / "attempts").mkdir(parents=True, exist_ok=True)
-        (output / RUN).write_text(json.dumps(identity(values, extra), indent=1) + "\n")
+        (output / RUN).write_text(json.dumps(identity(config), indent=1) + "\n")
     except OSError as error:
         fix = "choose a place that you may write to"
-        raise DaroRecipeError(got_expected_fix("OUTPUT", str(error), "a directory to write to", fix)) from error
+        raise DaroConfigError("OUTPUT", got=str(error), expected="a directory to write to", fix=fix) from error

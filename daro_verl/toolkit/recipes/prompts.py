@@ -1,44 +1,43 @@
-"""Validation prompts against ``MAX_PROMPT``: verl would leave out the longer ones, and score a smaller benchmark."""
+"""Lengths of the validation prompts: verl would leave out the longer ones, and score a smaller benchmark."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from daro_verl.errors import got_expected_fix
-from daro_verl.toolkit.recipes.knobs import Values
+from omegaconf import DictConfig
+
+from daro_verl.errors import problem
+from daro_verl.toolkit.recipes.files import VALIDATION
+from daro_verl.toolkit.recipes.settings import KEY
 
 NUM_NAMED = 3
 
 
-def long_prompts(values: Values, longest: int) -> list[str]:
-    """A problem for each of ``VAL_FILES`` with prompts of more than ``longest`` tokens; empty where the files or
-    ``MODEL`` are not here or unreadable, which :mod:`daro_verl.toolkit.recipes.files` says.
+def long_prompts(config: DictConfig) -> list[str]:
+    """A problem for each validation file with prompts of more than ``data.max_prompt_length`` tokens.
 
-    Tokens are counted as verl 0.9.1 counts them (``RLHFDataset.maybe_filter_out_long_prompts``): the model's chat
-    template with its generation prompt.
+    Files or a model that are not here or unreadable are left to :mod:`daro_verl.toolkit.recipes.files`. Tokens are
+    counted as verl 0.9.1 counts them (``RLHFDataset.maybe_filter_out_long_prompts``): the model's chat template with
+    its generation prompt.
     """
-    tokenizer = _tokenizer(Path(values["MODEL"]))
-    problems = []
-    for file in map(Path, values["VAL_FILES"] if tokenizer else []):
+    longest, problems = config.data.max_prompt_length, []
+    tokenizer = _tokenizer(Path(config.actor_rollout_ref.model.path))
+    for file in map(Path, config.data.val_files if tokenizer else []):
         rows = list(_rows(file))
         try:
             lengths = [(_length(tokenizer, messages), source, number) for number, (source, messages) in enumerate(rows)]
         except Exception as error:  # a template may raise anything
-            got, fix = (
-                f"{file}: {type(error).__name__}: {error}"[:200],
-                "write it again with `python -m daro_verl.toolkit.data`",
-            )
-            problems.append(got_expected_fix("VAL_FILES", got, "prompts that MODEL's chat template renders", fix))
+            got, expected = f"{file}: {type(error).__name__}: {error}"[:200], "prompts that the chat template renders"
+            problems.append(problem(VALIDATION, got, expected, "write it again with `daro data`"))
             continue
         if over := [item for item in lengths if item[0] > longest]:
             named = ", ".join(
                 f"row {number} of {source}: {length} tokens" for length, source, number in over[:NUM_NAMED]
             )
             got = f"{file} with {len(over)} of {len(rows)} prompts that are longer ({named})"
-            fix = f"set MAX_PROMPT={max(over)[0]} or more; verl would leave them out of its validation without a word"
-            problems.append(
-                got_expected_fix("VAL_FILES", got, f"prompts of at most MAX_PROMPT = {longest} tokens", fix)
-            )
+            key, expected = KEY["MAX_PROMPT"], f"prompts of at most {longest} tokens, {KEY['MAX_PROMPT']}"
+            fix = f"set {key}={max(over)[0]} or more; verl would leave them out of its validation without a word"
+            problems.append(problem(VALIDATION, got, expected, fix))
     return problems
 
 

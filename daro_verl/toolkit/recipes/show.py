@@ -1,4 +1,4 @@
-"""What a dry run prints: the configuration on standard output, everything else on standard error."""
+"""What a dry run prints beside the configuration, on standard error."""
 
 import shlex
 from collections.abc import Sequence
@@ -6,18 +6,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from daro_verl.toolkit.recipes.job import Job
-from daro_verl.toolkit.recipes.knobs import KNOBS, Values
 from daro_verl.toolkit.recipes.memory import GB, Estimate
-
-
-def knob_table(values: Values) -> Table:
-    """Every knob with its value and the keys of verl that it sets."""
-    table = Table("knob", "value", "sets in verl", title="Knobs")
-    for name, knob in KNOBS.items():
-        value = "by METHOD" if values[name] is None and knob.keys else str(values[name])
-        table.add_row(name, value, "\n".join(knob.keys))
-    return table
+from daro_verl.toolkit.recipes.plan import Plan
 
 
 def memory_table(found: Estimate, gpu: float) -> Table:
@@ -27,7 +17,7 @@ def memory_table(found: Estimate, gpu: float) -> Table:
         table.add_row(part, *(_gb(phase.get(part)) for phase in (found.training, found.generation)))
     table.add_section()
     table.add_row("sum", *(_gb(sum(phase.values())) for phase in (found.training, found.generation)))
-    table.add_row("GPU_MEMORY_GB", _gb(gpu), _gb(gpu))
+    table.add_row("recipe.gpu_memory_gb", _gb(gpu), _gb(gpu))
     return table
 
 
@@ -35,19 +25,17 @@ def _gb(size: float | None) -> str:
     return "" if size is None else f"{size / GB:.1f}"
 
 
-def print_all(values: Values, job: Job, found: Estimate, notes: Sequence[str], command: Sequence[str]) -> None:
-    """Tables, notes and the command, on standard error."""
-    console = Console(stderr=True, width=160)
-    console.print(knob_table(values))
-    console.print(memory_table(found, values["GPU_MEMORY_GB"] * GB))
-    sample = job.prompt + job.response
-    console.print(f"A server's KV cache: about {found.kv_tokens} tokens, {found.kv_tokens // sample} longest samples.")
-    updates, ranks = job.batch // job.mini_batch, f"TP {job.tp} x PP {job.pp} x CP {job.cp} x DP {job.dp}"
-    servers = job.world // job.rollout_tp
+def print_plan(plan: Plan, command: Sequence[str]) -> None:
+    """Tables, notes and the command."""
+    console, job = Console(stderr=True, width=160), plan.sizes
+    console.print(memory_table(plan.memory, plan.config.recipe.gpu_memory_gb * GB))
+    samples = plan.memory.kv_tokens // (job.max_prompt + job.max_response)
+    console.print(f"A server's KV cache: about {plan.memory.kv_tokens} tokens, {samples} longest samples.")
+    ranks = f"TP {job.tp} x PP {job.pp} x CP {job.cp} x DP {job.dp}"
     console.print(
-        f"A step: {job.batch} prompts x {job.rollouts} responses, {updates} updates, on {job.world} GPUs ({ranks}), "
-        f"{servers} servers."
+        f"A step: {job.batch} prompts x {job.rollouts} responses, {job.batch // job.mini_batch} updates, on "
+        f"{job.world} GPUs ({ranks}), {job.world // job.rollout_tp} servers."
     )
-    for note in notes:
+    for note in plan.notes:
         console.print(f"note: {note}", markup=False)
     console.print(shlex.join(command), soft_wrap=True, markup=False, highlight=False)

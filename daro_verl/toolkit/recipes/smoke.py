@@ -1,26 +1,25 @@
-"""``SMOKE=1``: a tiny model and data, so that the same script runs without a GPU.
+"""``SMOKE=1``: a tiny model and data, so that the same recipe runs without a GPU.
 
 The model has the settings of the real one (tied embeddings, grouped queries, rotary base, no chat template for Llama),
 and is prepared by the same command. The task: greatest common divisors of small numbers, which are often 1 or 2, so
-that a model that answers one of these is right in every mixture.
+that a model that answers one of these is right in every mixture. The sizes are in ``recipes/config/size/smoke.yaml``.
 """
 
-from collections.abc import Callable, Sequence
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from daro_verl.errors import got_expected_fix
-from daro_verl.toolkit.data.__main__ import main as data
-from daro_verl.toolkit.models.__main__ import main as models
+from daro_verl.errors import DaroConfigError, problem
 from daro_verl.toolkit.recipes import tiny_model
-from daro_verl.toolkit.recipes.errors import DaroRecipeError
-from daro_verl.toolkit.recipes.knobs import KNOBS, RECIPE, Values
-from daro_verl.toolkit.recipes.overrides import key_of
+from daro_verl.toolkit.recipes.files import TRAIN, VALIDATION
 
+DATA = (sys.executable, "-m", "daro_verl.toolkit.data")
+MODELS = (sys.executable, "-m", "daro_verl.toolkit.models")
 TASK = 'gcd:{"min_value": 2, "max_value": 12}'
 NUM_TRAIN, NUM_TEST, TEST_ROLLOUTS = 96, 8, 2
-OVERRIDES = ["actor_rollout_ref.rollout.max_num_seqs=64", "actor_rollout_ref.rollout.max_num_batched_tokens=4096"]
 ENVIRONMENT = {
     "VERL_PLATFORM": "cpu",
     "HF_HUB_OFFLINE": "1",
@@ -31,42 +30,49 @@ ENVIRONMENT = {
 }
 
 
-def build(values: Values) -> None:
-    """Write ``VAL_FILES``, ``TRAIN_FILES`` and ``MODEL``, unless they are there.
+def build(config: DictConfig) -> None:
+    """Write the test file, the training file and the model, unless they are there.
 
     Raises:
-        DaroRecipeError: several files are asked for, or a command refuses.
+        DaroConfigError: several files are asked for, or a command refuses.
     """
-    (train, *more), (test, *others), model = values["TRAIN_FILES"], values["VAL_FILES"], Path(values["MODEL"])
+    (train, *more), (test, *others) = config.data.train_files, config.data.val_files
+    model = Path(config.actor_rollout_ref.model.path)
     if more or others:
-        fix = "set one TRAIN_FILES and one VAL_FILES with SMOKE=1"
-        raise DaroRecipeError(got_expected_fix("TRAIN_FILES, VAL_FILES", [*more, *others], "one file each", fix))
-    gym = ["gym", "--task", TASK]
+        got, fix = [*more, *others], "set one TRAIN_FILES and one VAL_FILES with SMOKE=1"
+        raise DaroConfigError(f"{TRAIN}, {VALIDATION}", got=got, expected="one file each", fix=fix)
+    gym = [*DATA, "gym", "--task", TASK]
     if not Path(test).exists():
         size = ["--size", str(NUM_TEST), "--seed", "1", "--rollouts", str(TEST_ROLLOUTS)]
-        _run(data, [*gym, *size, "--split", "test", "--out", test])
+        _run([*gym, *size, "--split", "test", "--out", test])
     if not Path(train).exists():
-        _run(data, [*gym, "--size", str(NUM_TRAIN), "--test", test, "--out", train])
+        _run([*gym, "--size", str(NUM_TRAIN), "--test", test, "--out", train])
     raw = model.with_name(f"{model.name}-raw")
     if not model.exists():
-        tiny_model.build(raw, values[RECIPE], _questions(train))
-        _run(models, ["prepare", str(raw), str(model)])
+        tiny_model.build(raw, config.recipe.model, _questions(train))
+        _run([*MODELS, "prepare", str(raw), str(model)])
 
 
-def problems_of(values: Values, config: DictConfig, platform: Sequence[str]) -> list[str]:
-    """Knobs that the platform without a GPU decides, and that ask for something else."""
-    keys, problems = {key_of(override) for override in platform}, []
-    for name, knob in KNOBS.items():
-        for key, value in knob.settings(values[name]).items():
-            if key in keys and (has := OmegaConf.select(config, key)) != value:
-                fix = f"unset {name}, or set it without SMOKE=1"
-                problems.append(got_expected_fix(name, value, f"{has} with SMOKE=1, which has nothing else", fix))
+def platform_problems(config: DictConfig, wanted: DictConfig, variables: Mapping[str, str]) -> list[str]:
+    """Variables that ask for what the platform without a GPU decides otherwise.
+
+    Args:
+        config: with the platform's settings.
+        wanted: without.
+        variables: of each key that both set, the name of the variable.
+    """
+    problems = []
+    for key, name in variables.items():
+        got, has = OmegaConf.select(wanted, key), OmegaConf.select(config, key)
+        if got != has:
+            fix = f"unset {name}, or set it without SMOKE=1"
+            problems.append(problem(name, got, f"{has} with SMOKE=1, which has nothing else", fix))
     return problems
 
 
-def _run(command: Callable[[list[str]], int], arguments: list[str]) -> None:
-    if code := command(arguments):
-        raise DaroRecipeError(got_expected_fix("SMOKE", f"exit code {code}", "a command that works", "see above"))
+def _run(command: Sequence[str]) -> None:
+    if code := subprocess.run(command).returncode:
+        raise DaroConfigError("SMOKE", got=f"exit code {code}", expected="a command that works", fix="see above")
 
 
 def _questions(train: str) -> list[list[dict[str, str]]]:

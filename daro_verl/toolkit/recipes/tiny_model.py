@@ -4,8 +4,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+from daro_verl.toolkit.models.families import PLAIN
 from daro_verl.toolkit.models.shape import Shape
-from daro_verl.toolkit.models.templates import PLAIN
 
 HEAD = 32  # the smallest that vLLM's CPU attention takes
 SIZES: dict[str, Any] = {

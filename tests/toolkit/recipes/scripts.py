@@ -1,47 +1,48 @@
-"""The recipes as a user calls them, up to where Python begins."""
+"""The recipes' scripts and their configuration."""
 
-import json
 import os
-import re
-import subprocess
-import sys
-from functools import cache
 from pathlib import Path
+from typing import Any
 
-from daro_verl.toolkit.recipes.misspelled import ALIASES
+import yaml
+
+from daro_verl.toolkit.recipes.settings import SETTINGS
+from daro_verl.toolkit.recipes.shortcuts import ALIASES, VARIABLES
 
 RECIPES = Path(__file__).parents[3] / "recipes"
-SCRIPTS = ("run_daro_qwen2.5_math_1.5b", "run_daro_qwen2.5_math_7b", "run_daro_llama8b")
-STUB = f"#!{sys.executable}\nimport json, os\nprint(json.dumps(dict(os.environ)))\n"
-ASSIGNED = re.compile(r"^([A-Z_]+)=\$\{\1:-(.*)\}$")
+CONFIG = RECIPES / "config"
+BASE_MODELS = {
+    "run_daro_qwen2.5_math_1.5b": "qwen2.5_math_1.5b",
+    "run_daro_qwen2.5_math_7b": "qwen2.5_math_7b",
+    "run_daro_llama8b": "llama3.1_8b",
+}
+SCRIPTS = tuple(BASE_MODELS)
 
 
-def clean_environment(**knobs: str) -> dict[str, str]:
-    """This process's, without knobs, or what is taken for one, that somebody set for it (``make test ROLLOUT=...``)."""
-    knobs_of_others = {*knob_comments(SCRIPTS[0]), *ALIASES}
-    own = {name: value for name, value in os.environ.items() if name not in knobs_of_others}
-    return own | knobs
+def clean_environment(**variables: str) -> dict[str, str]:
+    """This process's, without what a recipe reads or refuses and somebody set (``make test ROLLOUT=...``)."""
+    theirs = {*SETTINGS, *VARIABLES, *ALIASES}
+    return {name: value for name, value in os.environ.items() if name not in theirs} | variables
 
 
-@cache
-def environment(script: str, stub: Path, **knobs: str) -> dict[str, str]:
-    """The environment in which a recipe starts Python; ``stub`` stands in for Python and prints it."""
-    if not stub.exists():
-        stub.write_text(STUB)
-        stub.chmod(0o755)
-    env = clean_environment(PYTHON=str(stub), **knobs)
-    done = subprocess.run(["bash", RECIPES / f"{script}.sh"], env=env, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+def settings_of(file: Path) -> dict[str, tuple[Any, str]]:
+    """Value of each setting in a file of ``recipes/config``, and the comment just before it, by key.
 
+    Lists count as one setting, and so does what has nothing but numbers below one comment (``recipe.published``).
+    """
+    root = yaml.compose(file.read_text())
+    lines = file.read_text().splitlines()
+    found: dict[str, tuple[Any, str]] = {}
 
-@cache
-def knob_comments(script: str) -> dict[str, str]:
-    """The comment before each knob of a recipe, in one line, by knob."""
-    comments, lines = {}, []
-    for file in (f"{script}.sh", "common.sh"):
-        for line in (RECIPES / file).read_text().splitlines():
-            if match := ASSIGNED.match(line):
-                comments[match[1]], lines = " ".join(lines), []
-            else:
-                lines = [*lines, line.lstrip("# ")] if line.startswith("# ") else []
-    return {name: text for name, text in comments.items() if name != "PYTHON"}
+    def walk(prefix: str, node: yaml.MappingNode) -> None:
+        for key, value in node.value:
+            name = f"{prefix}.{key.value}" if prefix else key.value
+            above = lines[key.start_mark.line - 1].strip() if key.start_mark.line else ""
+            comment = above.removeprefix("# ") if above.startswith("# ") else ""
+            if isinstance(value, yaml.MappingNode) and not (prefix and comment):
+                walk(name, value)
+            elif name not in ("defaults", "hydra.searchpath"):
+                found[name] = (yaml.safe_load(yaml.serialize(value)), comment)
+
+    walk("", root)
+    return found

@@ -6,18 +6,19 @@ import pytest
 
 from daro_verl.toolkit.models.shape import Shape
 from daro_verl.toolkit.recipes.arithmetic import number_problems
-from daro_verl.toolkit.recipes.job import Job
 from daro_verl.toolkit.recipes.memory import OTHER, estimate, kv_bytes, memory_problems, num_parameters
-from daro_verl.toolkit.recipes.shapes import PUBLISHED
+from daro_verl.toolkit.recipes.settings import KEY
+from daro_verl.toolkit.recipes.sizes import Sizes
+from tests.toolkit.recipes.scripts import CONFIG, settings_of
 
 SHAPE = Shape(
     num_layers=2, num_heads=4, num_kv_heads=2, hidden_size=8, intermediate_size=16, vocab_size=100,
     positions=64, tied=False,
 )  # fmt: skip
-JOB = Job(
-    batch=8, mini_batch=4, rollouts=4, prompt=8, response=24, max_model_len=32, max_tokens=64, dynamic=True, tp=1, pp=1,
-    cp=1, rollout_tp=1, gpus_per_node=4, nnodes=1, rollout_memory=0.5, offload_weights=False, offload_optimizer=False,
-    recompute=True, overlong=None,
+JOB = Sizes(
+    batch=8, mini_batch=4, rollouts=4, max_prompt=8, max_response=24, max_length=32, max_tokens=64, dynamic=True, tp=1,
+    pp=1, cp=1, rollout_tp=1, gpus=4, nnodes=1, rollout_memory=0.5, offload=False, offload_optimizer=False,
+    recompute="full", overlong_len=None, overlong_max=None,
 )  # fmt: skip
 # head 2; query and output 2 x 8 x 8, key and value 2 x 8 x 4: 192; MLP 3 x 8 x 16 = 384
 LAYER = 192 + 384
@@ -34,10 +35,11 @@ def test_parameters_of_a_rank():
 
 
 @pytest.mark.parametrize(
-    ("name", "billions"), [("qwen2.5-math-1.5b", 1.54), ("qwen2.5-math-7b", 7.62), ("llama-3.1-8b", 8.03)]
+    ("name", "billions"), [("qwen2.5_math_1.5b", 1.54), ("qwen2.5_math_7b", 7.62), ("llama3.1_8b", 8.03)]
 )
 def test_parameters_of_the_three_models_as_published(name, billions):
-    assert num_parameters(PUBLISHED[name]) == pytest.approx(billions * 1e9, rel=0.005)
+    published, _ = settings_of(CONFIG / "base_model" / f"{name}.yaml")["recipe.published"]
+    assert num_parameters(Shape(**published)) == pytest.approx(billions * 1e9, rel=0.005)
 
 
 def test_training_by_part():
@@ -54,8 +56,8 @@ def test_what_parallelism_and_recomputation_change():
     split = estimate(replace(JOB, tp=2, cp=2), SHAPE, gpu=1e6).training
     assert split["logits"] == 10 * 64 * 100 / 2
     assert split["optimizer"] == 12 * (2 * LAYER + 1600) / 2 / (1 * 2)  # DP 1, CP 2
-    assert estimate(replace(JOB, recompute=False), SHAPE, 1e6).training["activations"] == 64 * 8 * 34 * 2
-    kept = estimate(replace(JOB, offload_weights=True, offload_optimizer=True), SHAPE, 1e6).generation
+    assert estimate(replace(JOB, recompute=None), SHAPE, 1e6).training["activations"] == 64 * 8 * 34 * 2
+    kept = estimate(replace(JOB, offload=True, offload_optimizer=True), SHAPE, 1e6).generation
     assert kept["weights"] == kept["gradients"] == kept["optimizer"] == 0
 
 
@@ -77,15 +79,15 @@ def test_too_much_memory_is_named_in_each_phase():
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"batch": 6}, "BATCH"),  # 6 = 4 + 2
-        ({"tp": 3}, "TP, PP, CP"),  # 4 GPUs
-        ({"rollout_tp": 3}, "ROLLOUT_TP"),
-        ({"mini_batch": 1, "rollouts": 2}, "MINI_BATCH, ROLLOUTS"),  # 2 responses on 4 ranks
-        ({"max_tokens": 31}, "MAX_TOKENS"),  # 8 + 24
-        ({"max_model_len": 31}, "actor_rollout_ref.rollout.max_model_len"),
-        ({"rollout_memory": 1.0}, "ROLLOUT_MEMORY"),
-        ({"overlong": (24, 24)}, "OVERLONG_LEN"),
-        ({"overlong": (12, 30)}, "reward.reward_kwargs.max_resp_len"),
+        ({"batch": 6}, KEY["BATCH"]),  # 6 = 4 + 2
+        ({"tp": 3}, f"TP, PP, {KEY['CP']}"),  # 4 GPUs
+        ({"rollout_tp": 3}, KEY["ROLLOUT_TP"]),
+        ({"mini_batch": 1, "rollouts": 2}, f"{KEY['MINI_BATCH']}, {KEY['ROLLOUTS']}"),  # 2 responses on 4 ranks
+        ({"max_tokens": 31}, KEY["MAX_TOKENS"]),  # 8 + 24
+        ({"max_length": 31}, KEY["MAX_LENGTH"]),
+        ({"rollout_memory": 1.0}, KEY["ROLLOUT_MEMORY"]),
+        ({"overlong_len": 24, "overlong_max": 24}, KEY["OVERLONG_LEN"]),
+        ({"overlong_len": 12, "overlong_max": 30}, KEY["OVERLONG_MAX"]),
     ],
 )
 def test_each_rule_alone(change, named):

@@ -8,14 +8,17 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
+from daro_verl.errors import DaroConfigError
 from daro_verl.toolkit.recipes import software
-from daro_verl.toolkit.recipes.__main__ import Plan, child_environment, main, plan
+from daro_verl.toolkit.recipes.commands import start
 from daro_verl.toolkit.recipes.compose import as_yaml
-from daro_verl.toolkit.recipes.errors import DaroRecipeError
-from daro_verl.toolkit.recipes.knobs import KNOBS, RECIPE, read_knobs
-from daro_verl.toolkit.recipes.methods import METHODS
-from tests.toolkit.recipes.scripts import RECIPES, SCRIPTS, clean_environment
+from daro_verl.toolkit.recipes.plan import child_environment
+from daro_verl.toolkit.recipes.settings import KEY
+from daro_verl.toolkit.recipes.shortcuts import VARIABLES, read_environment
+from tests.toolkit.recipes.scripts import CONFIG, RECIPES, SCRIPTS, clean_environment
 
+METHODS = ("daro", "daro_paper", "grpo", "dapo", "dr_grpo", "lipo")
+SMALLEST = "base_model=qwen2.5_math_1.5b"
 ACTOR, ROLLOUT = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
 EVERY_METHOD = {
     "algorithm.adv_estimator": "daro",
@@ -59,16 +62,6 @@ ONE_METHOD = {
 }
 
 
-@pytest.fixture
-def dry_run(knobs_of):
-    """``dry_run(script, *overrides, NAME=value)``: the plan that a dry run prints."""
-
-    def dry_run(script: str, *extra: str, **knobs: str) -> Plan:
-        return plan(read_knobs({**knobs_of(script), **knobs}), extra)
-
-    return dry_run
-
-
 @pytest.mark.parametrize("backend", ["vllm", "sglang"])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -84,48 +77,79 @@ def test_the_configuration_has_exactly_the_settings_of_the_method(dry_run, scrip
         assert OmegaConf.select(config, "reward.reward_kwargs.max_resp_len") == response
 
 
-def test_every_knob_reaches_its_keys(dry_run, knobs_of):
+def test_every_variable_reaches_its_keys(dry_run):
     changed = {
+        "GPUS": "4",
+        "NNODES": "2",
         "TP": "2",
-        "BATCH": "64",
-        "MINI_BATCH": "32",
-        "LR": "3e-6",
-        "CLIP_HIGH": "0.25",
+        "PP": "2",
+        "STEPS": "9",
+        "MODEL": "/m",
+        "OUTPUT": "/o",
         "SEED": "7",
-        "OFFLOAD": "1",
     }
-    changed |= {"RECOMPUTE": "none", "MAX_TOKENS": "10000", "BRIDGE": "mbridge", "LOGGER": "file,wandb", "NAME": "mine"}
-    found = dry_run(SCRIPTS[0], **changed)
-    for name in changed:
-        for key, value in KNOBS[name].settings(found.values[name]).items():
-            assert OmegaConf.select(found.config, key) == value, key
+    changed |= {"TRAIN_FILES": "/a.parquet,/b c.parquet", "VAL_FILES": "/v.parquet", "INFER_BACKEND": "sglang"}
+    config = dry_run(SCRIPTS[0], **changed, METHOD="lipo", RAY_ADDRESS="auto").config
+    lists = {"TRAIN_FILES": ["/a.parquet", "/b c.parquet"], "VAL_FILES": ["/v.parquet"]}
+    for name, text in changed.items():
+        value = OmegaConf.select(config, KEY[name])
+        assert value == lists[name] if name in lists else str(value) == text, name
+    assert config.algorithm.daro.weighting == "lipo" and config.trainer.default_local_dir == "/o/checkpoints"
+    seeds = ("data.seed", f"{ACTOR}.data_loader_seed", f"{ACTOR}.megatron.seed", f"{ROLLOUT}.seed")
+    assert [OmegaConf.select(config, key) for key in seeds] == [7] * 4
+    assert config.trainer.experiment_name == "qwen2.5-math-1.5b-lipo-seed7"
 
 
-def test_arguments_win_over_knobs_also_where_they_come_with_a_plus(dry_run):
-    found = dry_run(SCRIPTS[0], "data.train_batch_size=256", "+algorithm.daro.weighting=uniform", METHOD="grpo")
-    assert found.config.data.train_batch_size == 256
-    assert found.config.algorithm.daro.weighting == "uniform"
-    assert sum("train_batch_size" in override for override in found.overrides) == 1
+def test_a_setting_reaches_those_that_follow_it(dry_run):
+    config = dry_run(SCRIPTS[0], f"{KEY['OFFLOAD']}=true", "recipe.overlong_len=9", METHOD="dapo").config
+    assert OmegaConf.select(config, KEY["OFFLOAD_OPTIMIZER"]) is True
+    assert OmegaConf.select(config, KEY["OVERLONG_LEN"]) == 9
+
+
+def test_paths_are_absolute(dry_run, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    config = dry_run(SCRIPTS[2], "recipe.output=here", OUTPUT="there").config
+    assert config.actor_rollout_ref.model.path == str(tmp_path / "models/llama-3.1-8b-plain")
+    assert config.data.train_files == [str(tmp_path / "data/plain/train.parquet")]
+    assert config.data.val_files == [str(tmp_path / "data/plain/test.parquet")]
+    assert config.trainer.default_local_dir == str(tmp_path / "here/checkpoints")
+
+
+def test_arguments_win_over_variables_also_where_they_come_with_a_plus(dry_run):
+    found = dry_run(
+        SCRIPTS[0], "data.train_batch_size=256", "method=lipo", "++algorithm.daro.weighting=uniform",
+        f"{KEY['TP']}=2", METHOD="grpo", TP="4",
+    )  # fmt: skip
+    assert found.config.data.train_batch_size == 256 and found.sizes.tp == 2
+    assert (found.config.recipe.method, found.config.algorithm.daro.weighting) == ("lipo", "uniform")
+    assert sum("tensor_model_parallel_size" in override for override in found.overrides) == 1
 
 
 @pytest.mark.parametrize(
-    ("knobs", "extra", "named"),
+    ("variables", "extra", "named"),
     [
-        ({"MINI_BATCH": "48"}, [], "BATCH: got 128, expected a multiple of MINI_BATCH (48)"),
+        ({}, [f"{ACTOR}.ppo_mini_batch_size=48"],
+         "data.train_batch_size: got 128, expected a multiple of actor_rollout_ref.actor.ppo_mini_batch_size (48)"),
         ({"TP": "8"}, [], "TP (Megatron): got 8, expected a divisor of 12 attention heads"),
         ({"PP": "8"}, [], "PP (Megatron): got 8, expected a divisor of 28 layers"),
-        ({"MAX_RESPONSE": "16384", "MAX_TOKENS": "20000"}, [], "MAX_PROMPT, MAX_RESPONSE: prompt + response: got"),
-        ({"MAX_TOKENS": "80000"}, [], "TP, PP, MAX_TOKENS, RECOMPUTE: memory in training"),
-        ({"ROLLOUT_MEMORY": "0.95"}, [], "OFFLOAD, ROLLOUT_MEMORY: memory in generation"),
-        ({"METHOD": "dapo", "CLIP_HIGH": "0.2"}, [], "CLIP_HIGH sets actor_rollout_ref.actor.clip_ratio_high"),
-        ({"METHOD": "dapo", "OVERLONG_LEN": "8192"}, [], "OVERLONG_LEN: got 8192, expected less than MAX_RESPONSE"),
+        ({}, ["data.max_response_length=16384", f"{ACTOR}.ppo_max_token_len_per_gpu=20000"],
+         "data.max_prompt_length, data.max_response_length: prompt + response: got"),
+        ({}, ["data.max_response_length=8193"],
+         "rollout.max_model_len: got 9216, expected at least the longest prompt and response, 1024 + 8193 = 9217"),
+        ({}, [f"{ACTOR}.ppo_max_token_len_per_gpu=80000"], "memory in training: got 'about"),
+        ({}, [f"{ROLLOUT}.gpu_memory_utilization=0.95"], "memory in generation: got 'about"),
+        ({"METHOD": "dapo"}, [f"{ACTOR}.clip_ratio_high=0.2"], f"{ACTOR}.clip_ratio_high"),
+        ({"METHOD": "dapo"}, ["recipe.overlong_len=8192"],
+         "overlong_buffer_cfg.len: got 8192, expected less than data.max_response_length"),
         ({}, ["+algorithm.daro.weight_lr=-1"], "algorithm.daro.weight_lr: got -1"),
         ({}, ["algorithm.no_such_key=1"], "configuration: got"),
+        ({"METHOD": "grpo"}, ["+algorithm.daro.weighting=uniform"], "configuration: got"),
         ({}, ["--cfg"], "arguments: got '--cfg', expected Hydra overrides"),
-        ({}, ["BATCH=64"], "arguments: got 'BATCH=64', expected a knob before the command"),
+        ({}, ["GPUS=4"], "arguments: got 'GPUS=4', expected a variable before the command. Fix: write GPUS=4 bash"),
+        ({}, ["BATCH=64"], "arguments: got 'BATCH=64', expected a key of verl. Fix: write data.train_batch_size=VALUE"),
         ({}, ["data.max_response_length=4096", "+reward.reward_kwargs.max_resp_len=8192",
-              "+reward.reward_kwargs.overlong_buffer_cfg={enable:True,len:9}"],
-         "reward.reward_kwargs.max_resp_len: got 8192, expected MAX_RESPONSE (4096)"),
+              "+reward.reward_kwargs.overlong_buffer_cfg={enable:True,len:9,penalty_factor:1}"],
+         "reward.reward_kwargs.max_resp_len: got 8192, expected data.max_response_length (4096)"),
         ({}, ["data.train_batch_size=abc"], "data.train_batch_size: got 'abc', expected a whole number"),
         ({}, ["data.train_batch_size=1.5"], "data.train_batch_size: got 1.5, expected a whole number"),
         ({}, [f"{ROLLOUT}.max_model_len=null"], "rollout.max_model_len: got None, expected a whole number"),
@@ -134,55 +158,54 @@ def test_arguments_win_over_knobs_also_where_they_come_with_a_plus(dry_run):
         ({}, ["+reward.reward_kwargs.overlong_buffer_cfg.enable=True"], "overlong_buffer_cfg.len: got None, expected"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_refused_by_name(dry_run, knobs, extra, named):
-    with pytest.raises(DaroRecipeError) as error:
-        dry_run(SCRIPTS[0], *extra, **knobs)
+def test_what_does_not_fit_is_refused_by_name(dry_run, variables, extra, named):
+    with pytest.raises(DaroConfigError) as error:
+        dry_run(SCRIPTS[0], *extra, **variables)
     assert named in str(error.value)
 
 
+def test_a_place_without_recipes_is_refused(tmp_path, environment_of, capsys):
+    assert start(tmp_path, [SMALLEST], environment_of()) == 2
+    assert capsys.readouterr().err.startswith(f"--config-dir: got '{tmp_path}', expected a folder with daro.yaml")
+
+
 def test_a_real_run_also_wants_model_data_and_a_cluster(dry_run, tmp_path):
-    with pytest.raises(DaroRecipeError) as error:
+    with pytest.raises(DaroConfigError) as error:
         dry_run(
             SCRIPTS[1], DRY_RUN="0", NNODES="2", MODEL=str(tmp_path / "no"), TRAIN_FILES=str(tmp_path / "a.parquet")
         )
     message = str(error.value)
-    assert "python -m daro_verl.toolkit.models prepare Qwen/Qwen2.5-Math-7B" in message
-    for name in ("MODEL", "TRAIN_FILES", "VAL_FILES", "NNODES"):
+    assert "daro models prepare Qwen/Qwen2.5-Math-7B" in message
+    for name in (KEY["MODEL"], KEY["TRAIN_FILES"], KEY["VAL_FILES"], "NNODES"):
         assert f"{name}: got" in message
 
 
 def test_packages_that_are_not_installed_are_named():
-    values = {"INFER_BACKEND": "no_such_engine", "BRIDGE": "mbridge", "CP": 1, "LOGGER": ["file", "no.such_logger"]}
-    engine, logger = software.missing(values)
-    assert engine.startswith("INFER_BACKEND: got 'no_such_engine'")
-    assert logger.startswith("LOGGER: got 'no.such_logger'")
+    engine, logger = software.missing("no_such_engine", True, 1, ["file", "no.such_logger"])
+    assert engine.startswith(f"{ROLLOUT}.name: got 'no_such_engine'")
+    assert logger.startswith("trainer.logger: got 'no.such_logger'")
 
 
 @pytest.mark.parametrize(
-    ("knobs", "named"),
-    [
-        ({}, {"INFER_BACKEND", "model_engine"}),
-        ({"CP": 2}, {"INFER_BACKEND", "model_engine", "CP"}),
-        ({"BRIDGE": "megatron-bridge"}, {"INFER_BACKEND", "model_engine", "BRIDGE"}),
-    ],
+    ("vanilla", "cp", "named"), [(True, 1, set()), (True, 2, {KEY["CP"]}), (False, 1, {KEY["BRIDGE"]})]
 )
-def test_what_the_actors_need_is_named(monkeypatch, knobs, named):
+def test_what_the_actors_need_is_named(monkeypatch, vanilla, cp, named):
     there = {"math_verify", "mbridge", "megatron.bridge"}
     monkeypatch.setattr(software, "_is_there", there.__contains__)
-    values = {"INFER_BACKEND": "vllm", "BRIDGE": "mbridge", "CP": 1, "LOGGER": ["file"], **knobs}
-    assert {problem.split(":")[0] for problem in software.missing(values)} == named
+    problems = software.missing("vllm", vanilla, cp, ["file"])
+    assert {problem.split(": got")[0] for problem in problems} == {f"{ROLLOUT}.name", "model_engine", *named}
 
 
-def test_a_wrong_argument_ends_in_a_message_and_not_in_a_traceback(knobs_of, capsys):
-    assert main(["data.train_batch_size=abc"], knobs_of(SCRIPTS[0])) == 2
+def test_a_wrong_argument_ends_in_a_message_and_not_in_a_traceback(environment_of, capsys):
+    assert start(CONFIG, [SMALLEST, "data.train_batch_size=abc"], environment_of()) == 2
     assert capsys.readouterr().err.startswith("data.train_batch_size: got 'abc'")
 
 
 @pytest.mark.parametrize("nodes", [{"DRY_RUN": "0"}, {"DRY_RUN": "1"}])
 def test_several_nodes_want_a_cluster_in_a_dry_run_too(dry_run, nodes):
-    with pytest.raises(DaroRecipeError, match="NNODES: got 2, expected 1, or the RAY_ADDRESS of a cluster"):
+    with pytest.raises(DaroConfigError, match="NNODES: got 2, expected 1, or the RAY_ADDRESS of a cluster"):
         dry_run(SCRIPTS[0], NNODES="2", **nodes)
-    assert dry_run(SCRIPTS[0], NNODES="2", RAY_ADDRESS="auto").job.world == 16
+    assert dry_run(SCRIPTS[0], NNODES="2", RAY_ADDRESS="auto").sizes.world == 16
 
 
 def test_each_attempt_has_a_log_of_its_own(dry_run, tmp_path):
@@ -194,32 +217,36 @@ def test_each_attempt_has_a_log_of_its_own(dry_run, tmp_path):
     assert config.trainer.default_local_dir == str(tmp_path / "checkpoints")
 
 
-def test_verl_does_not_see_the_knobs_but_rays_address(dry_run, knobs_of):
-    environment = {**knobs_of(SCRIPTS[0]), "RAY_ADDRESS": "auto"}
-    child = child_environment(read_knobs(environment), environment)
-    assert not {*KNOBS, RECIPE} & set(child) - {"RAY_ADDRESS"} and child["RAY_ADDRESS"] == "auto"
+def test_verl_does_not_see_the_variables_but_rays_address(environment_of):
+    environment = environment_of(METHOD="grpo", RAY_ADDRESS="auto", TP="2", PATH="/bin")
+    child = child_environment(read_environment(environment), environment)
+    assert VARIABLES & set(child) == {"RAY_ADDRESS"} and (child["RAY_ADDRESS"], child["PATH"]) == ("auto", "/bin")
     environment["RAY_ADDRESS"] = "none"
-    assert "RAY_ADDRESS" not in child_environment(read_knobs(environment), environment)
+    assert "RAY_ADDRESS" not in child_environment(read_environment(environment), environment)
 
 
-def test_a_smoke_run_is_the_same_recipe_with_small_numbers(knobs_of):
-    environment = knobs_of(SCRIPTS[1], SMOKE="1", METHOD="dapo")
-    found = plan(read_knobs(environment), [])
-    assert found.config.trainer.device == "cpu" and found.job.tp == 2  # the recipe's own
+def test_a_smoke_run_is_the_same_recipe_with_small_numbers(dry_run):
+    found = dry_run(SCRIPTS[1], SMOKE="1", METHOD="dapo")
+    assert found.config.trainer.device == "cpu" and found.sizes.tp == 2  # the recipe's own
     assert found.config.algorithm.filter_groups.metric == "acc"
-    assert found.job.batch == 8 and found.job.overlong == (8, 24)
+    assert found.sizes.batch == 8 and (found.sizes.overlong_len, found.sizes.overlong_max) == (8, 24)
 
 
-def test_a_smoke_run_refuses_a_knob_that_it_would_ignore(knobs_of):
-    environment = knobs_of(SCRIPTS[1], SMOKE="1", INFER_BACKEND="sglang")
-    with pytest.raises(DaroRecipeError, match="INFER_BACKEND: got 'sglang', expected vllm with SMOKE=1"):
-        plan(read_knobs(environment), [])
+def test_a_smoke_run_has_a_ray_of_its_own(environment_of):
+    environment = environment_of(SMOKE="1", RAY_ADDRESS="auto")
+    child = child_environment(read_environment(environment), environment)
+    assert "RAY_ADDRESS" not in child and child["VERL_PLATFORM"] == "cpu"
+
+
+def test_a_smoke_run_refuses_a_variable_that_it_would_ignore(dry_run):
+    with pytest.raises(DaroConfigError, match="INFER_BACKEND: got 'sglang', expected vllm with SMOKE=1"):
+        dry_run(SCRIPTS[1], SMOKE="1", INFER_BACKEND="sglang")
 
 
 def test_a_gpu_that_is_too_small_is_refused_with_the_estimate(dry_run):
-    with pytest.raises(DaroRecipeError, match=r"memory in training: got 'about \d+ GB .*24 GB of GPU_MEMORY_GB"):
-        dry_run(SCRIPTS[1], GPU_MEMORY_GB="24")
-    dry_run(SCRIPTS[0], GPU_MEMORY_GB="60")  # the smallest model has room there
+    with pytest.raises(DaroConfigError, match=r"memory in training: got 'about \d+ GB .*24 GB of recipe.gpu_memory_gb"):
+        dry_run(SCRIPTS[1], "recipe.gpu_memory_gb=24")
+    dry_run(SCRIPTS[0], "recipe.gpu_memory_gb=60")  # the smallest model has room there
 
 
 def test_the_script_prints_the_whole_configuration(tmp_path):
@@ -234,8 +261,8 @@ def test_the_script_prints_the_whole_configuration(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_main_prints_what_plan_found(knobs_of, capsys):
-    environment = knobs_of(SCRIPTS[0])
-    assert main([], environment) == 0
-    assert capsys.readouterr().out == as_yaml(plan(read_knobs(environment), []).config)
+def test_the_command_prints_what_plan_found(dry_run, environment_of, capsys):
+    environment = environment_of()
+    assert start(CONFIG, [SMALLEST], {**environment, "DRY_RUN": "0"}, dry_run=True) == 0
+    assert capsys.readouterr().out == as_yaml(dry_run(SCRIPTS[0]).config)
     assert not Path(environment["OUTPUT"]).exists()

@@ -4,21 +4,20 @@ import re
 
 import pytest
 
+from daro_verl.errors import DaroConfigError
 from daro_verl.toolkit.recipes import output
-from daro_verl.toolkit.recipes.__main__ import plan
-from daro_verl.toolkit.recipes.errors import DaroRecipeError
-from daro_verl.toolkit.recipes.knobs import KNOBS, RECIPE, read_knobs
-from tests.toolkit.recipes.scripts import SCRIPTS
+from daro_verl.toolkit.recipes.settings import KEY
+from tests.toolkit.recipes.scripts import CONFIG, SCRIPTS, settings_of
 
 SAVING = "trainer.save_freq=5"
 
 
 @pytest.fixture
-def start(knobs_of, tmp_path):
-    """``start(*arguments, NAME=value)``: the checks of a start in the same directory."""
+def start(dry_run, tmp_path):
+    """``start(*arguments, NAME=value)``: the checks of a start in the same folder."""
 
-    def start(*extra: str, **knobs: str):
-        return plan(read_knobs({**knobs_of(SCRIPTS[0]), "OUTPUT": str(tmp_path), **knobs}), extra)
+    def start(*arguments: str, **variables: str):
+        return dry_run(SCRIPTS[0], *arguments, **{"OUTPUT": str(tmp_path), **variables})
 
     return start
 
@@ -26,66 +25,82 @@ def start(knobs_of, tmp_path):
 @pytest.fixture
 def run(start, tmp_path):
     """A run that was started and has a checkpoint."""
-    output.claim(start(SAVING).values, [SAVING])
+    output.claim(start(SAVING).config)
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / output.LATEST).write_text("20")
     return tmp_path
 
 
-def test_every_knob_changes_the_training_or_may_change(start):
-    assert set(KNOBS) == {*output.IDENTITY, *output.FREE} - {RECIPE}
-    assert set(output.FREE) == {
-        "INFER_BACKEND", "VAL_FILES", "NNODES", "GPUS", "GPU_MEMORY_GB", "RAY_ADDRESS", "TP", "PP", "CP", "ROLLOUT_TP",
-        "OFFLOAD", "BRIDGE", "RECOMPUTE", "MAX_TOKENS", "ROLLOUT_MEMORY", "STEPS", "SAVE_EVERY", "KEEP", "RESUME",
-        "TEST_EVERY", "VAL_FIRST", "VAL_TEMPERATURE", "VAL_TOP_P", "VAL_ROLLOUTS", "LOGGER", "PROJECT", "NAME",
-        "OUTPUT", "DRY_RUN",
+def test_every_setting_of_a_recipe_changes_the_training_or_may_change(start):
+    keys = {key for file in (CONFIG / "daro.yaml", CONFIG / "method/dapo.yaml") for key in settings_of(file)}
+    keys |= set(settings_of(CONFIG / "base_model/llama3.1_8b.yaml")) - {"recipe.published"}
+    identity = output.identity(start(METHOD="dapo").config)
+    assert {key for key in keys if key not in identity and not key.startswith("trainer.")} - {"recipe.published"} == {
+        KEY[name] for name in (
+            "INFER_BACKEND", "VAL_FILES", "GPU_MEMORY_GB", "TP", "PP", "CP", "ROLLOUT_TP", "OFFLOAD",
+            "OFFLOAD_OPTIMIZER", "BRIDGE", "RECOMPUTE", "MAX_TOKENS", "ROLLOUT_MEMORY", "OUTPUT", "VAL_TEMPERATURE",
+            "VAL_TOP_P", "VAL_ROLLOUTS",
+        )
+    } | {
+        "actor_rollout_ref.rollout.val_kwargs.do_sample",
+        "actor_rollout_ref.actor.megatron.override_transformer_config.recompute_method",
+        "actor_rollout_ref.actor.megatron.override_transformer_config.recompute_num_layers",
     }  # fmt: skip
+    assert not {key for key in identity if key.startswith("trainer.")}
 
 
 def test_hardware_length_and_what_is_watched_may_change(run, start):
-    start(NNODES="2", RAY_ADDRESS="auto", TP="2", OFFLOAD="1", STEPS="900", TEST_EVERY="5", INFER_BACKEND="sglang")
+    start(f"{KEY['OFFLOAD']}=true", "trainer.test_freq=5", NNODES="2", RAY_ADDRESS="auto", TP="2", STEPS="900",
+          INFER_BACKEND="sglang")  # fmt: skip
     start("trainer.test_freq=7", "actor_rollout_ref.actor.megatron.tensor_model_parallel_size=2", "hydra.verbose=false")
+    start("data.train_batch_size=128", "actor_rollout_ref.rollout.val_kwargs.n=4")  # the same, and what is watched
 
 
 @pytest.mark.parametrize(
-    ("knobs", "extra", "got", "expected"),
+    ("variables", "extra", "got", "expected"),
     [
-        ({"METHOD": "grpo"}, (), "METHOD daro", "METHOD grpo"),
-        ({"METHOD": "daro_paper"}, (), "METHOD daro", "METHOD daro_paper"),
-        ({"METHOD": "grpo", "LR": "1e-5"}, (), "METHOD daro, LR 1e-06", "METHOD grpo, LR 1e-05"),
-        ({"LR": "2e-6"}, (), "LR 1e-06", "LR 2e-06"),
-        ({"BATCH": "256"}, (), "BATCH 128", "BATCH 256"),
-        ({"SEED": "43"}, (), "SEED 42", "SEED 43"),
-        ({}, ("+algorithm.daro.weighting=paper",), "arguments []", "arguments ['+algorithm.daro.weighting=paper']"),
-        ({}, ("data.train_batch_size=256",), "arguments []", "arguments ['data.train_batch_size=256']"),
+        ({"METHOD": "grpo"}, (), "recipe.method daro, algorithm.daro.weighting None",
+         "recipe.method grpo, algorithm.daro.weighting grpo"),
+        ({"METHOD": "daro_paper"}, (), "recipe.method daro, algorithm.daro.weighting None",
+         "recipe.method daro_paper, algorithm.daro.weighting paper"),
+        ({}, (f"{KEY['LR']}=2e-6",), f"{KEY['LR']} 1e-06", f"{KEY['LR']} 2e-06"),
+        ({"SEED": "43"}, (), "recipe.seed 42", "recipe.seed 43"),
+        ({"MODEL": "/other"}, (), f"{KEY['MODEL']} ", f"{KEY['MODEL']} /other"),
+        ({"TRAIN_FILES": "/o.parquet"}, (), f"{KEY['TRAIN_FILES']} [", f"{KEY['TRAIN_FILES']} ['/o.parquet']"),
+        ({}, ("+algorithm.daro.weighting=paper",), "algorithm.daro.weighting None", "algorithm.daro.weighting paper"),
+        ({}, ("data.train_batch_size=256",), "data.train_batch_size 128", "data.train_batch_size 256"),
+        ({}, ("data.shuffle=false",), "data.shuffle True", "data.shuffle False"),
     ],
 )  # fmt: skip
-def test_another_run_is_refused(run, start, knobs, extra, got, expected):
-    with pytest.raises(DaroRecipeError) as error:
-        start(*extra, **knobs)
+def test_another_run_is_refused(run, start, variables, extra, got, expected):
+    with pytest.raises(DaroConfigError) as error:
+        start(*extra, **variables)
     text = str(error.value).replace("\\", "").replace('"', "'")
-    assert f"of a run with {got}'" in text and f"expected one with {expected}. Fix: choose another OUTPUT" in text
+    assert f"of a run with {got}" in text and f"expected one with {expected}. Fix: choose another OUTPUT" in text
+
+
+def test_of_many_differences_the_first_are_named(run, start):
+    with pytest.raises(DaroConfigError, match=r"recipe.method dapo, .* and \d+ more. Fix: "):
+        start(METHOD="dapo")
 
 
 def test_a_start_from_the_beginning_wants_a_directory_without_checkpoints(run, start):
     """Else the next start would resume the old one: verl resumes what ``latest_checkpointed_iteration.txt`` names."""
-    for knobs, extra in (({"RESUME": "disable"}, ()), ({}, ("trainer.resume_mode=disable",))):
-        with pytest.raises(
-            DaroRecipeError, match="RESUME: got 'disable over a checkpoint of step 20 in .*Fix: set RES"
-        ):
-            start(*extra, **knobs)
-    with pytest.raises(DaroRecipeError, match=r"RESUME: got(.|\n)*METHOD grpo"):
-        start(RESUME="disable", METHOD="grpo")
+    named = "trainer.resume_mode: got 'disable over a checkpoint of step 20 in .*Fix: set trainer.resume_mode=auto"
+    with pytest.raises(DaroConfigError, match=named):
+        start("trainer.resume_mode=disable")
+    with pytest.raises(DaroConfigError, match=r"trainer.resume_mode: got(.|\n)*recipe.method grpo"):
+        start("trainer.resume_mode=disable", METHOD="grpo")
     (run / "checkpoints" / output.LATEST).unlink()
-    start(RESUME="disable")
+    start("trainer.resume_mode=disable")
 
 
 def test_checkpoints_of_nobody_are_refused(run, start):
     (run / output.RUN).unlink()
-    with pytest.raises(DaroRecipeError, match=re.escape("OUTPUT: got 'checkpoints without run.json")):
+    with pytest.raises(DaroConfigError, match=re.escape("OUTPUT: got 'checkpoints without run.json")):
         start()
 
 
 def test_another_place_for_checkpoints_is_refused(start, tmp_path):
-    with pytest.raises(DaroRecipeError, match="trainer.default_local_dir: got 'elsewhere'.*Fix: set OUTPUT"):
+    with pytest.raises(DaroConfigError, match="trainer.default_local_dir: got 'elsewhere'.*Fix: set OUTPUT"):
         start("trainer.default_local_dir=elsewhere")

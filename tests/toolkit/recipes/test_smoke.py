@@ -17,9 +17,9 @@ VALIDATION = "val-core/reasoning_gym/gcd/acc/mean@2"
 FOREIGN = ("VERL_", "VLLM_", "RAY_", "OMP_")
 
 
-def smoke(script: str, output: Path, **knobs: str) -> None:
+def smoke(script: str, output: Path, **variables: str) -> None:
     """``SMOKE=1 OUTPUT=output bash recipes/script.sh``; two steps and a checkpoint, or as many as ``STEPS``."""
-    run(output, [f"{script}.sh"], SMOKE="1", OUTPUT=str(output), **knobs)
+    run(output, [f"{script}.sh"], SMOKE="1", OUTPUT=str(output), **variables)
 
 
 def evaluate(output: Path) -> dict:

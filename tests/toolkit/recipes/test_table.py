@@ -9,13 +9,13 @@ import pytest
 
 from tests.toolkit.recipes.scripts import RECIPES, clean_environment
 
-# Stands in for Python: keeps its arguments and the knobs, and fails where it is told to.
+# Stands in for Python: keeps its arguments and variables, and fails where it is told to.
 STUB = f"""#!{sys.executable}
 import json, os, sys
-knobs = {{name: os.environ.get(name) for name in ("METHOD", "OUTPUT", "STEPS", "SEED", "TEMPERATURE")}}
+variables = {{name: os.environ.get(name) for name in ("METHOD", "OUTPUT", "STEPS", "SEED", "TP")}}
 with open(os.environ["CALLS"], "a") as calls:
-    print(json.dumps([sys.argv[1:], knobs]), file=calls)
-sys.exit(3 if knobs["METHOD"] == os.environ.get("FAIL", "nothing") else 0)
+    print(json.dumps([sys.argv[1:], variables]), file=calls)
+sys.exit(3 if variables["METHOD"] == os.environ.get("FAIL", "nothing") else 0)
 """
 METHODS = ["grpo", "daro", "daro_paper", "dapo", "dr_grpo", "lipo"]
 
@@ -39,11 +39,12 @@ def run(tmp_path):
 
 def test_each_model_is_trained_and_evaluated_with_each_method(run):
     code, calls = run("paper_table.sh")
-    commands = [arguments[2] if arguments[1] == "daro_verl.cli" else arguments[1] for arguments, _ in calls]
-    one_model = ["daro_verl.toolkit.recipes", "evaluate"] * 6 + ["compare", "report"]
+    commands = [arguments[2] for arguments, _ in calls]
+    assert all(arguments[:2] == ["-m", "daro_verl.cli"] for arguments, _ in calls)
+    one_model = ["recipe", "evaluate"] * 6 + ["compare", "report"]
     assert code == 0 and commands == one_model * 3
-    trained = [knobs for arguments, knobs in calls if arguments[1] == "daro_verl.toolkit.recipes"]
-    assert [knobs["METHOD"] for knobs in trained] == METHODS * 3
+    trained = [variables for arguments, variables in calls if arguments[2] == "recipe"]
+    assert [variables["METHOD"] for variables in trained] == METHODS * 3
     assert trained[-1]["OUTPUT"] == "outputs/llama-3.1-8b-lipo-seed42" and trained[-1]["STEPS"] == "500"
     evaluation = calls[-3][0]  # of the same run: this very step, into a folder of its own
     assert evaluation[2:4] == ["evaluate", "outputs/llama-3.1-8b-lipo-seed42/checkpoints/global_step_500"]
@@ -54,17 +55,19 @@ def test_each_model_is_trained_and_evaluated_with_each_method(run):
     assert [item.partition("=")[0] for item in compared[3:9]] == METHODS and compared[8].endswith(options["--out"])
 
 
-def test_training_knobs_do_not_change_the_evaluation(run):
-    _, calls = run("paper_table.sh", "qwen2.5_math_1.5b", SEED="43", TEMPERATURE="0.9", TP="4")
-    (_, training), (evaluation, _) = calls[:2]
-    assert (training["SEED"], training["TEMPERATURE"]) == ("43", "0.9")
+def test_variables_and_arguments_of_the_training_do_not_change_the_evaluation(run):
+    _, calls = run("paper_table.sh", "trainer.save_freq=50", "qwen2.5_math_1.5b", SEED="43", TP="4", TEMPERATURE="0.9")
+    (trained, training), (evaluation, _) = calls[:2]
+    assert (training["SEED"], training["TP"]) == ("43", "4")
+    assert trained[-2:] == ["base_model=qwen2.5_math_1.5b", "trainer.save_freq=50"]
     options = dict(zip(evaluation[4::2], evaluation[5::2], strict=True))
     assert (options["--seed"], options["--temperature"], options["--tp"]) == ("0", "0.6", "1")
+    assert "trainer.save_freq=50" not in evaluation
 
 
 def test_a_command_that_fails_ends_the_table(run):
     code, calls = run("paper_table.sh", FAIL="daro")
-    assert code == 3 and [knobs["METHOD"] for _, knobs in calls] == ["grpo", None, "daro"]
+    assert code == 3 and [variables["METHOD"] for _, variables in calls] == ["grpo", None, "daro"]
     assert run("paper_table.sh", "llama70b") == (2, [])
 
 
@@ -74,7 +77,7 @@ def test_a_finished_training_is_not_started_again(run, tmp_path):
     for step, trains in (("480", True), ("500", False)):
         (folder / "latest_checkpointed_iteration.txt").write_text(step)
         _, calls = run("paper_table.sh", "llama8b")
-        assert ("grpo" in [knobs["METHOD"] for _, knobs in calls]) == trains
+        assert ("grpo" in [variables["METHOD"] for _, variables in calls]) == trains
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,119 @@
+"""A job as a recipe plans it: composed, with every check passed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from daro_verl.errors import DaroConfigError, problem
+from daro_verl.platform.overrides import cpu_overrides
+from daro_verl.toolkit.recipes import smoke, software, tiny_model
+from daro_verl.toolkit.recipes.arithmetic import layout_problems, number_problems
+from daro_verl.toolkit.recipes.compose import check_arguments, compose_job, key_of, refusals_of, without
+from daro_verl.toolkit.recipes.files import MODEL, TRAIN, VALIDATION, find_files
+from daro_verl.toolkit.recipes.memory import GB, Estimate, estimate, memory_problems
+from daro_verl.toolkit.recipes.output import attempt_settings, output_problems
+from daro_verl.toolkit.recipes.prompts import long_prompts
+from daro_verl.toolkit.recipes.settings import items_of, value_problems
+from daro_verl.toolkit.recipes.shortcuts import VARIABLES, Asked, read_environment, render
+from daro_verl.toolkit.recipes.sizes import Sizes, read_sizes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A job that passed every check. ``overrides``: of ``daro.yaml``. ``notes``: what a user should know of it."""
+
+    overrides: list[str]
+    config: DictConfig
+    sizes: Sizes
+    memory: Estimate
+    notes: list[str]
+    asked: Asked
+
+
+def plan(folder: Path, arguments: Sequence[str], environment: Mapping[str, str], dry_run: bool = False) -> Plan:
+    """Compose the job and check all of it. With ``SMOKE=1`` model and data are made first, but not in a dry run.
+
+    Args:
+        folder: of ``daro.yaml``.
+        arguments: Hydra overrides, which win over the environment.
+
+    Raises:
+        DaroConfigError: with every problem that was found.
+    """
+    check_arguments(arguments)
+    asked = read_environment(environment)
+    asked.dry_run = asked.dry_run or dry_run
+    overrides, config, problems = _compose(folder, arguments, asked)
+    if asked.smoke and not asked.dry_run:
+        smoke.build(config)
+    found = find_files(config)
+    if asked.smoke and found.missing:
+        found.shape = tiny_model.shape(config.recipe.model)
+    sizes, gpu = read_sizes(config), config.recipe.gpu_memory_gb * GB
+    memory = estimate(sizes, found.shape, gpu)
+    layout, remarks = layout_problems(sizes, found.shape)
+    refused, warnings = refusals_of(config)
+    problems += number_problems(sizes) + layout + memory_problems(sizes, memory, gpu) + found.problems
+    problems += long_prompts(config) + refused + output_problems(config) + _cluster_problems(sizes, asked)
+    problems += [] if asked.dry_run else found.missing + _missing_software(config)
+    if problems:
+        raise DaroConfigError.of(problems)
+    return Plan(overrides, config, sizes, memory, found.notes + remarks + warnings, asked)
+
+
+def _compose(folder: Path, arguments: Sequence[str], asked: Asked) -> tuple[list[str], DictConfig, list[str]]:
+    """Overrides, the configuration, and what a smoke run would ignore.
+
+    Composed twice: the platform's settings and the absolute paths follow from what is asked.
+    """
+    shortcuts = without([*(["size=smoke"] if asked.smoke else []), *asked.overrides], arguments)
+    wanted = compose_job(folder, [*shortcuts, *arguments])
+    arguments_win = {key_of(argument) for argument in arguments}
+    variables = {key: name for key, name in asked.variables.items() if key not in arguments_win}
+    if problems := asked.problems + value_problems(wanted, variables):
+        raise DaroConfigError.of(problems)
+    platform = cpu_overrides(num_devices=wanted.trainer.n_gpus_per_node) if asked.smoke else []
+    platform, paths = without(platform, arguments), [render(*item) for item in _absolute(wanted).items()]
+    overrides = [*without(shortcuts, [*platform, *paths]), *platform, *without(arguments, paths), *paths]
+    config, decided = compose_job(folder, overrides), set(map(key_of, platform))
+    ignored = {key: name for key, name in variables.items() if key in decided}
+    return overrides, config, smoke.platform_problems(config, wanted, ignored)
+
+
+def _absolute(config: DictConfig) -> dict[str, str | list[str]]:
+    """Paths, and where this attempt logs: workers have other working directories."""
+    output = _path(config.recipe.output)
+    return {
+        "recipe.output": output,
+        MODEL: _path(config.actor_rollout_ref.model.path),
+        TRAIN: [_path(file) for file in items_of(config.data.train_files)],
+        VALIDATION: [_path(file) for file in items_of(config.data.val_files)],
+        **attempt_settings(Path(output)),
+    }
+
+
+def _path(text: str) -> str:
+    return str(Path(text.strip()).expanduser().absolute())
+
+
+def _missing_software(config: DictConfig) -> list[str]:
+    megatron = config.actor_rollout_ref.actor.megatron
+    name, loggers = config.actor_rollout_ref.rollout.name, items_of(config.trainer.logger)
+    return software.missing(name, megatron.vanilla_mbridge, megatron.context_parallel_size, loggers)
+
+
+def _cluster_problems(sizes: Sizes, asked: Asked) -> list[str]:
+    if sizes.nnodes == 1 or asked.ray_address is not None:
+        return []
+    fix = "`ray start` on every node (docs/recipes/), then RAY_ADDRESS=auto on the first one"
+    return [problem("NNODES", sizes.nnodes, "1, or the RAY_ADDRESS of a cluster", fix)]
+
+
+def child_environment(asked: Asked, environment: Mapping[str, str]) -> dict[str, str]:
+    """Of verl: without the shortcuts, whose short names other programs may read, but with Ray's own variable."""
+    own = {name: value for name, value in environment.items() if name not in VARIABLES}
+    if asked.ray_address is not None:
+        own["RAY_ADDRESS"] = asked.ray_address
+    return own | (smoke.ENVIRONMENT if asked.smoke else {})

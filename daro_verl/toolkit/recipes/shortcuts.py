@@ -1,0 +1,95 @@
+"""Environment variables of the recipes: short names for the settings that change most from run to run.
+
+``METHOD=grpo`` is ``method=grpo``. Every other setting is a Hydra argument. A variable that reads like a setting, and
+that nobody would read, is refused: the run would have the default.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from daro_verl.errors import problem
+from daro_verl.toolkit.recipes.settings import KEY, SETTINGS
+
+SHORTCUTS = [setting for setting in SETTINGS.values() if setting.shortcut]
+# Not settings of verl: of the recipe itself, and Ray's own. Default, expected, pattern.
+OTHERS = {
+    "DRY_RUN": ("0", "0 or 1", r"[01]"),
+    "SMOKE": ("0", "0 or 1", r"[01]"),
+    "RAY_ADDRESS": ("none", "none, or auto, HOST:PORT or ray://HOST:PORT", r"none|auto|(ray://)?[\w.-]+:\d+"),
+}
+VARIABLES = {*(setting.name for setting in SHORTCUTS), *OTHERS}
+# A name is taken for a misspelled one if it is one of these, or at least this long and this near. RAY_* variables and
+# PROJECT_ID are no nearer than 0.85.
+ALIASES = {"BACKEND": "INFER_BACKEND", "ROLLOUT": "INFER_BACKEND", "BATCH_SIZE": "BATCH", "LEARNING_RATE": "LR",
+           "MINI_BATCH_SIZE": "MINI_BATCH"}  # fmt: skip
+SHORTEST, NEAR = 5, 0.86
+
+
+@dataclass
+class Asked:
+    """What the environment asks for. ``variables``: of each key that it sets, the name of the variable."""
+
+    overrides: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    dry_run: bool = False
+    smoke: bool = False
+    ray_address: str | None = None
+
+
+def read_environment(environment: Mapping[str, str]) -> Asked:
+    """The shortcuts in ``environment`` as Hydra overrides, and a problem for each variable that is wrong."""
+    dry_run, smoke, address = (environment.get(name, default) for name, (default, *_) in OTHERS.items())
+    alone = address == "none" or smoke == "1"  # a smoke run has a Ray of its own
+    asked = Asked(dry_run=dry_run == "1", smoke=smoke == "1", ray_address=None if alone else address)
+    asked.problems = _stray(environment)
+    for setting in SHORTCUTS:
+        text = environment.get(setting.name)
+        if setting.name == "METHOD" and text is not None and not setting.rule.allows(text):
+            asked.problems.append(
+                problem("METHOD", text, setting.rule.expected, "correct it, or unset METHOD for daro")
+            )
+        elif text is not None:
+            asked.overrides.append(render(setting.key, text.split(",") if setting.name.endswith("_FILES") else text))
+            asked.variables[setting.key] = setting.name
+    for name, (default, expected, pattern) in OTHERS.items():
+        if not re.fullmatch(pattern, text := environment.get(name, default)):
+            asked.problems.append(problem(name, text, expected, f"set {name} accordingly, or unset it"))
+    return asked
+
+
+def _stray(environment: Mapping[str, str]) -> list[str]:
+    """A problem for each variable that is none of the recipes', and reads like a setting."""
+    problems = []
+    for name in sorted(set(environment) - VARIABLES):
+        if meant := _meant(name):
+            is_variable, unset = (
+                meant in VARIABLES,
+                f"unset {name} where it is of another program (env -u {name} bash ...)",
+            )
+            expected = f"a variable's name: {meant}?" if is_variable else "an argument in place of the variable"
+            fix = f"set {meant}" if is_variable else f"bash recipes/... {KEY[meant]}=VALUE"
+            problems.append(problem(name, environment[name], expected, f"{fix}, or {unset}"))
+    return problems
+
+
+def _meant(name: str) -> str | None:
+    """The name that somebody who wrote ``name`` may have meant; short names are near to too many others'."""
+    if name in SETTINGS or name in ALIASES or len(name) < SHORTEST:
+        return ALIASES.get(name, name if name in SETTINGS else None)
+    return next(iter(difflib.get_close_matches(name, {*SETTINGS, *OTHERS}, n=1, cutoff=NEAR)), None)
+
+
+def render(key: str, value: str | list[str]) -> str:
+    """A Hydra override; texts that are more than a word are quoted."""
+    texts = [_quoted(text) for text in ([value] if isinstance(value, str) else value)]
+    return f"{key}={texts[0] if isinstance(value, str) else '[' + ','.join(texts) + ']'}"
+
+
+def _quoted(text: str) -> str:
+    if re.fullmatch(r"[\w./:-]+", text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

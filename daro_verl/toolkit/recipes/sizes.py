@@ -1,0 +1,52 @@
+"""The numbers of a job that arithmetic is about."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from daro_verl.toolkit.recipes.settings import KEY, OVERLONG
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The settings of the same names. Batches in prompts, lengths in tokens, the penalty's None where there is none."""
+
+    batch: int
+    mini_batch: int
+    rollouts: int
+    max_prompt: int
+    max_response: int
+    max_length: int
+    max_tokens: int
+    dynamic: bool
+    tp: int
+    pp: int
+    cp: int
+    rollout_tp: int
+    gpus: int
+    nnodes: int
+    rollout_memory: float
+    offload: bool
+    offload_optimizer: bool
+    recompute: str | None
+    overlong_len: int | None
+    overlong_max: int | None
+
+    @property
+    def world(self) -> int:
+        """GPUs in all."""
+        return self.gpus * self.nnodes
+
+    @property
+    def dp(self) -> int:
+        """Data-parallel ranks; rounded down where the ranks do not divide."""
+        return self.world // (self.tp * self.pp * self.cp)
+
+
+def read_sizes(config: DictConfig) -> Sizes:
+    """Of a configuration whose values :func:`~daro_verl.toolkit.recipes.settings.value_problems` allows."""
+    values: dict[str, Any] = {field.name: OmegaConf.select(config, KEY[field.name.upper()]) for field in fields(Sizes)}
+    if not OmegaConf.select(config, f"{OVERLONG}.enable"):
+        values |= {"overlong_len": None, "overlong_max": None}
+    return Sizes(**values)
