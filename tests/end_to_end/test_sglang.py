@@ -51,7 +51,7 @@ def steps(output) -> dict[int, dict[str, float]]:
     for path in sorted((output / "daro-sglang" / "attempts").glob("*.jsonl")):
         for row in map(json.loads, path.read_text().splitlines()):
             found.setdefault(row["step"], {}).update(row["data"])
-    return {step: metrics for step, metrics in found.items() if "daro/num_prompts" in metrics}
+    return {step: metrics for step, metrics in found.items() if "actor/daro/objective" in metrics}
 
 
 def test_servers_sample_from_the_actors_model_at_every_step(steps):
@@ -63,17 +63,17 @@ def test_servers_sample_from_the_actors_model_at_every_step(steps):
 
 
 def test_both_servers_hold_the_actors_weights_at_every_step(steps):
-    for metrics in steps.values():
-        assert metrics["daro/exchange/confirmed"] == 2
-        assert metrics["daro/exchange/refused"] == metrics["daro/exchange/failed"] == 0
-        assert metrics["daro/staleness/max"] == metrics["daro/staleness/version_unknown"] == 0
+    # What was sent before step 1 is logged with step 2. Step 3 is the first one of the resumed job.
+    assert [metrics["actor/daro/exchange/confirmed"] for metrics in steps.values()] == [0, 2, 0]
+    for name in ("refused", "failed", "late"):
+        assert [metrics[f"actor/daro/exchange/{name}"] for metrics in steps.values()] == [0, 0, 0]
 
 
-def test_trajectories_bring_back_the_pass_rates_of_their_prompts(steps):
+def test_the_pass_rates_at_the_source_are_those_that_are_trained_on(steps):
     for metrics in steps.values():
         assert metrics["daro/responses/generated"] == G * metrics["daro/source/num_prompts"]
         for k in range(G + 1):
-            assert metrics[f"daro/source/{k}of{G}"] == pytest.approx(metrics[f"daro/pass_rate/{k}of{G}"])
+            assert metrics[f"daro/source/{k}of{G}"] == pytest.approx(metrics[f"actor/daro/response_share/{k}of{G}"])
 
 
 def test_operators_see_the_weights_of_the_model_that_each_server_serves(output, steps):
