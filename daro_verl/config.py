@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
+
 from daro_verl.advantage.weighting import LITERAL, find_weighting
 from daro_verl.errors import DaroConfigError, problem
 
@@ -18,7 +20,13 @@ CHOICES = {
     "bin_scale": ("equal", "batch_share"),
     "weight_scale": ("raw", "mean_one"),
 }
+ESTIMATOR_NAME = "daro"
 NUMBERS = ("weight_lr", "weight_init", "weight_min", "weight_max", "success_threshold", "loss_ema_decay")
+
+
+def wants_daro(config: DictConfig) -> bool:
+    """Whether a verl job asks for DARO."""
+    return OmegaConf.select(config, "algorithm.adv_estimator") == ESTIMATOR_NAME
 
 
 def _by_weighting() -> Any:

@@ -9,19 +9,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from daro_verl.config import DaroConfig
+from daro_verl.config import DaroConfig, wants_daro
 from daro_verl.errors import DaroConfigError
 from daro_verl.refusals import job_problems, weighting_problems, weighting_warnings
 from daro_verl.resume import repair_tracker
 
 logger = logging.getLogger(__name__)
-
-ESTIMATOR_NAME = "daro"
-
-
-def wants_daro(config: DictConfig) -> bool:
-    """Whether the job asks for DARO."""
-    return OmegaConf.select(config, "algorithm.adv_estimator") == ESTIMATOR_NAME
 
 
 def prepare_job(config: DictConfig, use_critic: bool = False) -> None:

@@ -48,7 +48,7 @@ def refuse_daro(problem: str) -> None:
     from daro_verl.errors import DaroVerlError
 
     def refuse(function: Any, args: tuple, kwargs: dict) -> Any:
-        from daro_verl.job import wants_daro
+        from daro_verl.config import wants_daro
 
         if wants_daro(arguments(function, args, kwargs)["config"]):
             raise DaroVerlError(problem)
@@ -75,7 +75,7 @@ def _on_entry_point(module: ModuleType) -> None:
 def _prepare_then_run(run_ppo: Any, args: tuple, kwargs: dict) -> None:
     from verl.trainer.ppo.utils import need_critic
 
-    from daro_verl.job import wants_daro
+    from daro_verl.config import wants_daro
 
     config = arguments(run_ppo, args, kwargs)["config"]
     if wants_daro(config):
@@ -87,7 +87,8 @@ def _prepare(config: Any, use_critic: bool) -> None:
     import verl
 
     from daro_verl.compatibility import check_signatures
-    from daro_verl.job import prepare_job, wants_daro
+    from daro_verl.config import wants_daro
+    from daro_verl.job import prepare_job
 
     if wants_daro(config):
         check_signatures(verl.__path__[0])
