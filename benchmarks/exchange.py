@@ -18,8 +18,6 @@ from statistics import median, quantiles
 
 import ray
 
-from daro_verl.rollout import step_log
-from daro_verl.rollout.exchange import exchange_after_sync, exchange_of
 from tests.exchange.actors import Job
 
 
@@ -34,18 +32,19 @@ def parse() -> argparse.Namespace:
 
 
 def measure(num_servers: int, num_rollouts: int, num_rounds: int, warm_up: int) -> dict[str, float | list[float]]:
-    """Milliseconds of the trainer and until all servers confirmed, over ``num_rounds``, and bytes of one sync."""
+    """Milliseconds of the trainer and until all servers confirmed, over ``num_rounds``, and bytes of a message."""
     job, trainer_ms, confirmed_ms = Job(num_servers, num_rollouts), [], []
+    model_in_place: list[float] = []
+    job.after_model = lambda: model_in_place.append(time.perf_counter())
     for step in range(warm_up + num_rounds):
         ray.get(job.actor.train.remote())
-        job.sync_model(step)
-        start = time.perf_counter()
-        exchange_after_sync(job, step)
-        exchange_of(job).wait()
-        confirmed_ms.append(1000 * (time.perf_counter() - start))
-        metrics = step_log.drain() | exchange_of(job).settle()
-        trainer_ms.append(metrics["daro/exchange/milliseconds"])
-        assert metrics["daro/exchange/confirmed"] == num_servers
+        job.update_weights(step)
+        job.difficulty_messages.wait()
+        confirmed_ms.append(1000 * (time.perf_counter() - model_in_place[-1]))
+        outcomes = job.difficulty_messages.outcomes()
+        trainer_ms.append(outcomes["daro/exchange/milliseconds"])
+        assert outcomes["daro/exchange/confirmed"] == num_servers
+    message = job.difficulty_messages.last.to_bytes()
     for handle in (job.actor, *job.servers):
         ray.kill(handle)
     low, _, high = quantiles(trainer_ms[warm_up:], n=4)
@@ -54,7 +53,7 @@ def measure(num_servers: int, num_rollouts: int, num_rounds: int, warm_up: int) 
         "trainer_ms": median(trainer_ms[warm_up:]),
         "trainer_ms_quartiles": [low, high],
         "all_confirmed_ms": median(confirmed_ms[warm_up:]),
-        "bytes_of_a_message": metrics["daro/exchange/bytes"] / num_servers,
+        "bytes_of_a_message": float(len(message)),
     }
 
 

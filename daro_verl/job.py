@@ -13,6 +13,7 @@ from daro_verl.config import DaroConfig, wants_daro
 from daro_verl.errors import DaroConfigError
 from daro_verl.refusals import job_problems, weighting_problems, weighting_warnings
 from daro_verl.resume import repair_tracker
+from daro_verl.rollout.sampler_settings import sampler_settings
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
         given = _user_options(config)
         options = DaroConfig.from_mapping(given)
         problems += weighting_problems(config, options)
+        sampler = sampler_settings(config, options.success_threshold)
     except DaroConfigError as error:
         problems.append(str(error))
     if problems:
@@ -49,7 +51,7 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
     if not _is_prepared(config):
         for warning in weighting_warnings(config, options, given):
             logger.warning(warning)
-    _hand_over(config, options)
+    _hand_over(config, options, sampler)
     folder = OmegaConf.select(config, "trainer.default_local_dir")
     if folder and OmegaConf.select(config, "trainer.resume_mode") == "auto":
         repair_tracker(folder)
@@ -73,9 +75,7 @@ def _user_options(config: DictConfig) -> dict[str, Any]:
     return options
 
 
-def _hand_over(config: DictConfig, options: DaroConfig) -> None:
-    from daro_verl.rollout.sampling import sampler_settings
-
+def _hand_over(config: DictConfig, options: DaroConfig, sampler: dict[str, Any]) -> None:
     num_rollouts = int(config.actor_rollout_ref.rollout.n)
     with open_dict(config):
         config.algorithm.daro = {**options.to_dict(), "num_rollouts": num_rollouts}
@@ -85,9 +85,8 @@ def _hand_over(config: DictConfig, options: DaroConfig) -> None:
             "token_budget": _token_budget(config),
             "policy_loss": config.actor_rollout_ref.actor.policy_loss.get("loss_mode", "vanilla"),
         }
-        if OmegaConf.select(config, "trainer.use_v1", default=False):
-            for key, value in sampler_settings(config).items():
-                OmegaConf.update(config, key, value)
+        if sampler:
+            OmegaConf.update(config, "trainer.v1.sampler", sampler, merge=True)
 
 
 def _token_budget(config: DictConfig) -> int:

@@ -146,13 +146,13 @@ def _count_sessions_once(compute_advantage: Any, args: tuple, kwargs: dict) -> A
 
 
 def _on_weight_sync(module: ModuleType) -> None:
-    from daro_verl.rollout.exchange import DifficultyCheckpointEngineManager
+    from daro_verl.rollout.exchange import with_exchange
 
-    module.CheckpointEngineManager = DifficultyCheckpointEngineManager
+    setattr(module, "CheckpointEngineManager", with_exchange(module.CheckpointEngineManager))  # noqa: B010
 
 
 def _on_servers(module: ModuleType) -> None:
-    from daro_verl.rollout.server import ReplicaClass
+    from daro_verl.rollout.replicas import ReplicaClass
 
     module.LLMServerManager.rollout_replica_class = ReplicaClass()
 
@@ -163,6 +163,6 @@ SEAMS = {
     "verl.workers.engine_workers": _on_workers,
     "verl.trainer.ppo.core_algos": _on_algorithms,
     "verl.trainer.ppo.v1.utils": _on_advantage,
-    # TMP "verl.checkpoint_engine.base": _on_weight_sync,
-    # TMP "verl.workers.rollout.llm_server": _on_servers,
+    "verl.checkpoint_engine.base": _on_weight_sync,
+    "verl.workers.rollout.llm_server": _on_servers,
 }

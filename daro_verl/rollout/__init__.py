@@ -1,11 +1,9 @@
 """What the trainer and the rollout servers tell each other about difficulty (``docs/exchange.md``).
 
-Down: :mod:`snapshot` is the message, :mod:`exchange` sends it after every weight sync, :mod:`messages` says what became
-of it, :mod:`holder` is what a server keeps of it, :mod:`server` puts that into verl's servers of both engines, with
-:mod:`gauges` for Prometheus.
-Up: :mod:`versions` lets each trajectory keep the version it was sampled under, :mod:`agent_loop` adds the pass rate of
-its prompt (:mod:`source`), :mod:`sampling` counts and, if asked, selects by it (:mod:`balance`).
-:mod:`seams` lists the places in verl where all of this is attached.
+Down, after every weight sync: :mod:`snapshot` is the message, :mod:`exchange` the trainer's side, :mod:`store` what a
+server keeps, :mod:`server` the part that verl's servers of both engines get (:mod:`vllm_server`, :mod:`sglang_server`),
+:mod:`gauges` their Prometheus metrics, :mod:`replicas` the choice of these servers.
+Up: :mod:`sampling` counts in verl's replay buffer what the rollout generates; :mod:`sampler_settings` puts it there.
 
 Nothing is imported here: the pure parts need neither verl nor an engine.
 """

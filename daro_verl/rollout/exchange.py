@@ -1,81 +1,77 @@
-"""The trainer's side of the way down: one snapshot to every rollout server after every weight sync.
+"""The trainer's side: one snapshot to every rollout server after every weight sync.
 
-The trainer waits for its actor only, which must answer before its next update; :mod:`messages` does the rest.
+The trainer waits for its actor only, which must answer before its next update. A thread sends and waits for nobody;
+answers are looked at after the next sync. A server that is dead or slow costs a log line and a metric, and no other
+server anything.
 """
 
 import logging
 import time
 from collections.abc import Iterable
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
+
+from verl.utils.ray_utils import auto_await
 
 from daro_verl.errors import DaroSnapshotError
-from daro_verl.rollout import step_log
-from daro_verl.rollout.messages import Messages
 from daro_verl.rollout.snapshot import Snapshot
+from daro_verl.rollout.store import Outcome, Receipt
 
 logger = logging.getLogger(__name__)
 
-NUM_STEPS_REMEMBERED = 1000
-"""Labels whose version can still be looked up: far more than trajectories are ever late."""
+OUTCOMES = tuple(f"daro/exchange/{name}" for name in ("confirmed", "refused", "failed", "late", "new"))
+MILLISECONDS = "daro/exchange/milliseconds"
 
-_sent: dict[int, Snapshot] = {}
-_exchanges: "WeakKeyDictionary[Any, Messages]" = WeakKeyDictionary()
-
-
-def newest_sent() -> Snapshot | None:
-    """The snapshot that was sent last by this process."""
-    sent = list(_sent.values())
-    return sent[-1] if sent else None
+PlainManager: Any = object
+"""verl's ``CheckpointEngineManager`` stands here once it is mixed in; it cannot be imported before it is replaced."""
 
 
-def version_of_step(global_step: int) -> int | None:
-    """The version that was sent with the model of this label; None if this process did not send it."""
-    snapshot = _sent.get(global_step)
-    return None if snapshot is None else snapshot.version
+def with_exchange(manager_class: type) -> type:
+    """verl's ``CheckpointEngineManager`` that also sends the difficulty weights; to stand in its place in its module.
 
-
-def exchange_of(manager: Any) -> Messages:
-    """The messages of one of verl's ``CheckpointEngineManager``; lives as long as that."""
-    if manager not in _exchanges:
-        _exchanges[manager] = Messages()
-    return _exchanges[manager]
-
-
-def exchange_after_sync(manager: Any, global_step: int | None) -> None:
-    """Send the actor's difficulty weights to the servers that have just got its model.
-
-    Metrics under ``daro/exchange/``, added up over the syncs of a step: ``sent`` (messages), ``bytes`` (of all of
-    them), ``milliseconds`` (of the trainer's time, without that of the sending thread), and :meth:`Messages.settle` for
-    the messages before. An actor without a whole snapshot costs a log line, and ``failed`` for every server.
-
-    Args:
-        manager: verl's ``CheckpointEngineManager``.
-        global_step: verl's label of the model; None where verl sends one again under the label that it has. The
-            servers, which slept before that, are told the label again, and show the snapshot that they hold.
+    A class of the same name there, so that verl's other modules import it, users' own classes inherit from it, and it
+    pickles by that name.
     """
-    servers = servers_of(manager.replicas)
-    if not servers:
-        return
-    exchange = exchange_of(manager)
-    if global_step is None:
-        for server in servers.values() if exchange.last else ():
-            server.set_global_steps.remote(exchange.last.global_step)
-        return
-    start = time.perf_counter()
-    metrics = exchange.settle() | dict.fromkeys(("daro/exchange/sent", "daro/exchange/bytes"), 0.0)
-    try:
-        message = manager.actor_wg.difficulty_snapshot(global_step)
-        snapshot = Snapshot.from_bytes(message)
-        _remember(snapshot)
-        exchange.send(snapshot, servers)
-        metrics["daro/exchange/sent"] = float(len(servers))
-        metrics["daro/exchange/bytes"] = float(len(servers) * len(message))
-    except DaroSnapshotError as error:
-        logger.error("No rollout server gets difficulty weights of step %s: %s", global_step, error)
-        metrics["daro/exchange/failed"] += len(servers)
-    metrics["daro/exchange/milliseconds"] = 1000 * (time.perf_counter() - start)
-    step_log.add(metrics)
+    if issubclass(manager_class, DifficultyExchange):
+        return manager_class
+    names = {name: getattr(manager_class, name) for name in ("__module__", "__qualname__", "__doc__")}
+    return type(manager_class.__name__, (DifficultyExchange, manager_class), names)
+
+
+class DifficultyExchange(PlainManager):
+    """Mixed into verl's manager of the weight sync, before it.
+
+    A manager whose replicas have no server that takes difficulty weights (a job without DARO) does what verl's does.
+
+    Attributes:
+        difficulty_messages: what was sent; None before the first time.
+    """
+
+    difficulty_messages: "Messages | None" = None
+
+    @auto_await
+    async def update_weights(self, global_steps: int | None = None) -> Any:
+        """verl's; then the actor's difficulty weights go to the servers that have just got its model.
+
+        Args:
+            global_steps: verl's label of the model; None where verl sends one again under the label that it has. The
+                servers, which slept before that, are told the label again, and show the snapshot that they keep.
+        """
+        result = await super().update_weights(global_steps=global_steps)
+        servers = servers_of(self.replicas)
+        if servers:
+            self.difficulty_messages = self.difficulty_messages or Messages()
+            if global_steps is None:
+                self.difficulty_messages.repeat_label(servers)
+            else:
+                self.difficulty_messages.send(self.actor_wg, global_steps, servers)
+        return result
+
+    def __getstate__(self) -> dict[str, Any]:
+        """verl's; a copy in another process has sent nothing."""
+        return {name: value for name, value in vars(self).items() if name != "difficulty_messages"}
 
 
 def servers_of(replicas: Iterable[Any]) -> dict[str, Any]:
@@ -87,8 +83,105 @@ def servers_of(replicas: Iterable[Any]) -> dict[str, Any]:
     return {name: server for name, server in servers.items() if hasattr(server, "receive_difficulty")}
 
 
-def _remember(snapshot: Snapshot) -> None:
-    _sent.pop(snapshot.global_step, None)
-    _sent[snapshot.global_step] = snapshot
-    while len(_sent) > NUM_STEPS_REMEMBERED:
-        del _sent[next(iter(_sent))]
+@dataclass
+class Message:
+    """A snapshot on its way to one server."""
+
+    server: str
+    snapshot: Snapshot
+    answer: Future[Receipt]
+
+
+class Messages:
+    """What one manager sent, and what became of it. Lives as long as the manager.
+
+    Attributes:
+        first, last: snapshots that were sent; None before the first one.
+    """
+
+    def __init__(self) -> None:
+        self.first: Snapshot | None = None
+        self.last: Snapshot | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="daro-exchange")
+        self._sendings: list[Future[list[Message]]] = []
+        self._next_outcomes = dict.fromkeys((*OUTCOMES, MILLISECONDS), 0.0)
+
+    def send(self, actor_wg: Any, global_step: int, servers: dict[str, Any]) -> None:
+        """Ask the actor for its snapshot, tell it the outcomes of the messages before, and send to all servers.
+
+        An actor without a whole snapshot costs a log line, and ``failed`` for every server.
+
+        Args:
+            actor_wg: verl's worker group of the actor.
+            global_step: verl's label of the actor's model.
+            servers: Ray handles by name, each with ``receive_difficulty``.
+        """
+        start = time.perf_counter()
+        try:
+            reply = actor_wg.difficulty_snapshot(global_step, self.outcomes())
+            snapshot = Snapshot.from_bytes(reply[0] if isinstance(reply, list) else reply)
+            self.first, self.last = self.first or snapshot, snapshot
+            self._sendings.append(self._thread.submit(_send, snapshot, servers))
+        except DaroSnapshotError as error:
+            logger.error("No rollout server gets difficulty weights of step %s: %s", global_step, error)
+            self._next_outcomes["daro/exchange/failed"] += len(servers)
+        self._next_outcomes[MILLISECONDS] += 1000 * (time.perf_counter() - start)
+
+    def repeat_label(self, servers: dict[str, Any]) -> None:
+        """Tell the servers the label of the model that they had."""
+        if self.last is None:
+            return
+        for server in servers.values():
+            server.set_global_steps.remote(self.last.global_step)
+
+    def outcomes(self) -> dict[str, float]:
+        """What became of the messages since the last call, each once: numbers under ``daro/exchange/``.
+
+        Waits for nothing. ``confirmed``: the server shows exactly the bits that were sent; ``refused``: it keeps
+        something else; ``failed``: it is dead, or the actor had nothing to send; ``late``: it has not answered, and a
+        newer message is about to replace this one. These add up to the number of messages. ``new``: servers whose first
+        snapshot it was. ``milliseconds``: of the trainer's time at the last sync, without that of the sending thread.
+        """
+        counts, self._next_outcomes = self._next_outcomes, dict.fromkeys((*OUTCOMES, MILLISECONDS), 0.0)
+        sent = [sending for sending in self._sendings if sending.done()]
+        self._sendings = [sending for sending in self._sendings if not sending.done()]
+        for message in (message for sending in sent for message in sending.result()):
+            outcome, is_new = _outcome(message)
+            counts[f"daro/exchange/{outcome}"] += 1
+            counts["daro/exchange/new"] += is_new
+            if is_new:
+                level = logging.INFO if message.snapshot is self.first else logging.WARNING
+                logger.log(level, "%s is new or starts again, with %s.", message.server, message.snapshot)
+        return counts
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Until all messages are answered, at most so long. Nothing in a job waits."""
+        futures.wait(self._sendings)
+        futures.wait([message.answer for sending in self._sendings for message in sending.result()], seconds)
+
+
+def _send(snapshot: Snapshot, servers: dict[str, Any]) -> list[Message]:
+    content, messages = snapshot.to_bytes(), []
+    for name, server in servers.items():
+        try:
+            answer = server.receive_difficulty.remote(content).future()
+        except Exception as error:  # Ray does not take the call
+            answer = Future()
+            answer.set_exception(error)
+        messages.append(Message(name, snapshot, answer))
+    return messages
+
+
+def _outcome(message: Message) -> tuple[str, bool]:
+    """What became of a message, with a log line, and whether it was its server's first."""
+    if not message.answer.done():
+        logger.warning("%s has not confirmed difficulty weights: %s.", message.server, message.snapshot)
+        return "late", False
+    if error := message.answer.exception():
+        logger.warning("%s got no difficulty weights (%s): %s", message.server, message.snapshot, error)
+        return "failed", False
+    receipt = message.answer.result()
+    if receipt.digest == message.snapshot.digest() and receipt.outcome in (Outcome.ACCEPTED, Outcome.DUPLICATE):
+        return "confirmed", receipt.is_first
+    logger.warning("%s keeps other difficulty weights (%s): %s", message.server, receipt.outcome, message.snapshot)
+    return "refused", receipt.is_first

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from daro_verl.objective import bin_label
-from daro_verl.rollout.holder import Holder
+from daro_verl.rollout.store import SnapshotStore
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Gauge
@@ -42,9 +42,9 @@ class SnapshotGauges:
         self._received = gauge("received_timestamp_seconds", "Unix time at which the difficulty weights came")
         self._in_use: dict[tuple[str, str], Gauge] = {}
 
-    def show(self, holder: Holder) -> None:
-        """Set every gauge to what the holder shows now."""
-        snapshot = holder.snapshot
+    def show(self, store: SnapshotStore) -> None:
+        """Set every gauge to what the store shows now."""
+        snapshot = store.snapshot
         if snapshot is None:
             for gauge in (self._version, self._global_step, self._received, *self._in_use.values()):
                 gauge.set(math.nan)
@@ -58,4 +58,4 @@ class SnapshotGauges:
                 self._in_use[name, label].set(math.nan if value is None else value)
         self._version.set(snapshot.version)
         self._global_step.set(snapshot.global_step)
-        self._received.set(holder.received_at)
+        self._received.set(store.received_at)

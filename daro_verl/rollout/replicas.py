@@ -1,8 +1,31 @@
-"""Which of verl's replica classes have a counterpart that holds the difficulty weights."""
+"""The choice of the actor's rollout servers: in a job that asks for DARO, those that keep the difficulty weights."""
 
 import logging
+from typing import Any
 
 logger = logging.getLogger(__name__)
+
+
+class ReplicaClass:
+    """Attribute ``rollout_replica_class`` of verl's ``LLMServerManager``, which verl leaves to recipes.
+
+    verl's manager chooses the class itself unless it finds this attribute. In a job that asks for DARO it finds DARO's
+    counterpart of what verl would choose; in any other job there is no such attribute. A subclass that sets the
+    attribute, or an instance, keeps its own, and its servers get no difficulty weights. Reward and teacher models have
+    managers of other classes, and the registry of replica classes, which they share, stays as it is.
+    """
+
+    def __get__(self, manager: Any, owner: type | None = None) -> type:
+        from daro_verl.config import wants_daro
+
+        if manager is None or not wants_daro(manager.config):
+            raise AttributeError("rollout_replica_class: verl chooses it in a job without DARO")
+        from verl.workers.rollout.replica import get_rollout_replica_class
+
+        config = manager.rollout_config
+        chosen = get_rollout_replica_class(config.name, disaggregation_enabled=config.disaggregation.enabled)
+        manager.rollout_replica_class = with_difficulty(chosen)
+        return manager.rollout_replica_class
 
 
 def with_difficulty(replica_class: type) -> type:
@@ -18,5 +41,5 @@ def with_difficulty(replica_class: type) -> type:
         from daro_verl.rollout.sglang_server import DifficultySGLangReplica
 
         return DifficultySGLangReplica
-    logger.warning("Servers of %s do not hold the difficulty weights.", replica_class.__name__)
+    logger.warning("The rollout servers of %s do not get the difficulty weights.", replica_class.__name__)
     return replica_class

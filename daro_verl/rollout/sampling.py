@@ -1,119 +1,147 @@
-"""verl's replay buffer with an eye on difficulty: what was generated, what is thrown away, and which groups are kept.
+"""verl's replay buffers that count what the rollout generates and what is thrown away of it.
 
-Attached to the buffer that verl makes, so that its dynamic sampling (``algorithm.filter_groups``) stays as it is; a
-class of ``trainer.v1.sampler.custom_sampler`` would have to bring its own.
+verl builds them through ``trainer.v1.sampler.custom_sampler`` (:mod:`daro_verl.rollout.sampler_settings`). What they
+sample, filter and refill is verl's own.
 """
 
+import math
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 import torch
+import transfer_queue as tq
+from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
 
 from daro_verl.objective import bin_label, bin_of_pass_rate
-from daro_verl.rollout import step_log
-from daro_verl.rollout.balance import balanced
-from daro_verl.rollout.fields import PASS_RATE_TAG
-from daro_verl.wrapping import arguments, wrap
 
 TRAIN = "train"
-"""verl's name of what is trained on; the other partition is validation."""
+"""verl's name of the partition that is trained on; the other one is validation."""
 
 
-class DifficultySampling:
-    """Watches one replay buffer, and selects in it if asked. Counts start at the job's start or resumption.
+class DifficultyReplayBuffer(ReplayBuffer):
+    """For V1's trainer ``sync``. Counts start at the job's start or resumption.
 
-    Metrics: ``daro/source/{k}of{G}``, the share of prompts per bin as they come from the rollout, before any filter,
-    and ``daro/source/num_prompts``; ``daro/responses/generated`` and ``discarded`` (filtered, surplus, stale or failed)
-    in the step, with ``_so_far`` in all. A response is a session, however many outputs it has, and counts once its
-    prompt has ended; also where a reward model is still to score it, which leaves nothing to say at the source.
+    Metrics, added to those that :meth:`sample` returns, once per training step (verl averages over the samples of a
+    step, so the others return none):
+
+    - ``daro/source/num_prompts``: prompts that have ended and whose responses are scored, before any filter, and
+      ``daro/source/{k}of{G}``: the share of each bin among them. Nothing to say where a reward model that shares the
+      trainer's devices scores after sampling;
+    - ``daro/responses/generated``: responses of all prompts that ended, ``daro/responses/discarded``: those that are
+      never trained on (filtered, surplus, stale or failed), and both with ``_so_far`` in all. A response is a session,
+      however many outputs it has.
     """
 
-    def __init__(self, num_rollouts: int) -> None:
-        self.num_rollouts = num_rollouts
-        self._labels = [bin_label(k, num_rollouts) for k in range(num_rollouts + 1)]
-        self._seen: set[str] = set()
-        self._so_far = {"generated": 0, "discarded": 0}
-        self._passed_over: dict[str, int] = {}
+    def __init__(self, *, sampler_kwargs: Any, **kwargs: Any) -> None:
+        options = sampler_kwargs["daro"]
+        super().__init__(sampler_kwargs=sampler_kwargs, **kwargs, **options["buffer"])
+        self._num_rollouts: int = options["num_rollouts"]
+        self._success_threshold: float = options["success_threshold"]
+        self._scored_at_source: bool = options["scored_at_source"]
+        self._samples_per_step: int = self.trainer_config.get("parameter_sync_step", 1)
+        self._num_samples = 0
+        self._num_responses: dict[str, int] = {}
+        """By uid, responses of the prompts that have ended and are neither sampled nor discarded yet."""
+        self._bins = torch.zeros(self._num_rollouts + 1, dtype=torch.int64)
+        self._in_step: Counter[str] = Counter()
+        self._so_far: Counter[str] = Counter()
 
-    def attach(self, buffer: Any, balance: bool, patience: int | None = None) -> None:
-        """Watch ``buffer``; with ``balance`` also select by :func:`~daro_verl.rollout.balance.balanced`.
+    def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[Any, dict[str, Any]]:
+        """verl's, with the metrics."""
+        batch, metrics = super().sample(global_steps=global_steps, partition_id=partition_id, batch_size=batch_size)
+        if partition_id != TRAIN:
+            return batch, metrics
+        for uid in set(map(uid_of, batch.keys)):
+            self._num_responses.pop(uid, None)
+        self._count_discarded()
+        self._num_samples += 1
+        if self._num_samples % self._samples_per_step:
+            return batch, metrics
+        return batch, {**metrics, **self._step_metrics()}
 
-        Args:
-            buffer: verl's.
-            balance: whether to select.
-            patience: how often a group may be passed over before it is discarded and another prompt sampled for it:
-                what the buffer keeps, it hands out in the end, and all bins are as large as without selecting. None for
-                a buffer that discards its surplus itself.
-        """
-        self._buffer, self._patience = buffer, patience
-        wrap(buffer, "_sync_metadata_from_transfer_queue", self._look)
-        wrap(buffer, "_clear_groups", self._discard)
-        if balance:
-            wrap(buffer, "_select_prompt_uids", self._select)
+    def _sync_metadata_from_transfer_queue(self) -> None:
+        """verl's, whenever it looks what has ended; prompts that have ended since the last time are counted."""
+        super()._sync_metadata_from_transfer_queue()
+        self._count_discarded()
+        new = self._ended() - self._num_responses.keys()
+        if not new:
+            return
+        sessions = final_keys(self.partitions[TRAIN], new)
+        self._num_responses |= {uid: len(keys) for uid, keys in sessions.items()}
+        self._count("generated", sum(map(len, sessions.values())))
+        if self._scored_at_source:
+            self._bins += self._bins_of(sessions)
 
-    def _look(self, synchronise: Any, args: tuple, kwargs: dict) -> None:
-        synchronise(*args, **kwargs)
-        ended = self._buffer.finished_keys[TRAIN] | self._buffer.failure_keys[TRAIN]
-        new, self._seen = ended - self._seen, ended
-        rates = self._pass_rates()
-        bins = self._bins(rates[uid] for uid in new & rates.keys())
-        step_log.add_to_shares("daro/source", self._labels, [self._labels[k] for k in bins if k is not None])
-        self._log("generated", self._num_responses(new))
-        self._log("discarded", 0)
+    def _ended(self) -> set[str]:
+        """Prompts that have ended, and are still there as far as the buffer knows."""
+        return self.finished_keys[TRAIN] | self.failure_keys[TRAIN]
 
-    def _discard(self, clear: Any, args: tuple, kwargs: dict) -> None:
-        given = arguments(clear, args, kwargs)
-        if given["partition_id"] == TRAIN:
-            self._log("discarded", self._num_responses(given["uids"]))
-        clear(*args, **kwargs)
+    def _count_discarded(self) -> None:
+        gone = self._num_responses.keys() - self._ended()
+        self._count("discarded", sum(self._num_responses.pop(uid) for uid in gone))
 
-    def _select(self, select: Any, args: tuple, kwargs: dict) -> tuple:
-        given = arguments(select, args, kwargs)
-        if given["partition_id"] != TRAIN:
-            return select(*args, **kwargs)
-        everything = {**given, "batch_size": len(given["sampleable_keys"])}
-        by_age, *snapshots = select(**everything)
-        rates, sent = self._pass_rates(), newest_sent()
-        weights = [1.0] * (self.num_rollouts - 1) if sent is None else sent.weights
-        bins = self._bins(rates.get(uid) for uid in by_age)
-        chosen = balanced(bins, given["batch_size"], self.num_rollouts, weights)
-        uids = [by_age[position] for position in chosen]
-        if self._patience is not None:
-            self._replace(set(by_age) - set(uids), self._patience)
-        return uids, *snapshots
-
-    def _replace(self, passed_over: set[str], patience: int) -> None:
-        self._passed_over = {uid: self._passed_over.get(uid, 0) + 1 for uid in passed_over}
-        given_up = {uid for uid, times in self._passed_over.items() if times >= patience}
-        if given_up:
-            self._buffer._clear_groups(TRAIN, given_up)
-            self._buffer.refill_fn(len(given_up))
-
-    def _pass_rates(self) -> dict[str, float | None]:
-        """By uid, of the prompts whose responses are all scored."""
-        return {_uid(key): tag[PASS_RATE_TAG] for key, tag in self._trajectories() if PASS_RATE_TAG in tag}
-
-    def _num_responses(self, uids: set[str]) -> int:
-        return len({key.rsplit("_", 1)[0] for key, _ in self._trajectories() if _uid(key) in uids})
-
-    def _trajectories(self) -> list[tuple[str, dict[str, Any]]]:
-        """Keys and tags as the buffer saw them last, without rows that only pad a batch."""
-        return [item for item in self._buffer.partitions[TRAIN].items() if not item[1].get("is_padding", False)]
-
-    def _bins(self, rates: Iterable[float | None]) -> list[int | None]:
-        rates = list(rates)
-        bins = bin_of_pass_rate(torch.tensor([rate or 0.0 for rate in rates], dtype=torch.float64), self.num_rollouts)
-        return [None if rate is None else k for rate, k in zip(rates, bins.tolist(), strict=True)]
-
-    def _log(self, what: str, num_responses: int) -> None:
+    def _count(self, what: str, num_responses: int) -> None:
+        self._in_step[what] += num_responses
         self._so_far[what] += num_responses
-        step_log.add({f"daro/responses/{what}": float(num_responses)})
-        step_log.put({f"daro/responses/{what}_so_far": float(self._so_far[what])})
+
+    def _bins_of(self, sessions: dict[str, list[str]]) -> torch.Tensor:
+        """[G+1] prompts per bin; those without a response that counts are in none."""
+        keys = [key for of_prompt in sessions.values() for key in of_prompt if self._has_tokens(key)]
+        if not keys:
+            return torch.zeros_like(self._bins)
+        scores = tq.kv_batch_get(keys=keys, partition_id=TRAIN, select_fields=["rm_scores"])["rm_scores"]
+        rewards: dict[str, list[float]] = {}
+        for key, score in zip(keys, list(scores), strict=True):
+            rewards.setdefault(uid_of(key), []).append(score.sum().item())
+        rates = [pass_rate(of_prompt, self._success_threshold) for of_prompt in rewards.values()]
+        known = torch.tensor([rate for rate in rates if rate is not None], dtype=torch.float64)
+        return torch.bincount(bin_of_pass_rate(known, self._num_rollouts), minlength=len(self._bins))
+
+    def _has_tokens(self, key: str) -> bool:
+        return self.partitions[TRAIN][key].get("response_len") != 0
+
+    def _step_metrics(self) -> dict[str, float]:
+        """The metrics of the step that ends; counting starts anew."""
+        num_prompts = int(self._bins.sum())
+        metrics = {"daro/source/num_prompts": float(num_prompts)}
+        if num_prompts:
+            for k, share in enumerate((self._bins / num_prompts).tolist()):
+                metrics[f"daro/source/{bin_label(k, self._num_rollouts)}"] = share
+        for what in ("generated", "discarded"):
+            metrics[f"daro/responses/{what}"] = float(self._in_step[what])
+            metrics[f"daro/responses/{what}_so_far"] = float(self._so_far[what])
+        self._bins.zero_()
+        self._in_step.clear()
+        return metrics
 
 
-def _uid(key: str) -> str:
+class DifficultyReplayBufferAsync(DifficultyReplayBuffer, ReplayBufferAsync):
+    """For V1's other trainers, which buffer more than a step needs."""
+
+
+def pass_rate(rewards: Iterable[float], success_threshold: float) -> float | None:
+    """Share of the rewards above the threshold, of those that are finite; None where none is."""
+    finite = [reward for reward in rewards if math.isfinite(reward)]
+    return sum(reward > success_threshold for reward in finite) / len(finite) if finite else None
+
+
+def final_keys(keys: Iterable[str], uids: set[str]) -> dict[str, list[str]]:
+    """Of every prompt, the key of each session's last output, which stands for the session.
+
+    Args:
+        keys: verl's, ``{uid}_{session}_{index of the output}``.
+        uids: the prompts; one without any key has an empty list.
+    """
+    last: dict[str, dict[str, tuple[int, str]]] = {uid: {} for uid in uids}
+    for key in keys:
+        session, _, index = key.rpartition("_")
+        of_prompt = last.get(uid_of(key))
+        if of_prompt is not None:
+            of_prompt[session] = max(of_prompt.get(session, (-1, "")), (int(index), key))
+    return {uid: [key for _, key in of_prompt.values()] for uid, of_prompt in last.items()}
+
+
+def uid_of(key: str) -> str:
+    """The prompt of one of verl's keys."""
     return key.split("_")[0]
-
-
-def sampler_settings(config):
-    return {}

@@ -1,36 +1,35 @@
 """What DARO adds to a rollout server of verl, the same for vLLM and SGLang."""
 
-import time
 from collections.abc import Awaitable, Callable
-from types import ModuleType
 from typing import Any
 
-from daro_verl.rollout.fields import VERSION_FIELD
 from daro_verl.rollout.gauges import SnapshotGauges
-from daro_verl.rollout.holder import Holder, Receipt
-from daro_verl.wrapping import arguments, wrap
+from daro_verl.rollout.store import Receipt, SnapshotStore
+
+EngineServer: Any = object
+"""verl's server class stands here once it is mixed in."""
 
 
-class DifficultyServer:
+class DifficultyServer(EngineServer):
     """Mixed into verl's server class, before it: keeps the snapshot of the model that the server serves.
 
-    Both engines' servers have ``set_global_steps``, ``sleep``, ``release_kv_cache``, ``generate`` and
-    ``launch_server``, and start their HTTP interface with the ``run_uvicorn`` of their module. verl calls ``sleep`` or
-    ``release_kv_cache`` before it touches the weights of a server, ``set_global_steps`` once the new ones are in place.
+    Both engines' servers have ``set_global_steps``, ``sleep``, ``release_kv_cache`` and ``launch_server``, and start
+    their HTTP interface with the ``run_uvicorn`` of their module. verl calls ``sleep`` or ``release_kv_cache`` before
+    it touches the weights of a server, ``set_global_steps`` once the new ones are in place.
     """
 
-    engine_module: ModuleType
+    engine_module: Any
     """Where verl's server class is defined."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._holder = Holder(f"rollout server {self.replica_rank}.{self.node_rank}")
+        self._store = SnapshotStore(f"rollout server {self.replica_rank}.{self.node_rank}")
         self._gauges: SnapshotGauges | None = None
 
     async def receive_difficulty(self, message: bytes) -> Receipt:
-        """Take the trainer's snapshot of the difficulty weights."""
-        receipt = self._holder.receive(message)
-        self._show()
+        """Receive the trainer's snapshot of the difficulty weights."""
+        receipt = self._store.receive(message)
+        self._update_gauges()
         return receipt
 
     async def set_global_steps(self, global_steps: int) -> None:
@@ -48,54 +47,39 @@ class DifficultyServer:
         self._serve(None)
         await super().release_kv_cache()
 
-    async def generate(self, *args: Any, **kwargs: Any) -> Any:
-        """verl's, and the version of the difficulty weights at its end; None while they are not known."""
-        output = await super().generate(*args, **kwargs)
-        snapshot = self._holder.snapshot
-        output.extra_fields[VERSION_FIELD] = None if snapshot is None else snapshot.version
-        return output
-
     async def launch_server(self, *args: Any, **kwargs: Any) -> None:
-        """verl's, with the route ``GET /daro`` and the gauges. A server has its process for itself."""
-        wrap(self.engine_module, "run_uvicorn", self._add_route)
-        await super().launch_server(*args, **kwargs)
+        """verl's, with the route ``GET /daro`` and the gauges.
 
-    def _add_route(self, run_uvicorn: Any, args: tuple, kwargs: dict) -> Any:
-        app = arguments(run_uvicorn, args, kwargs)["app"]
-        app.add_api_route("/daro", self._route(), methods=["GET"])
-        self._gauges = SnapshotGauges()
-        self._show()
-        return run_uvicorn(*args, **kwargs)
+        verl makes the FastAPI app and starts it in one method, so ``run_uvicorn`` is replaced meanwhile. A server has
+        its process for itself.
+        """
+        run_uvicorn = self.engine_module.run_uvicorn
+
+        def with_route(app: Any, *args: Any, **kwargs: Any) -> Any:
+            app.add_api_route("/daro", self._route(), methods=["GET"])
+            self._gauges = SnapshotGauges()
+            self._update_gauges()
+            return run_uvicorn(app, *args, **kwargs)
+
+        self.engine_module.run_uvicorn = with_route
+        try:
+            await super().launch_server(*args, **kwargs)
+        finally:
+            self.engine_module.run_uvicorn = run_uvicorn
 
     def _route(self) -> Callable[[], Awaitable[dict[str, Any]]]:
         """A function, because Ray may give the methods of an actor one more parameter, which a request lacks."""
 
         async def show_difficulty() -> dict[str, Any]:
             """The snapshot as it was sent and its age; null while that of the served model has not come."""
-            return describe(self._holder)
+            return self._store.describe()
 
         return show_difficulty
 
     def _serve(self, global_step: int | None) -> None:
-        self._holder.serve(global_step)
-        self._show()
+        self._store.serve(global_step)
+        self._update_gauges()
 
-    def _show(self) -> None:
+    def _update_gauges(self) -> None:
         if self._gauges is not None:
-            self._gauges.show(self._holder)
-
-
-def describe(holder: Holder) -> dict[str, Any]:
-    """What ``GET /daro`` answers.
-
-    - ``global_step``: label of the model that the server serves, null before the first weight sync, and while it sleeps
-      or gets new weights;
-    - ``snapshot``: the fields of :class:`~daro_verl.rollout.snapshot.Snapshot`, or null;
-    - ``age_seconds``: since it came, or null.
-    """
-    snapshot = holder.snapshot
-    return {
-        "global_step": holder.global_step,
-        "snapshot": None if snapshot is None else vars(snapshot),
-        "age_seconds": None if snapshot is None else time.time() - holder.received_at,
-    }
+            self._gauges.show(self._store)

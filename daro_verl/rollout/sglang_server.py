@@ -9,7 +9,7 @@ from daro_verl.rollout.server import DifficultyServer
 
 
 class DifficultySGLangServer(DifficultyServer, async_sglang_server.SGLangHttpServer):
-    """A server that holds the difficulty weights of the model that it serves."""
+    """A server that keeps the difficulty weights of the model that it serves."""
 
     engine_module = async_sglang_server
 

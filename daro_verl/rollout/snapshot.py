@@ -1,13 +1,18 @@
 """The message from the trainer to the rollout servers: the difficulty weights of the actor that they now serve."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from daro_verl.errors import DaroSnapshotError, got_expected_fix
+from daro_verl.errors import DaroSnapshotError
+
+if TYPE_CHECKING:
+    import torch
 
 SNAPSHOT_FORMAT = 1
 
@@ -18,7 +23,7 @@ class Snapshot:
 
     Attributes:
         version: updates of the difficulty weights so far, over the whole job.
-        global_step: verl's label of the model that was sent with them; comes back with every trajectory.
+        global_step: verl's label of the model that was sent with them.
         num_rollouts: ``G = rollout.n``.
         weights: [G-1] ``w_k`` of the bins ``k = 1 .. G-1``.
         losses: [G-1] ``L_k`` of the last optimizer step; None where the bin was absent or its loss not finite.
@@ -37,6 +42,10 @@ class Snapshot:
         if problem := _first_problem(self):
             raise problem
 
+    def __str__(self) -> str:
+        """For log lines."""
+        return f"version {self.version} of step {self.global_step}"
+
     @property
     def order(self) -> tuple[int, int]:
         """Later snapshots of one job compare greater: both counters only grow, also over a resume."""
@@ -51,7 +60,7 @@ class Snapshot:
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
     @classmethod
-    def from_bytes(cls, message: bytes) -> "Snapshot":
+    def from_bytes(cls, message: bytes) -> Snapshot:
         """Read :meth:`to_bytes`.
 
         Raises:
@@ -67,6 +76,36 @@ class Snapshot:
             raise _problem("fields", sorted(fields), ", ".join(cls.__dataclass_fields__))
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
         return cls(**values)
+
+
+class Weights(Protocol):
+    """What a snapshot needs of the actor's difficulty weights."""
+
+    num_rollouts: int
+    version: int
+
+    def weights(self) -> torch.Tensor: ...
+
+
+def snapshot_of(weights: Weights, last_step: tuple[torch.Tensor, torch.Tensor] | None, global_step: int) -> Snapshot:
+    """The weights as they are, to the last bit.
+
+    Args:
+        weights: of the actor.
+        last_step: ``L_k`` [G-1] and ``T_k`` [G+1] of the last optimizer step; None before the first one of the process.
+        global_step: verl's label of the actor's model.
+    """
+    G = weights.num_rollouts
+    losses: list[float | None] = [None] * (G - 1)
+    shares = [0.0] * (G + 1)
+    if last_step is not None:
+        of_step, tokens = (values.double().cpu() for values in last_step)
+        known = (tokens[1:-1] > 0) & of_step.isfinite()
+        losses = [loss if k else None for loss, k in zip(of_step.tolist(), known.tolist(), strict=True)]
+        shares = (tokens / tokens.sum().clamp(min=1)).tolist()
+    return Snapshot(
+        weights.version, int(global_step), G, tuple(weights.weights().tolist()), tuple(losses), tuple(shares)
+    )
 
 
 def _first_problem(snapshot: Snapshot) -> DaroSnapshotError | None:
@@ -92,10 +131,4 @@ def _is_finite(value: Any) -> bool:
 
 def _problem(name: str, got: object, expected: str) -> DaroSnapshotError:
     fix = "run the same version of daro-verl on every node"
-    return DaroSnapshotError(got_expected_fix(f"snapshot of difficulty weights, {name}", got, expected, fix))
-
-
-def snapshot_of(weights, last_step, global_step):
-    from daro_verl.rollout.take import take_snapshot
-
-    return take_snapshot(weights, last_step, global_step)
+    return DaroSnapshotError(f"snapshot of difficulty weights, {name}", got=got, expected=expected, fix=fix)

@@ -9,7 +9,7 @@ from daro_verl.rollout.server import DifficultyServer
 
 
 class DifficultyVLLMServer(DifficultyServer, vllm_async_server.vLLMHttpServer):
-    """A server that holds the difficulty weights of the model that it serves."""
+    """A server that keeps the difficulty weights of the model that it serves."""
 
     engine_module = vllm_async_server
 

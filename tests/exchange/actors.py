@@ -1,12 +1,14 @@
 """Ray actors that stand in for what the exchange meets in a job: servers, an actor worker group, verl's manager."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import ray
 import torch
+from verl.utils.ray_utils import auto_await
 
-from daro_verl.rollout.snapshot import Snapshot
-from daro_verl.rollout.take import take_snapshot
+from daro_verl.rollout.exchange import with_exchange
+from daro_verl.rollout.snapshot import Snapshot, snapshot_of
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from tests.exchange.stand_in_server import StandInServer
 
@@ -18,6 +20,7 @@ class StandInActor:
     def __init__(self, num_rollouts: int = 8) -> None:
         self.weights = DifficultyWeights(num_rollouts)
         self.last_step = None
+        self.outcomes: list[dict[str, float]] = []
 
     def train(self) -> list[float]:
         G, version = self.weights.num_rollouts, self.weights.version
@@ -29,19 +32,27 @@ class StandInActor:
         """From here to the next :meth:`train` there is no whole snapshot: token counts below zero."""
         self.last_step = torch.zeros(self.weights.num_rollouts - 1), -torch.ones(self.weights.num_rollouts + 1)
 
-    def difficulty_snapshot(self, global_step: int) -> bytes:
-        return take_snapshot(self.weights, self.last_step, global_step).to_bytes()
+    def difficulty_snapshot(self, global_step: int, exchange: dict[str, float]) -> bytes:
+        self.outcomes.append(exchange)
+        return snapshot_of(self.weights, self.last_step, global_step).to_bytes()
+
+    def told(self) -> list[dict[str, float]]:
+        """What became of the messages, one entry a sync; without the common part of the names."""
+        return [{name.removeprefix("daro/exchange/"): n for name, n in given.items()} for given in self.outcomes]
 
 
+@with_exchange
 class Job:
-    """verl's manager of the weight sync, as far as the exchange looks at it."""
+    """verl's manager of the weight sync, without a model: its servers are told the label."""
 
     def __init__(self, num_servers: int, num_rollouts: int = 8) -> None:
         self.actor = StandInActor.remote(num_rollouts)
         self.actor_wg = SimpleNamespace(
-            difficulty_snapshot=lambda step: ray.get(self.actor.difficulty_snapshot.remote(step))
+            difficulty_snapshot=lambda *given: ray.get(self.actor.difficulty_snapshot.remote(*given))
         )
         self.replicas = []
+        self.after_model: Callable[[], None] = lambda: None
+        """What happens once the model is in place and the snapshot has not been asked for."""
         for _ in range(num_servers):
             self.add_replica()
 
@@ -54,9 +65,12 @@ class Job:
     def servers(self) -> list[ray.actor.ActorHandle]:
         return [replica.server_handle for replica in self.replicas]
 
-    def sync_model(self, global_step: int) -> None:
-        """What verl's own weight sync tells the servers."""
-        ray.get([server.set_global_steps.remote(global_step) for server in self.servers])
+    @auto_await
+    async def update_weights(self, global_steps: int | None = None) -> dict:
+        if global_steps is not None:
+            ray.get([server.set_global_steps.remote(global_steps) for server in self.servers])
+        self.after_model()
+        return {}
 
     def shown(self) -> list[Snapshot | None]:
         return ray.get([server.shown.remote() for server in self.servers])

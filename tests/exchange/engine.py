@@ -34,9 +34,6 @@ class PlainServer:
     async def release_kv_cache(self) -> None:
         self.asleep = True
 
-    async def generate(self, *args, **kwargs) -> SimpleNamespace:
-        return SimpleNamespace(extra_fields={"global_steps": self.global_steps}, stop_reason="completed")
-
 
 class Server(DifficultyServer, PlainServer):
     """The stand-in with the difficulty weights."""

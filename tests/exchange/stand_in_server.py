@@ -4,22 +4,22 @@ import asyncio
 
 import ray
 
-from daro_verl.rollout.holder import Holder, Receipt
 from daro_verl.rollout.snapshot import Snapshot
+from daro_verl.rollout.store import Receipt, SnapshotStore
 
 
 @ray.remote(num_cpus=0)
 class StandInServer:
-    """Holds snapshots as a rollout server does, after a delay that can be set."""
+    """Keeps snapshots as a rollout server does, after a delay that can be set."""
 
     def __init__(self, rank: int = 0) -> None:
-        self.holder, self.delay = Holder(f"rollout server {rank}"), 0.0
+        self.store, self.delay = SnapshotStore(f"rollout server {rank}"), 0.0
 
     async def set_global_steps(self, global_steps: int) -> None:
-        self.holder.serve(global_steps)
+        self.store.serve(global_steps)
 
     async def sleep(self) -> None:
-        self.holder.serve(None)
+        self.store.serve(None)
 
     async def set_delay(self, seconds: float) -> None:
         self.delay = seconds
@@ -27,7 +27,7 @@ class StandInServer:
     async def receive_difficulty(self, message: bytes) -> Receipt:
         if self.delay:
             await asyncio.sleep(self.delay)
-        return self.holder.receive(message)
+        return self.store.receive(message)
 
     async def shown(self) -> Snapshot | None:
-        return self.holder.snapshot
+        return self.store.snapshot

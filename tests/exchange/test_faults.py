@@ -9,9 +9,8 @@ import httpx
 import pytest
 import ray
 
-from daro_verl.rollout import exchange, step_log
-from daro_verl.rollout.exchange import exchange_after_sync, exchange_of, newest_sent, version_of_step
-from daro_verl.rollout.holder import Outcome
+from daro_verl.rollout.snapshot import Snapshot
+from daro_verl.rollout.store import Outcome
 from tests.exchange.actors import Job
 
 pytestmark = pytest.mark.slow
@@ -25,28 +24,29 @@ def cluster():
 
 
 @pytest.fixture
-def job(monkeypatch) -> Job:
-    """Two servers that hold version 0 of step 0, confirmed."""
-    monkeypatch.setattr(exchange, "_sent", {})
-    step_log.drain()
+def job() -> Job:
+    """Two servers that keep version 0 of step 0, confirmed."""
     job = Job(num_servers=2)
     sync(job, 0)
-    until(lambda: job.shown() == [newest_sent(), newest_sent()])
+    until(lambda: job.shown() == [sent(job), sent(job)])
     return job
 
 
+def sent(job: Job) -> Snapshot:
+    """The newest snapshot that was sent."""
+    return job.difficulty_messages.last
+
+
 def sync(job: Job, global_step: int) -> dict[str, float]:
-    """A weight sync, and the exchange after it."""
-    job.sync_model(global_step)
-    return exchanged(job, global_step)
+    """A weight sync with its exchange, and what became of its messages when all have answered or 2 s are over."""
+    job.update_weights(global_step)
+    job.difficulty_messages.wait(2.0)
+    outcomes = job.difficulty_messages.outcomes()
+    return {name.removeprefix("daro/exchange/"): value for name, value in outcomes.items()}
 
 
-def exchanged(job: Job, global_step: int) -> dict[str, float]:
-    """The metrics of one exchange, short, when all servers have answered or 2 s are over."""
-    exchange_after_sync(job, global_step)
-    exchange_of(job).wait(2.0)
-    step_log.add(exchange_of(job).settle())
-    return {name.removeprefix("daro/exchange/"): value for name, value in step_log.drain().items()}
+def num_messages(metrics: dict[str, float]) -> float:
+    return sum(metrics[name] for name in ("confirmed", "refused", "failed", "late"))
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -63,11 +63,30 @@ def test_every_server_holds_the_actors_weights_to_the_last_bit_at_every_step(job
         metrics = sync(job, step)
         for shown in job.shown():
             assert list(shown.weights) == weights and (shown.version, shown.global_step) == (step, step)
-        assert metrics["sent"] == metrics["confirmed"] == 2
+        assert metrics["confirmed"] == num_messages(metrics) == 2
         assert metrics["refused"] == metrics["failed"] == metrics["late"] == 0
-        assert 0 < metrics["bytes"] < 2 * 2000 and metrics["milliseconds"] > 0
-        assert version_of_step(step) == step
-    assert newest_sent() == job.shown()[0]
+        assert 0 < len(sent(job).to_bytes()) < 2000 and metrics["milliseconds"] > 0
+    assert sent(job) == job.shown()[0]
+
+
+def test_the_actor_is_told_what_became_of_the_messages_before(job):
+    ray.get(job.servers[1].set_delay.remote(30.0))
+    for step in (1, 2, 3):
+        job.update_weights(step)
+        until(lambda: ray.get(job.servers[0].shown.remote()) == sent(job))
+        time.sleep(0.5)  # its answer is on its way
+    first, of_step_0, of_step_1, of_step_2 = ray.get(job.actor.told.remote())
+    nothing = dict.fromkeys(("confirmed", "refused", "failed", "late", "new", "milliseconds"), 0.0)
+    assert first == of_step_0 == nothing  # the fixture has looked at the answers of step 0 itself
+    for told in (of_step_1, of_step_2):
+        assert told.pop("milliseconds") > 0
+        assert told == {"confirmed": 1, "refused": 0, "failed": 0, "late": 1, "new": 0}
+
+
+def test_the_worker_group_may_answer_for_every_rank(job):
+    ask = job.actor_wg.difficulty_snapshot
+    job.actor_wg.difficulty_snapshot = lambda *given: [ask(*given), ask(*given)]
+    assert sync(job, 1)["confirmed"] == 2
 
 
 def test_the_real_mixin_in_an_actor_of_its_own(job):
@@ -80,14 +99,12 @@ def test_the_real_mixin_in_an_actor_of_its_own(job):
     assert sync(job, 1)["confirmed"] == 3
     host, port = ray.get(server.get_server_address.remote())
     assert httpx.get(f"http://{host}:{port}/daro").json()["snapshot"]["weights"] == weights
-    assert ray.get(server.generate.remote()).extra_fields["daro_weight_version"] == 1
 
 
 def test_a_server_killed_between_sync_and_push(job, caplog):
     ray.get(job.actor.train.remote())
-    job.sync_model(1)
-    ray.kill(job.servers[0])
-    metrics = exchanged(job, 1)
+    job.after_model = lambda: ray.kill(job.servers[0])
+    metrics = sync(job, 1)
     assert metrics["failed"] == 1 and metrics["confirmed"] == 1
     assert ray.get(job.servers[1].shown.remote()).version == 1
     assert "replica 0 got no difficulty weights (version 1 of step 1)" in caplog.text
@@ -99,16 +116,15 @@ def test_a_push_delayed_by_30_s_costs_nobody_else_anything(job, caplog):
     ray.get(slow.set_delay.remote(30.0))
     for step in range(1, 7):
         ray.get(job.actor.train.remote())
-        job.sync_model(step)
-        exchange_after_sync(job, step)
-        metrics = step_log.drain()
-        assert metrics["daro/exchange/milliseconds"] < 2000  # the trainer does not wait
+        job.update_weights(step)
         if step > 1:  # the messages of the sync before: one server each; the late one is not looked at again
-            assert metrics["daro/exchange/confirmed"] == metrics["daro/exchange/late"] == 1
+            metrics = ray.get(job.actor.told.remote())[-1]
+            assert metrics["milliseconds"] < 2000  # the trainer did not wait
+            assert metrics["confirmed"] == metrics["late"] == 1
             assert (
                 f"replica 0 has not confirmed difficulty weights: version {step - 1} of step {step - 1}" in caplog.text
             )
-        until(lambda: ray.get(fast.shown.remote()) == newest_sent())
+        until(lambda: ray.get(fast.shown.remote()) == sent(job))
         assert ray.get(slow.shown.remote()) is None  # a model without its weights: nothing is shown
         time.sleep(1.0)
 
@@ -125,16 +141,16 @@ def test_a_late_answer_is_older_than_what_came_since(job):
 
 def test_a_duplicate_is_confirmed(job):
     assert sync(job, 0)["confirmed"] == 2
-    message = newest_sent().to_bytes()
+    message = sent(job).to_bytes()
     assert ray.get(job.servers[0].receive_difficulty.remote(message)).outcome is Outcome.DUPLICATE
 
 
 def test_an_older_version_that_arrives_late_is_left_out(job):
-    old = newest_sent().to_bytes()
+    old = sent(job).to_bytes()
     ray.get(job.actor.train.remote())
     sync(job, 1)
     receipt = ray.get(job.servers[0].receive_difficulty.remote(old))
-    assert receipt.outcome is Outcome.OLDER and receipt.digest == newest_sent().digest()
+    assert receipt.outcome is Outcome.OLDER and receipt.digest == sent(job).digest()
 
 
 def test_a_replica_added_holds_the_weights_after_its_first_sync(job, caplog):
@@ -142,9 +158,9 @@ def test_a_replica_added_holds_the_weights_after_its_first_sync(job, caplog):
     assert ray.get(added.shown.remote()) is None
     ray.get(job.actor.train.remote())
     metrics = sync(job, 1)
-    assert metrics["sent"] == 3 and metrics["new"] == 1
+    assert num_messages(metrics) == 3 and metrics["new"] == 1
     assert "replica 2 is new or starts again, with version 1 of step 1" in caplog.text
-    assert ray.get(added.shown.remote()) == newest_sent()
+    assert ray.get(added.shown.remote()) == sent(job)
     metrics = sync(job, 2)
     assert metrics["confirmed"] == 3 and metrics["new"] == 0
 
@@ -152,17 +168,17 @@ def test_a_replica_added_holds_the_weights_after_its_first_sync(job, caplog):
 def test_a_malformed_message_leaves_a_server_as_it_is(job):
     for message in (b"", b"{}", b"\xff"):
         receipt = ray.get(job.servers[0].receive_difficulty.remote(message))
-        assert receipt.outcome is Outcome.MALFORMED and receipt.digest == newest_sent().digest()
+        assert receipt.outcome is Outcome.MALFORMED and receipt.digest == sent(job).digest()
 
 
 @pytest.mark.parametrize("where", ["on the way", "in the actor"])
 def test_an_actor_without_a_whole_snapshot_costs_a_log_line_and_a_metric(where, job, caplog, monkeypatch):
     with monkeypatch.context() as patched:
         if where == "on the way":
-            patched.setattr(job.actor_wg, "difficulty_snapshot", lambda _: b"\xff")
+            patched.setattr(job.actor_wg, "difficulty_snapshot", lambda *_: b"\xff")
         ray.get(job.actor.spoil.remote())
         metrics = sync(job, 1)
-    assert metrics["failed"] == 2 and metrics["sent"] == metrics["bytes"] == metrics["confirmed"] == 0
+    assert metrics["failed"] == num_messages(metrics) == 2
     assert "No rollout server gets difficulty weights of step 1" in caplog.text
     assert job.shown() == [None, None]  # of step 1 there are none
     ray.get(job.actor.train.remote())
@@ -172,9 +188,9 @@ def test_an_actor_without_a_whole_snapshot_costs_a_log_line_and_a_metric(where, 
 def test_servers_that_slept_show_their_snapshot_where_the_model_comes_again_without_a_label(job):
     ray.get([server.sleep.remote() for server in job.servers])
     assert job.shown() == [None, None]
-    exchange_after_sync(job, None)
-    until(lambda: job.shown() == [newest_sent(), newest_sent()])  # Ray starts the calls of an actor in any order
-    assert step_log.drain() == {}
+    job.update_weights()
+    until(lambda: job.shown() == [sent(job), sent(job)])  # Ray starts the calls of an actor in any order
+    assert len(ray.get(job.actor.told.remote())) == 1  # the actor was not asked again
 
 
 def test_a_server_that_starts_again_shows_nothing_until_the_next_sync(job, caplog):
@@ -189,9 +205,14 @@ def test_a_server_that_starts_again_shows_nothing_until_the_next_sync(job, caplo
     assert line.levelno == logging.WARNING  # at the first sync of a job: INFO
 
 
-def test_servers_of_another_kind_and_syncs_without_a_label_are_left_alone(job):
-    exchange_after_sync(job, None)
-    assert step_log.drain() == {}
-    job.sync_model(1)
-    job.replicas.append(job.replicas[0].__class__(replica_rank=9, server_handle=job.actor))
-    assert exchanged(job, 1)["sent"] == 2
+def test_servers_of_another_kind_are_left_alone(job):
+    other = SimpleNamespace(replica_rank=9, server_handle=job.actor)
+    job.after_model = lambda: job.replicas.append(other)
+    metrics = sync(job, 1)
+    assert metrics["confirmed"] == num_messages(metrics) == 2
+
+
+def test_a_sync_without_a_label_before_the_first_one_sends_nothing():
+    job = Job(num_servers=1)
+    job.update_weights()
+    assert job.shown() == [None] and ray.get(job.actor.told.remote()) == []

@@ -1,37 +1,44 @@
-"""verl's own replay buffers with DARO's eye on them; only TransferQueue is a stand-in."""
+"""verl's own replay buffers that count; only TransferQueue is a stand-in."""
 
-import random
+import math
 from collections import Counter
-from collections.abc import Callable
-from types import SimpleNamespace
 
 import pytest
-from omegaconf import OmegaConf
+import torch
+from omegaconf import OmegaConf, open_dict
 from verl.trainer.ppo.v1 import replay_buffer
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
+from verl.trainer.ppo.v1.trainer_base import PPOTrainer
+from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
+from verl.trainer.ppo.v1.utils import MetricsAggregator
 
-from daro_verl.rollout import exchange, step_log
-from daro_verl.rollout.sampling import DifficultySampling
-from tests.exchange.snapshots import snapshot
+from daro_verl.errors import DaroConfigError
+from daro_verl.rollout import sampling
+from daro_verl.rollout.sampler_settings import sampler_settings
+from daro_verl.rollout.sampling import DifficultyReplayBuffer, DifficultyReplayBufferAsync
+from tests.unit.jobs import compose_job
 
 G = 4
 
 
 class Queue:
-    """TransferQueue with finished groups of ``G`` responses: pass rates in the order in which they were submitted."""
+    """TransferQueue with the groups that were put there, and what was asked of it."""
 
-    def __init__(self, successes: list[int | None], prefix: str = "p", outputs: int = 1) -> None:
+    def __init__(self, successes: list[int | None] = (), prefix: str = "p", outputs: int = 1) -> None:
         self.tags: dict[str, dict] = {}
+        self.rewards: dict[str, float] = {}
+        self.asked: list[str] = []
         for age, right in enumerate(successes):
-            self.add(f"{prefix}{len(self.tags)}", right, age, outputs)
+            rewards = [float(session < (right or 0)) for session in range(G)]
+            self.add(f"{prefix}{len(self.tags)}", [[reward] * outputs for reward in rewards], age=age)
 
-    def add(self, uid: str, right: int | None, age: int, outputs: int = 1) -> None:
-        """A finished group, each session with so many outputs."""
-        self.tags[uid] = {"is_prompt": True, "status": "finished", "global_steps": age}
-        rate = {} if right is None else {"daro_pass_rate": right / G}
-        for session in range(G):
-            for index in range(outputs):
-                self.tags[f"{uid}_{session}_{index}"] = {"reward": session < (right or 0), **rate}
+    def add(self, uid: str, sessions: list[list[float] | None], age: int = 0, status: str = "finished", **tag) -> None:
+        """A group that has ended: rewards of the outputs of each session; None is a session that failed."""
+        self.tags[uid] = {"is_prompt": True, "status": status, "global_steps": age}
+        for session, outputs in enumerate(sessions):
+            for index, reward in enumerate(outputs or []):
+                key = f"{uid}_{session}_{index}"
+                self.tags[key], self.rewards[key] = {"response_len": 2, **tag}, reward
 
     def kv_list(self) -> dict:
         return {"train": {key: dict(tag) for key, tag in self.tags.items()}}
@@ -40,168 +47,276 @@ class Queue:
         for key in keys:
             self.tags.pop(key, None)
 
-    def kv_batch_get(self, keys: list[str], **_) -> dict:
-        infos = [{"reward_extra_info": {"acc": float(self.tags[key]["reward"])}} for key in keys]
-        return {"extra_fields": infos}
+    def kv_batch_get(self, keys: list[str], partition_id: str, select_fields: list[str]) -> dict:
+        assert partition_id == "train"
+        if select_fields == ["rm_scores"]:
+            self.asked += keys
+            rows = [torch.tensor([0.0] * age + [self.rewards[key]]) for age, key in enumerate(keys)]
+            return {"rm_scores": torch.nested.as_nested_tensor(rows, layout=torch.jagged)}
+        return {"extra_fields": [{"reward_extra_info": {"acc": self.rewards[key]}} for key in keys]}
 
 
-@pytest.fixture(autouse=True)
-def nothing_sent(monkeypatch):
-    monkeypatch.setattr(exchange, "_sent", {})
-    step_log.drain()
+CLASSES = {
+    "sync": (ReplayBuffer, DifficultyReplayBuffer),
+    "colocate_async": (ReplayBufferAsync, DifficultyReplayBufferAsync),
+}
 
 
-def refill_with_nothing(num_prompts: int) -> int:
-    return num_prompts
+def arguments(trainer_mode: str, steps: int = 1) -> dict:
+    """What verl gives to any replay buffer."""
+    return {
+        "trainer_mode": trainer_mode,
+        "trainer_config": OmegaConf.create({"parameter_sync_step": steps} if steps > 1 else {}),
+        "max_off_policy_threshold": None,
+        "max_off_policy_strategy": "drop",
+        "refill_fn": lambda num_prompts: num_prompts,
+    }
 
 
 def buffer(
-    queue: Queue | list[int | None],
-    monkeypatch,
-    *,
-    balance: bool,
-    cls: type = ReplayBuffer,
-    patience: int | None = None,
-    refill: Callable[[int], int] = refill_with_nothing,
+    queue: Queue, monkeypatch, *, mode: str = "sync", steps: int = 1, metric: str | None = "acc", scored: bool = True
 ):
-    queue = Queue(queue) if isinstance(queue, list) else queue
-    monkeypatch.setattr(replay_buffer, "tq", queue)
-    made = cls(
-        trainer_mode="sync",
-        trainer_config=OmegaConf.create({}),
-        max_off_policy_threshold=None,
-        max_off_policy_strategy="drop",
-        sampler_kwargs=OmegaConf.create({}),
-        poll_interval=0.0,
-        refill_fn=refill,
-        filter_groups_metric="acc",
-        train_batch_size=8,
-        gen_batch_size=1,
-    )
-    DifficultySampling(G).attach(made, balance, patience)
-    return made, queue
+    """DARO's buffer, as verl makes it: the settings of dynamic sampling are in ``sampler_kwargs`` only."""
+    for module in (replay_buffer, sampling):
+        monkeypatch.setattr(module, "tq", queue)
+    own = {
+        "num_rollouts": G,
+        "success_threshold": 0.5,
+        "scored_at_source": scored,
+        "buffer": {"filter_groups_metric": metric, **BUFFER},
+    }
+    given = OmegaConf.create({"daro": own})
+    return CLASSES[mode][1](sampler_kwargs=given, **arguments(mode, steps))
 
 
-def sampled(made: ReplayBuffer, num: int) -> tuple[list[int], dict[str, float]]:
-    """Successes of the groups that were sampled, in order, and the metrics."""
-    batch, _ = made.sample(global_steps=1, partition_id="train", batch_size=num)
-    rates = {key.split("_")[0]: tag.get("daro_pass_rate") for key, tag in zip(batch.keys, batch.tags, strict=True)}
-    return sorted(-1 if rate is None else round(rate * G) for rate in rates.values()), step_log.drain()
-
-
+BUFFER = {"train_batch_size": 8, "gen_batch_size": 1}
 MANY = [1, 1, 1, 1, 0, 4, 2, 1, 3]
 
 
-@pytest.mark.parametrize("cls", [ReplayBuffer, ReplayBufferAsync])
-def test_the_oldest_groups_are_kept_without_and_balanced_ones_with_the_option(cls, monkeypatch):
-    plain, _ = buffer(MANY, monkeypatch, balance=False, cls=cls)
-    assert sampled(plain, 4)[0] == [1, 1, 1, 1]
-    balanced, _ = buffer(MANY, monkeypatch, balance=True, cls=cls)
-    assert sampled(balanced, 4)[0] == [1, 1, 2, 3]
+def sampled(made: ReplayBuffer, num: int) -> dict[str, float]:
+    """DARO's metrics of one sample."""
+    _, metrics = made.sample(global_steps=1, partition_id="train", batch_size=num)
+    return {name: value for name, value in metrics.items() if name.startswith("daro/")}
 
 
-def test_the_weights_that_were_sent_last_decide_between_bins(monkeypatch):
-    made, _ = buffer([1, 2, 3], monkeypatch, balance=True)
-    monkeypatch.setattr(exchange, "_sent", {0: snapshot(0, weights=(1.0, 2.0, 3.0))})
-    assert sampled(made, 2)[0] == [2, 3]
+@pytest.mark.parametrize("mode", CLASSES)
+@pytest.mark.parametrize("metric", [None, "acc", "reward"])
+def test_verls_buffer_hands_out_and_throws_away_the_same(mode, metric, monkeypatch):
+    results = []
+    for cls in CLASSES[mode]:
+        queue = Queue(MANY)
+        queue.add("failed", [[1.0], None, None, None], status="failure")
+        made = buffer(queue, monkeypatch, mode=mode, metric=metric)
+        if cls in (ReplayBuffer, ReplayBufferAsync):
+            made = cls(sampler_kwargs={}, filter_groups_metric=metric, **BUFFER, **arguments(mode))
+        batch, metrics = made.sample(global_steps=1, partition_id="train", batch_size=4)
+        verls = {name: value for name, value in metrics.items() if not name.startswith("daro/")}
+        results.append((batch.keys, batch.tags, verls, queue.tags))
+    assert results[0] == results[1]
 
 
 def test_shares_at_the_source_and_what_is_thrown_away(monkeypatch):
-    made, queue = buffer(MANY, monkeypatch, balance=True)
-    _, metrics = sampled(made, 4)
+    queue = Queue(MANY)
+    made = buffer(queue, monkeypatch)
+    metrics = sampled(made, 4)
     assert metrics["daro/source/num_prompts"] == 9
     shares = [metrics[f"daro/source/{k}of4"] for k in range(G + 1)]
     assert shares == pytest.approx([1 / 9, 5 / 9, 1 / 9, 1 / 9, 1 / 9])
     assert metrics["daro/responses/generated"] == 9 * G
     assert metrics["daro/responses/discarded"] == 5 * G  # two without a signal, three of the surplus
-    queue.tags.update(Queue([2, 2], prefix="q").tags)
-    _, metrics = sampled(made, 2)
+    more = Queue([2, 2], prefix="q")
+    queue.tags.update(more.tags)
+    queue.rewards.update(more.rewards)
+    metrics = sampled(made, 2)
+    assert metrics["daro/source/num_prompts"] == 2 and metrics["daro/source/2of4"] == 1
     assert metrics["daro/responses/generated"] == 2 * G and metrics["daro/responses/generated_so_far"] == 11 * G
     assert metrics["daro/responses/discarded"] == 0 and metrics["daro/responses/discarded_so_far"] == 5 * G
 
 
+def test_an_asynchronous_buffer_keeps_its_surplus(monkeypatch):
+    queue = Queue(MANY)
+    made = buffer(queue, monkeypatch, mode="colocate_async")
+    first, second = sampled(made, 4), sampled(made, 3)
+    assert first["daro/responses/generated"] == 9 * G and first["daro/responses/discarded"] == 2 * G
+    assert second["daro/responses/generated"] == second["daro/responses/discarded"] == 0
+    assert second["daro/source/num_prompts"] == 0 and "daro/source/1of4" not in second
+
+
 def test_groups_are_counted_once_however_often_the_buffer_looks(monkeypatch):
-    made, _ = buffer([1, 2], monkeypatch, balance=False)
+    queue = Queue([1, 2])
+    made = buffer(queue, monkeypatch)
     for _ in range(3):
         made._sync_metadata_from_transfer_queue()
-    assert step_log.drain()["daro/responses/generated"] == 2 * G
+    assert len(queue.asked) == len(set(queue.asked)) == 2 * G
+    metrics = sampled(made, 2)
+    assert metrics["daro/responses/generated"] == 2 * G and metrics["daro/source/num_prompts"] == 2
+
+
+def test_what_is_evicted_between_two_samples_is_discarded(monkeypatch):
+    """As where verl lends the trainer's devices to generation until there is enough."""
+    made = buffer(Queue([1, 0, 2]), monkeypatch, mode="colocate_async")
+    made.wait_for_sampleable(1, "train", 2)
+    assert made.get_sampleable_count(1, "train") == 2
+    metrics = sampled(made, 2)
+    assert metrics["daro/responses/discarded"] == G and metrics["daro/responses/generated"] == 3 * G
 
 
 def test_a_session_of_two_outputs_is_one_response(monkeypatch):
-    made, _ = buffer(Queue([1, 0, 2], outputs=2), monkeypatch, balance=False)
-    _, metrics = sampled(made, 2)
+    queue = Queue([1, 0, 2], outputs=2)
+    metrics = sampled(buffer(queue, monkeypatch), 2)
     assert metrics["daro/responses/generated"] == 3 * G and metrics["daro/responses/discarded"] == G
+    assert all(key.endswith("_1") for key in queue.asked)  # the last of a session stands for it
 
 
 def test_responses_that_are_scored_later_count_as_generated_too(monkeypatch):
     """A reward model that shares the trainer's devices: no pass rate at the source, no filter."""
-    made, _ = buffer([None, None, None], monkeypatch, balance=False)
-    made.filter_groups_metric = None
-    _, metrics = sampled(made, 2)
-    assert metrics["daro/responses/generated"] == 3 * G and metrics["daro/source/num_prompts"] == 0
-    made._clear_groups("train", set(made.finished_keys["train"]) - {"p0", "p5"})
-    assert step_log.drain()["daro/responses/discarded"] == G
+    queue = Queue([None, None, None])
+    made = buffer(queue, monkeypatch, metric=None, scored=False)
+    metrics = sampled(made, 2)
+    assert metrics["daro/responses/generated"] == 3 * G and queue.asked == []
+    assert {name for name in metrics if name.startswith("daro/source/")} == {"daro/source/num_prompts"}
+    assert metrics["daro/source/num_prompts"] == 0
+    made._clear_groups("train", made.finished_keys["train"] - {"p0", "p5"})
+    assert sampled_after(made, Queue([1]), monkeypatch)["daro/responses/discarded"] == G
 
 
-def composition(monkeypatch, *, balance: bool, patience: int | None) -> tuple[Counter, dict[str, float]]:
-    """Bins that 100 samples of 4 got from verl's asynchronous buffer, after 50 more, and the counts of all 150.
-
-    It starts with 8 groups more than a sample, and what was taken or discarded is generated again: bin 1 five times as
-    often as 2 and 3, and as many groups without a signal.
-    """
-    rng, queue = random.Random(0), Queue([])
-    step = 0
-
-    def refill(num_prompts: int) -> int:
-        for _ in range(num_prompts):
-            queue.add(f"u{next(numbers)}", rng.choice([0, 1, 1, 1, 1, 1, 2, 3]), step)
-        return num_prompts
-
-    numbers = iter(range(100000))
-    made, _ = buffer(queue, monkeypatch, balance=balance, cls=ReplayBufferAsync, patience=patience, refill=refill)
-    refill(8)
-    bins, totals = Counter(), Counter()
-    for step in range(150):
-        refill(4)  # the trainer, before each step
-        got, metrics = sampled(made, 4)
-        assert len(got) == 4
-        bins.update(got if step >= 50 else [])
-        totals.update({name: value for name, value in metrics.items() if name.startswith("daro/responses/")})
-        totals["left"] = len(made.finished_keys["train"]) - 4
-    return bins, totals
+def sampled_after(made: ReplayBuffer, queue: Queue, monkeypatch) -> dict[str, float]:
+    for module in (replay_buffer, sampling):
+        monkeypatch.setattr(module, "tq", queue)
+    return sampled(made, 1)
 
 
-def test_an_asynchronous_buffer_hands_out_in_the_end_what_it_keeps(monkeypatch):
-    """So that choosing alone changes nothing, and what is passed over for a whole step gives way to new prompts."""
-    plain, _ = composition(monkeypatch, balance=False, patience=None)
-    kept, _ = composition(monkeypatch, balance=True, patience=None)
-    replaced, totals = composition(monkeypatch, balance=True, patience=1)
-    # 5/7, 1/7 and 1/7 of 400; a choice alone takes the scarce ones earlier and not more often
-    assert 250 < plain[1] < 320 and abs(kept[1] - plain[1]) < 30
-    # of 12 groups with a signal one or more is of bin 2 in 1 - (6/7)^12 = 84 % of the samples, the same for bin 3
-    assert min(replaced[2], replaced[3]) > 80 > 70 > max(plain[2], plain[3], kept[2], kept[3])
-    generated, discarded = (totals[f"daro/responses/{name}"] / G for name in ("generated", "discarded"))
-    assert generated == 150 * 4 + discarded + totals["left"] and discarded > 300
+DEGENERATE = {
+    "nothing solved": ([[0.0], [-1.0]], 0),
+    "everything solved": ([[1.0], [1.0]], 4),
+    "a session that failed": ([[1.0], None, [0.0]], 2),
+    "a reward that is not finite": ([[1.0], [math.nan], [math.inf]], 4),
+    "no valid response": ([[math.nan], [math.nan]], None),
+    "every session failed": ([None, None], None),
+    "a session of two outputs": ([[0.0, 1.0], [0.0]], 2),
+    "as float32 stores it": ([[0.5 + 1e-12], [1.0]], 2),
+    "a rate that never rounds to the end": ([[1.0]] * 15 + [[0.0]], 3),
+}
 
 
-def test_a_group_may_be_passed_over_for_a_step_of_several_samples(monkeypatch):
-    made, queue = buffer([1, 1, 1, 2, 3], monkeypatch, balance=True, cls=ReplayBufferAsync, patience=2)
-    assert sampled(made, 3)[0] == [1, 2, 3]
-    queue.tags.update(Queue([2, 3, 1], prefix="q").tags)
-    # p5 is older than q10: passed over once, it is chosen; p10 for the second time
-    rates, metrics = sampled(made, 3)
-    assert rates == [1, 2, 3] and metrics["daro/responses/discarded"] == G
-    assert "q10" in queue.tags and "p10" not in queue.tags
+@pytest.mark.parametrize("case", DEGENERATE)
+def test_degenerate_prompts(case, monkeypatch):
+    sessions, k = DEGENERATE[case]
+    queue = Queue([1])
+    queue.add("u", sessions, status="failure" if None in sessions else "finished")
+    metrics = sampled(buffer(queue, monkeypatch, metric=None), 2)
+    bins = Counter({1: 1})
+    bins.update([] if k is None else [k])
+    assert metrics["daro/source/num_prompts"] == bins.total()
+    assert [metrics[f"daro/source/{k}of4"] for k in range(G + 1)] == [bins[k] / bins.total() for k in range(G + 1)]
+    assert metrics["daro/responses/generated"] == G + sum(outputs is not None for outputs in sessions)
 
 
-def test_groups_without_a_pass_rate_come_last(monkeypatch):
-    made, _ = buffer([None, 1, 2], monkeypatch, balance=True)
-    made.filter_groups_metric = None
-    assert sampled(made, 2)[0] == [1, 2]
+def test_a_response_without_tokens_does_not_count(monkeypatch):
+    queue = Queue([])
+    queue.add("u", [[1.0], [0.0]])
+    queue.tags["u_1_0"]["response_len"] = 0
+    metrics = sampled(buffer(queue, monkeypatch, metric=None), 1)
+    assert metrics["daro/source/4of4"] == 1 and queue.asked == ["u_0_0"]
+
+
+def test_the_log_of_a_step_of_several_samples_is_that_of_all_of_them(monkeypatch):
+    """verl averages what the samples of a step return."""
+    queue = Queue([1, 2, 0, 3, 2])
+    made = buffer(queue, monkeypatch, mode="colocate_async", steps=2)
+    aggregator = MetricsAggregator()
+    for _ in range(2):
+        batch, metrics = made.sample(global_steps=1, partition_id="train", batch_size=2)
+        aggregator.add_step_metrics(metrics, sample_count=len(batch.keys))
+    logged = aggregator.get_aggregated_metrics()
+    assert logged["daro/responses/generated"] == logged["daro/responses/generated_so_far"] == 5 * G
+    assert logged["daro/responses/discarded"] == G and logged["daro/source/num_prompts"] == 5
+    assert [logged[f"daro/source/{k}of4"] for k in range(G + 1)] == pytest.approx([0.2, 0.2, 0.4, 0.2, 0])
 
 
 def test_validation_is_left_alone(monkeypatch):
-    made, _ = buffer([1], monkeypatch, balance=True)
-    made.partitions["val"] = {}
-    assert made._select_prompt_uids("val", {"a", "b"}, 1)[0] in (["a"], ["b"])
-    assert SimpleNamespace(**step_log.drain()) == SimpleNamespace()
+    queue = Queue([1])
+    made = buffer(queue, monkeypatch)
+    kv_list = queue.kv_list
+    queue.kv_list = lambda: {**kv_list(), "val": {"v": {"is_prompt": True, "status": "finished", "global_steps": 0}}}
+    batch, metrics = made.sample(global_steps=1, partition_id="val", batch_size=1)
+    assert batch.keys == [] and metrics == {}
+    assert sampled(made, 1)["daro/responses/generated"] == G
+
+
+def trainer(config) -> PPOTrainer:
+    made = object.__new__(PPOTrainerSync)
+    made.config, made.trainer_mode = config, config.trainer.v1.trainer_mode
+    return made
+
+
+def prepared(config):
+    with open_dict(config):
+        config.trainer.v1.sampler.merge_with(sampler_settings(config, success_threshold=0.5))
+    return config
+
+
+JOBS = {
+    "plain": [],
+    "larger batches from the data": ["data.gen_batch_size=64"],
+    "dynamic sampling": ["algorithm.filter_groups.enable=True", "algorithm.filter_groups.metric=acc"],
+    "dynamic sampling by reward": ["algorithm.filter_groups.enable=True", "algorithm.filter_groups.metric=reward"],
+    "more batches at once": [
+        "algorithm.filter_groups.enable=True",
+        "algorithm.filter_groups.metric=acc",
+        "algorithm.filter_groups.max_inflight_gen_batches=3",
+    ],
+    "failed groups replaced": ["trainer.v1.sampler.sync_refill_failed_groups=True", "data.gen_batch_size=64"],
+    "off-policy control": ["trainer.v1.sampler.max_off_policy_threshold=3"],
+}
+
+
+@pytest.mark.parametrize("mode", ["sync", "colocate_async", "separate_async"])
+@pytest.mark.parametrize("job", JOBS)
+def test_verl_builds_the_buffer_with_the_settings_that_its_own_would_have(job, mode):
+    overrides = [f"trainer.v1.trainer_mode={mode}", "data.train_batch_size=32", *JOBS[job]]
+    own = trainer(prepared(prepared(compose_job(*overrides))))._build_replay_buffer()
+    verls = trainer(compose_job(*overrides))._build_replay_buffer()
+    assert type(own).__mro__[1 if mode == "sync" else 2] is type(verls)
+    left_out = {"sampler_kwargs", "refill_fn"}  # the latter is a method of either trainer
+    assert {name: vars(own)[name] for name in vars(verls).keys() - left_out} == {
+        name: value for name, value in vars(verls).items() if name not in left_out
+    }
+    assert own.refill_fn.__name__ == verls.refill_fn.__name__
+    assert own._samples_per_step == (4 if mode == "separate_async" else 1)
+
+
+def test_where_nothing_is_set():
+    own = compose_job("trainer.v1.sampler.custom_sampler.path=a.py", "trainer.v1.sampler.custom_sampler.name=Own")
+    assert sampler_settings(own, 0.5) == {}  # the job's own stays
+    assert sampler_settings(compose_job("trainer.use_v1=False"), 0.5) == {}
+
+
+def test_a_reward_model_that_shares_the_trainers_devices_has_nothing_to_say_at_the_source():
+    def scored(*overrides: str) -> bool:
+        return sampler_settings(compose_job(*overrides), 0.5)["sampler_kwargs"]["daro"]["scored_at_source"]
+
+    assert scored() and scored("reward.reward_model.enable=True", "reward.reward_model.enable_resource_pool=True")
+    assert not scored("reward.reward_model.enable=True", "reward.reward_model.enable_resource_pool=False")
+
+
+FILTER = "algorithm.filter_groups.enable=True"
+REFUSED = {
+    "no metric": (
+        [FILTER, "algorithm.filter_groups.metric=null"],
+        "algorithm.filter_groups.metric: got None, expected the name of a metric",
+    ),
+    "scored too late": (
+        [FILTER, "algorithm.filter_groups.metric=acc", "reward.reward_model.enable=True"],
+        "enable_resource_pool: got False, expected True with algorithm.filter_groups",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_verl_refuses_later_is_refused_before_any_worker_starts(case):
+    overrides, expected = REFUSED[case]
+    with pytest.raises(DaroConfigError, match=expected):
+        sampler_settings(compose_job(*overrides), 0.5)
+    with pytest.raises((ValueError, AssertionError)):
+        trainer(compose_job(*overrides))._build_replay_buffer()

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from daro_verl.errors import DaroSnapshotError
-from daro_verl.rollout.snapshot import Snapshot
-from daro_verl.rollout.take import take_snapshot
+from daro_verl.rollout.snapshot import Snapshot, snapshot_of
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from tests.exchange.snapshots import snapshot
 
@@ -67,7 +66,7 @@ def test_a_malformed_message_is_refused_with_what_was_expected(case):
 
 
 def test_a_snapshot_of_an_actor_that_has_not_trained_yet():
-    taken = take_snapshot(DifficultyWeights(4, {"weighting": "paper"}), None, global_step=0)
+    taken = snapshot_of(DifficultyWeights(4, {"weighting": "paper"}), None, global_step=0)
     assert taken == Snapshot(0, 0, 4, (1.0, 1.0, 1.0), (None, None, None), (0.0,) * 5)
 
 
@@ -76,7 +75,7 @@ def test_a_snapshot_has_the_weights_after_the_step_and_the_losses_of_the_bins_th
     tokens = torch.tensor([10.0, 30, 0, 20, 40])
     losses = torch.tensor([0.5, 0.0, math.nan])
     weights.step(losses, tokens[1:-1] > 0)
-    taken = take_snapshot(weights, (losses, tokens), global_step=1)
+    taken = snapshot_of(weights, (losses, tokens), global_step=1)
     assert taken.weights == tuple(weights.weights().tolist()) and taken.weights[0] > 1
     assert taken.losses == (0.5, None, None)
     assert taken.token_shares == (0.1, 0.3, 0.0, 0.2, 0.4)

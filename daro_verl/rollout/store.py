@@ -4,6 +4,7 @@ import logging
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from daro_verl.errors import DaroSnapshotError
 from daro_verl.rollout.snapshot import Snapshot
@@ -16,11 +17,11 @@ class Outcome(StrEnum):
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
-    """The very snapshot that is held already."""
+    """The very snapshot that is kept already."""
     OLDER = "older"
-    """Sent before the one that is held, and not that of the served model."""
+    """Sent before the one that is kept, and not that of the served model."""
     CONFLICT = "conflict"
-    """The version and step of the one that is held, with other content: the first stays."""
+    """The version and step of the one that is kept, with other content: the first stays."""
     MALFORMED = "malformed"
 
 
@@ -31,7 +32,7 @@ class Receipt:
     Attributes:
         outcome: what became of it.
         digest: of the snapshot that the server shows now; None if it shows none.
-        is_first: whether the server held none before: it is new, or was started again.
+        is_first: whether the server kept none before: it is new, or was started again.
     """
 
     outcome: Outcome
@@ -39,24 +40,24 @@ class Receipt:
     is_first: bool = False
 
 
-class Holder:
+class SnapshotStore:
     """The newest snapshot of a server, shown only while the server's model is the one it was sent with.
 
     Never raises on a message: a server must go on serving. Lives as long as the server's process; a server that starts
-    again holds nothing until the next weight sync.
+    again keeps nothing until the next weight sync.
+
+    Attributes:
+        name: of the server, for log lines.
+        global_step: label of the model that the server serves, as verl told it; None before the first weight sync, and
+            while the server sleeps or gets new weights.
+        received_at: Unix time at which the newest snapshot came.
     """
 
     def __init__(self, name: str = "server") -> None:
-        """Args:
-        name: of the server, for log lines.
-        """
         self.name = name
         self.global_step: int | None = None
-        """Label of the model that the server serves, as verl told it; None before the first weight sync, and while the
-        server sleeps or gets new weights."""
-        self._newest: Snapshot | None = None
         self.received_at = 0.0
-        """Unix time at which the newest snapshot came."""
+        self._newest: Snapshot | None = None
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -69,36 +70,45 @@ class Holder:
         self.global_step = global_step
 
     def receive(self, message: bytes) -> Receipt:
-        """Take a :class:`~daro_verl.rollout.snapshot.Snapshot` as bytes, or leave it, with a log line."""
+        """Keep a :class:`~daro_verl.rollout.snapshot.Snapshot` that came as bytes, or refuse it, with a log line."""
         try:
             snapshot = Snapshot.from_bytes(message)
         except DaroSnapshotError as error:
-            logger.error("%s keeps its difficulty weights: %s", self.name, error)
+            logger.error("%s keeps the difficulty weights that it has: %s", self.name, error)
             return self._receipt(Outcome.MALFORMED)
         outcome, is_first = self._compare(snapshot), self._newest is None
         if outcome is Outcome.ACCEPTED:
             self._newest, self.received_at = snapshot, time.time()
         else:
-            held = self._newest
-            assert held is not None
             level = logging.ERROR if outcome is Outcome.CONFLICT else logging.WARNING
-            got, kept = _named(snapshot), _named(held)
-            logger.log(level, "%s left out difficulty weights (%s): got %s, keeps %s.", self.name, outcome, got, kept)
+            message_format = "%s refused difficulty weights (%s): got %s, keeps %s."
+            logger.log(level, message_format, self.name, outcome, snapshot, self._newest)
         return self._receipt(outcome, is_first)
 
+    def describe(self) -> dict[str, Any]:
+        """What ``GET /daro`` answers.
+
+        - ``global_step``: label of the model that the server serves, null before the first weight sync, and while it
+          sleeps or gets new weights;
+        - ``snapshot``: the fields of :class:`~daro_verl.rollout.snapshot.Snapshot`, or null;
+        - ``age_seconds``: since it came, or null.
+        """
+        snapshot = self.snapshot
+        return {
+            "global_step": self.global_step,
+            "snapshot": None if snapshot is None else vars(snapshot),
+            "age_seconds": None if snapshot is None else time.time() - self.received_at,
+        }
+
     def _compare(self, snapshot: Snapshot) -> Outcome:
-        held = self._newest
-        if held is None or snapshot.order > held.order:
+        kept = self._newest
+        if kept is None or snapshot.order > kept.order:
             return Outcome.ACCEPTED
-        if snapshot.global_step == self.global_step != held.global_step:  # what is held was never of this job's models
+        if snapshot.global_step == self.global_step != kept.global_step:  # what is kept was never of this job's models
             return Outcome.ACCEPTED
-        if snapshot.order < held.order:
+        if snapshot.order < kept.order:
             return Outcome.OLDER
-        return Outcome.DUPLICATE if snapshot == held else Outcome.CONFLICT
+        return Outcome.DUPLICATE if snapshot == kept else Outcome.CONFLICT
 
     def _receipt(self, outcome: Outcome, is_first: bool = False) -> Receipt:
         return Receipt(outcome, self.snapshot.digest() if self.snapshot else None, is_first)
-
-
-def _named(snapshot: Snapshot) -> str:
-    return f"version {snapshot.version} of step {snapshot.global_step}"

@@ -1,0 +1,101 @@
+"""The replay buffer of a DARO job, as verl's configuration names it: ``trainer.v1.sampler``.
+
+Read before any worker starts, so nothing of verl's trainers is imported here.
+"""
+
+import logging
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from daro_verl.errors import DaroConfigError
+
+logger = logging.getLogger(__name__)
+
+SAMPLER_PATH = "pkg://daro_verl.rollout.sampling"
+
+
+def sampler_settings(config: DictConfig, success_threshold: float) -> dict[str, Any]:
+    """What to merge into ``trainer.v1.sampler``, so that verl builds DARO's replay buffer.
+
+    verl gives its settings of dynamic sampling only to its own buffer. They are worked out here as verl does
+    (``PPOTrainer._build_replay_buffer``), and travel in ``sampler_kwargs.daro.buffer``.
+
+    Args:
+        config: the job's composed configuration.
+        success_threshold: a response is right if its reward is greater.
+
+    Returns:
+        ``custom_sampler`` and ``sampler_kwargs``; empty for trainers other than V1, and where the job names a sampler
+        of its own, which stays: then nothing is logged about what the rollout generates.
+
+    Raises:
+        DaroConfigError: the settings of dynamic sampling are ones that verl refuses.
+    """
+    sampler = OmegaConf.select(config, "trainer.v1.sampler")
+    if sampler is None or not config.trainer.get("use_v1", False):
+        return {}
+    custom = dict(sampler.get("custom_sampler", None) or {})
+    if any(custom.values()) and custom.get("path") != SAMPLER_PATH:
+        logger.info("The job's own sampler %s stays: daro/source and daro/responses are not logged.", custom)
+        return {}
+    in_sync = config.trainer.v1.trainer_mode == "sync"
+    reward_model = config.reward.reward_model
+    return {
+        "custom_sampler": {
+            "path": SAMPLER_PATH,
+            "name": "DifficultyReplayBuffer" if in_sync else "DifficultyReplayBufferAsync",
+        },
+        "sampler_kwargs": {
+            "daro": {
+                "num_rollouts": int(config.actor_rollout_ref.rollout.n),
+                "success_threshold": float(success_threshold),
+                "scored_at_source": bool(not reward_model.enable or reward_model.enable_resource_pool),
+                "buffer": _buffer_settings(config, in_sync),
+            }
+        },
+    }
+
+
+def _buffer_settings(config: DictConfig, in_sync: bool) -> dict[str, Any]:
+    """Arguments of verl's buffer that it does not give to a custom one."""
+    metric = _filter_groups_metric(config)
+    refills_failed = bool(config.trainer.v1.sampler.get("sync_refill_failed_groups", False))
+    settings: dict[str, Any] = {"filter_groups_metric": metric, "sync_refill_failed_groups": refills_failed}
+    if not in_sync:
+        return settings
+    batch_size = config.data.train_batch_size
+    one_by_one = metric is not None or refills_failed
+    settings["train_batch_size"] = batch_size
+    settings["gen_batch_size"] = 1 if one_by_one else config.data.get("gen_batch_size", None) or batch_size
+    settings["max_inflight_gen_batches"] = (
+        config.algorithm.filter_groups.get("max_inflight_gen_batches", 1) if metric is not None else 1
+    )
+    return settings
+
+
+def _filter_groups_metric(config: DictConfig) -> str | None:
+    """verl's ``PPOTrainer._resolve_filter_groups_metric``, before any worker starts."""
+    filter_groups = config.algorithm.get("filter_groups", None)
+    if filter_groups is None or not filter_groups.get("enable", False):
+        return None
+    metric, reward_model = filter_groups.get("metric", None), config.reward.reward_model
+    if not metric:
+        expected = "the name of a metric, where algorithm.filter_groups.enable=True"
+        raise DaroConfigError(
+            "algorithm.filter_groups.metric", got=metric, expected=expected, fix="set it, for example to reward"
+        )
+    if reward_model.enable and not reward_model.enable_resource_pool:
+        raise DaroConfigError(
+            "reward.reward_model.enable_resource_pool",
+            got=False,
+            expected="True with algorithm.filter_groups: a colocated reward model scores only after sampling",
+            fix="set it to True, use a rule-based reward, or set algorithm.filter_groups.enable=False",
+        )
+    if filter_groups.get("max_num_gen_batches", 0) > 0:
+        logger.warning(
+            "verl's V1 trainers ignore algorithm.filter_groups.max_num_gen_batches=%s; max_inflight_gen_batches bounds "
+            "the concurrent generation of a sync job.",
+            filter_groups.max_num_gen_batches,
+        )
+    return str(metric)
