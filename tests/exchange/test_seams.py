@@ -156,7 +156,7 @@ manager = object.__new__(CheckpointEngineManager)
 manager.replicas, manager.difficulty_messages = [1], lambda: "not to be pickled"
 copy = pickle.loads(pickle.dumps(manager))
 assert type(copy) is CheckpointEngineManager and vars(copy) == {{"replicas": [1]}}
-assert "vllm" not in sys.modules
+assert not [name for name in sys.modules if name.endswith("_async_server")]  # no engine of ours
 """
 
 
