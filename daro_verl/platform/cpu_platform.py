@@ -1,5 +1,6 @@
 """The CPU as a verl platform (``verl.plugin.platform``, verl 0.9.1)."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -17,20 +18,20 @@ class CpuDeviceModule(ModuleType):
     def __getattr__(self, name: str) -> Any:
         return getattr(torch.cpu, name)
 
-    def _nothing(self, *args, **kwargs) -> None:
+    def _nothing(self, *args: Any, **kwargs: Any) -> None:
         """Accelerator upkeep that a CPU does not need."""
 
-    def _zero(self, *args, **kwargs) -> int:
+    def _zero(self, *args: Any, **kwargs: Any) -> int:
         return 0
 
     empty_cache = ipc_collect = set_device = synchronize = reset_peak_memory_stats = _nothing
     memory_allocated = memory_reserved = max_memory_allocated = max_memory_reserved = _zero
 
-    def mem_get_info(self, *args) -> tuple[int, int]:
+    def mem_get_info(self, *args: Any) -> tuple[int, int]:
         """Return ``(free, total)`` bytes of device memory."""
         return 0, 0
 
-    def get_device_name(self, *args) -> str:
+    def get_device_name(self, *args: Any) -> str:
         return "CPU"
 
     def current_device(self) -> torch.device:
@@ -41,10 +42,10 @@ class CpuDeviceModule(ModuleType):
 
     manual_seed_all = manual_seed
 
-    def get_rng_state(self, *args) -> torch.Tensor:
+    def get_rng_state(self, *args: Any) -> torch.Tensor:
         return torch.get_rng_state()
 
-    def set_rng_state(self, state: torch.Tensor, *args) -> None:
+    def set_rng_state(self, state: torch.Tensor, *args: Any) -> None:
         torch.set_rng_state(state)
 
 
@@ -62,7 +63,7 @@ class PlatformCPU(PlatformBase):
     def is_available(self) -> bool:
         return True
 
-    def current_device(self) -> torch.device:
+    def current_device(self) -> torch.device:  # type: ignore[override]
         """Return the device itself, not an index: verl passes it to ``Tensor.to``, where 0 would mean ``cuda:0``."""
         return torch.device("cpu")
 
@@ -97,7 +98,7 @@ class PlatformCPU(PlatformBase):
         return "CUDA_VISIBLE_DEVICES"
 
     @contextmanager
-    def nvtx_range(self, msg: str):
+    def nvtx_range(self, msg: str) -> Iterator[None]:
         yield
 
     def profiler_start(self) -> None:

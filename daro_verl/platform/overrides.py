@@ -7,11 +7,14 @@
 
 import argparse
 
-from daro_verl.platform.checkpoint_engine import BACKEND
-from daro_verl.platform.rollout_overrides import ROLLOUTS, rollout_overrides
+from daro_verl.errors import DaroConfigError
 
-ENGINES = ("megatron", "fsdp2")
 DTYPES = ("bfloat16", "float32")
+DTYPE_OF_ENGINE = {"megatron": "bfloat16", "fsdp2": "float32"}
+ENGINES = tuple(DTYPE_OF_ENGINE)
+ROLLOUTS = ("vllm", "sglang")
+ROLLOUT = "actor_rollout_ref.rollout"
+CHECKPOINT_ENGINE = "zmq"  # daro_verl.platform.checkpoint_engine
 
 # TransformerConfig fields whose CUDA or Transformer-Engine implementation does not exist here.
 TRANSFORMER_SWITCHES = {
@@ -25,6 +28,17 @@ TRANSFORMER_SWITCHES = {
     "sequence_parallel": False,
     # Else each layer is initialised within Megatron's CUDA RNG state and warns that the CPU's changed.
     "use_cpu_initialization": True,
+}
+
+# SGLang's own arguments, where CUDA is the default.
+SGLANG_ARGUMENTS = {
+    "device": "cpu",
+    "attention_backend": "torch_native",
+    "sampling_backend": "pytorch",
+    "grammar_backend": "none",
+    "enable_memory_saver": False,
+    # Of the KV cache, which else takes its share of the machine's memory.
+    "max_total_tokens": 32768,
 }
 
 
@@ -51,17 +65,19 @@ def cpu_overrides(
         rollout: ``vllm`` or ``sglang``, for the rollout servers.
 
     Raises:
-        ValueError: on an unknown engine, dtype or rollout.
+        DaroConfigError: on an unknown engine, dtype or rollout.
     """
-    dtype = dtype or {"megatron": "bfloat16", "fsdp2": "float32"}.get(engine)
     _check("engine", engine, ENGINES)
+    dtype = dtype or DTYPE_OF_ENGINE[engine]
     _check("dtype", dtype, DTYPES)
     _check("rollout_dtype", rollout_dtype, DTYPES)
     _check("rollout", rollout, ROLLOUTS)
-    training = _megatron(dtype) if engine == "megatron" else _fsdp2(dtype)
-    servers = rollout_overrides(rollout, rollout_dtype)
-    overrides = [*training, *servers, *_host(num_devices, num_rollout_devices, num_cpus)]
-    return [*overrides, *(_separate(num_rollout_devices) if num_rollout_devices else [])]
+    return [
+        *(_megatron(dtype) if engine == "megatron" else _fsdp2(dtype)),
+        *_servers(rollout, rollout_dtype),
+        *_host(num_devices, num_rollout_devices, num_cpus),
+        *(_separate(num_rollout_devices) if num_rollout_devices else []),
+    ]
 
 
 def _megatron(dtype: str) -> list[str]:
@@ -100,12 +116,33 @@ def _no_packing() -> list[str]:
     return [f"{model}.use_remove_padding=False" for model in ("actor_rollout_ref.model", "critic.model")]
 
 
+def _servers(rollout: str, dtype: str) -> list[str]:
+    """One-rank servers without CUDA graphs, which keep their memory while the actor trains.
+
+    vLLM: without sleep mode; weights come in 16 MB of shared memory; the one rank lives in the engine core's process.
+    """
+    vllm = [
+        f"++{ROLLOUT}.engine_kwargs.vllm.distributed_executor_backend=uni",
+        f"++{ROLLOUT}.enable_sleep_mode=False",
+        f"{ROLLOUT}.checkpoint_engine.update_weights_bucket_megabytes=16",
+    ]
+    sglang = [f"++{ROLLOUT}.engine_kwargs.sglang.{name}={value}" for name, value in SGLANG_ARGUMENTS.items()]
+    return [
+        f"{ROLLOUT}.name={rollout}",
+        f"{ROLLOUT}.dtype={dtype}",
+        f"{ROLLOUT}.tensor_model_parallel_size=1",
+        f"{ROLLOUT}.enforce_eager=True",
+        f"{ROLLOUT}.free_cache_engine=False",
+        *(sglang if rollout == "sglang" else vllm),
+    ]
+
+
 def _separate(num_devices: int) -> list[str]:
     """Rollout servers on ``num_devices`` of their own. The experimental trainers read their number from ``rollout``."""
-    places = ("actor_rollout_ref.rollout", "++rollout")
+    places = (ROLLOUT, "++rollout")
     return [
         "actor_rollout_ref.hybrid_engine=False",
-        f"actor_rollout_ref.rollout.checkpoint_engine.backend={BACKEND}",
+        f"{ROLLOUT}.checkpoint_engine.backend={CHECKPOINT_ENGINE}",
         *(f"{place}.nnodes=1" for place in places),
         *(f"{place}.n_gpus_per_node={num_devices}" for place in places),
     ]
@@ -121,8 +158,8 @@ def _host(num_devices: int, num_rollout_devices: int, num_cpus: int) -> list[str
         f"ray_kwargs.ray_init.num_cpus={num_cpus}",
         "++ray_kwargs.ray_init.object_store_memory=500000000",
         "++ray_kwargs.ray_init.include_dashboard=False",
-        "++ray_kwargs.ray_init.runtime_env.worker_process_setup_hook=daro_verl.platform.garbage.collect_seldom",
-        "actor_rollout_ref.rollout.agent.num_workers=1",
+        "++ray_kwargs.ray_init.runtime_env.worker_process_setup_hook=daro_verl.platform.environment.collect_garbage_seldom",
+        f"{ROLLOUT}.agent.num_workers=1",
         "reward.num_workers=1",
         "data.dataloader_num_workers=0",
         "transfer_queue.backend.SimpleStorage.num_data_storage_units=1",
@@ -131,7 +168,7 @@ def _host(num_devices: int, num_rollout_devices: int, num_cpus: int) -> list[str
 
 def _check(name: str, got: object, expected: tuple[str, ...]) -> None:
     if got not in expected:
-        raise ValueError(f"{name}: got {got!r}, expected one of {expected}. Pass {name}={expected[0]!r}.")
+        raise DaroConfigError(name, got=got, expected=f"one of {expected}", fix=f"pass {name}={expected[0]!r}")
 
 
 def main(argv: list[str] | None = None) -> None:

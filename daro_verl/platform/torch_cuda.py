@@ -1,16 +1,29 @@
-"""Obstacle: Megatron-core asks ``torch.cuda`` for its device, its seeds and its tensors.
+"""CUDA as Megatron-core sees it: stand-ins that answer for the CPU.
 
-Needed by megatron-core 0.16.1 throughout ``tensor_parallel``, ``optimizer``, ``distributed`` and
-``pipeline_parallel``. Not needed once Megatron-core takes its device from its configuration.
+megatron-core 0.16.1 asks ``torch.cuda`` for its device, its seeds and its tensors throughout ``tensor_parallel``,
+``optimizer``, ``distributed`` and ``pipeline_parallel``. Not needed once it takes its device from its configuration.
 """
 
+import functools
 import threading
+from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
 
 _entered = threading.local()
-_patched = False
+
+
+class WithoutCuda:
+    """Mixin for a Megatron engine: any thread that touches it sees stand-ins for CUDA.
+
+    Engines exist in training workers only, so vLLM's processes keep the real ``torch.cuda``. Ray may build an actor
+    in one thread and call its methods in another, hence the check at each access.
+    """
+
+    def __getattribute__(self, name: str) -> Any:
+        stand_in()
+        return super().__getattribute__(name)
 
 
 class CudaAsCpu(TorchFunctionMode):
@@ -20,7 +33,7 @@ class CudaAsCpu(TorchFunctionMode):
     ``torch.cuda.FloatTensor``.
     """
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         args = tuple(_cpu_if_cuda(arg) for arg in args)
         kwargs = {name: _cpu_if_cuda(arg) for name, arg in (kwargs or {}).items()}
         result = func(*args, **kwargs)
@@ -31,28 +44,37 @@ class CudaAsCpu(TorchFunctionMode):
 
 def stand_in() -> None:
     """Replace CUDA in this process, and name mapping in the calling thread (torch keeps function modes by thread)."""
-    if not _patched:
-        _patch_process()
+    _patch_process()
     if not hasattr(_entered, "mode"):
         _entered.mode = CudaAsCpu()
         _entered.mode.__enter__()
 
 
+@functools.cache
 def _patch_process() -> None:
     """Replace the calls that CudaAsCpu cannot see. ``torch.cuda.is_available()`` goes on telling the truth."""
-    global _patched
-    _patched = True
-    torch.cuda.current_device = lambda: torch.device("cpu")
-    torch.cuda.synchronize = lambda *args, **kwargs: None
-    torch.cuda.manual_seed = torch.manual_seed
-    torch.cuda.get_rng_state = lambda *args, **kwargs: torch.get_rng_state()
-    torch.cuda.set_rng_state = lambda state, *args, **kwargs: torch.set_rng_state(state)
-    torch.Tensor.pin_memory = lambda tensor, *args, **kwargs: tensor
-    torch.Tensor.cuda = lambda tensor, *args, **kwargs: tensor
-    torch.nn.Module.cuda = lambda module, *args, **kwargs: module
+    cuda: Any = torch.cuda
+    cuda.current_device = lambda: torch.device("cpu")
+    cuda.synchronize = lambda *args, **kwargs: None
+    cuda.manual_seed = torch.manual_seed
+    cuda.get_rng_state = lambda *args, **kwargs: torch.get_rng_state()
+    cuda.set_rng_state = lambda state, *args, **kwargs: torch.set_rng_state(state)
+    tensor: Any = torch.Tensor
+    tensor.pin_memory = tensor.cuda = lambda self, *args, **kwargs: self
+    module: Any = torch.nn.Module
+    module.cuda = lambda self, *args, **kwargs: self
 
 
-def _cpu_if_cuda(arg):
+def _cpu_if_cuda(arg: Any) -> Any:
     if isinstance(arg, str | torch.device) and str(arg).split(":")[0] == "cuda":
         return torch.device("cpu")
     return arg
+
+
+def disable_torch_compile(config: Any) -> None:
+    """Turn torch.compile off in this process: it asks for the properties of a CUDA device, which has stand-ins only.
+
+    torch 2.13 reads ``TORCHDYNAMO_DISABLE`` in ``import transformers``, before verl's plugins run, so setting the
+    variable reaches child processes only. Not needed once verl loads plugins before torch.
+    """
+    config.disable = True

@@ -9,7 +9,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from daro_verl.platform.rollout_overrides import ROLLOUTS
+from daro_verl.platform.overrides import ROLLOUTS
 from examples.quickstart.history import held_out_by_level, read_attempts
 from examples.quickstart.job import METHODS, REPOSITORY, Job
 from examples.quickstart.pass_rates import GROUP_SIZE

@@ -16,7 +16,7 @@ import torch
 import verl  # noqa: F401  (verl before its plugins)
 from verl.plugin.platform import PlatformRegistry
 
-from daro_verl.platform import megatron, torch_cuda, vllm
+from daro_verl.platform import megatron_bridges, torch_cuda, vllm_bridges
 from daro_verl.platform.bridges import BRIDGES
 from daro_verl.platform.cpu_platform import PlatformCPU
 
@@ -199,9 +199,9 @@ def restores() -> dict:
     module = importlib.import_module("megatron.core.optimizer.distrib_optimizer")
     found = {}
     for name, bridge, call in (
-        ("float32_restore", megatron.restore_float32_without_grad, restored_float32),
-        ("fresh_optimizer", megatron.start_a_fresh_optimizer_at_step_zero, resumed_optimizer),
-        ("resumed_steps", megatron.resume_at_the_step_of_the_checkpoint, resumed_optimizer),
+        ("float32_restore", megatron_bridges.restore_float32_without_grad, restored_float32),
+        ("fresh_optimizer", megatron_bridges.start_a_fresh_optimizer_at_step_zero, resumed_optimizer),
+        ("resumed_steps", megatron_bridges.resume_at_the_step_of_the_checkpoint, resumed_optimizer),
     ):
         before = outcome(call, module)
         bridge(module)
@@ -217,9 +217,7 @@ def megatron_obstacles() -> dict:
         "rng": {"before": outcome(dropout_draws, importlib.import_module("megatron.core.tensor_parallel.random"))},
         "cuda_calls": {"before": cuda_calls(), "before_in_thread": cuda_calls_in_a_new_thread(None)},
     }
-    from daro_verl.platform.engines import WithoutCuda
-
-    engine = type("Engine", (WithoutCuda,), {"name": "engine"})()
+    engine = type("Engine", (torch_cuda.WithoutCuda,), {"name": "engine"})()
     found["cuda_calls"]["after_in_thread"] = cuda_calls_in_a_new_thread(engine)
     torch_cuda.stand_in()
     found["cuda_calls"] |= {"after": cuda_calls(), "is_available": torch.cuda.is_available()}
@@ -279,7 +277,7 @@ def received_weights(transfer) -> list:
 
 def vllm_obstacles() -> dict:
     found = {"package_version": {"before": versions()}}
-    vllm.answer_package_version(importlib.metadata)
+    vllm_bridges.answer_package_version(importlib.metadata)
     found["package_version"]["after"] = versions()
     return found | {
         "linear_weights": across("vllm.model_executor.layers.utils", updated_linear),

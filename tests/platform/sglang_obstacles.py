@@ -6,6 +6,7 @@ Needs ``VERL_PLATFORM=cpu`` and SGLang. The order is that of SGLang's own import
 import base64
 import importlib
 import json
+import pickle
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -15,13 +16,21 @@ import torch
 import verl  # noqa: F401  (verl before its plugins)
 from verl.plugin.platform import PlatformRegistry
 
-from daro_verl.platform import bridges, sglang, stand_ins
+from daro_verl.platform import sglang_bridges, stand_ins
 from daro_verl.platform.cpu_platform import PlatformCPU
 from tests.platform.obstacles import across, outcome
 
+RECEIVE_TARGET = (
+    "import base64, pickle, sys\n"
+    "target = pickle.loads(base64.b64decode(sys.argv[1]))\n"
+    "import sglang.srt.utils.common as common\n"
+    "print(common.MultiprocessingSerializer.serialize.__module__, target.module, target.function)\n"
+)
 IMPORT = "import sglang.srt.utils.common as common; print(common.__name__)"
 RECEIVE = (
-    "import base64, sys, daro_verl.platform.sglang_process\n"
+    "import base64, sys\n"
+    "from daro_verl.platform import bridges\n"
+    "bridges.set_hooks()\n"
     "from sglang.srt.utils import MultiprocessingSerializer\n"
     "print(MultiprocessingSerializer.deserialize(base64.b64decode(sys.argv[1])).tolist())\n"
 )
@@ -40,7 +49,7 @@ def imported(module: str) -> str:
 def image_processors() -> dict:
     """SGLang's configurations register them when they are imported."""
     before = outcome(imported, "sglang.srt.configs")
-    sglang.register_no_image_processors(sys.modules["sglang.srt.configs.utils"])
+    sglang_bridges.register_no_image_processors(sys.modules["sglang.srt.configs.utils"])
     return {"before": before, "after": outcome(imported, "sglang.srt.configs")}
 
 
@@ -57,8 +66,9 @@ def prompt_log_probs(logits_processor) -> list:
 
 
 def targets(engine) -> list:
+    """What a new process makes of the targets of SGLang's processes, when it imports SGLang after them."""
     functions = [engine.run_scheduler_process, engine.Engine.run_detokenizer_process_func]
-    return [f"{function.__module__}.{function.__name__}" for function in functions]
+    return [in_new_process(RECEIVE_TARGET, base64.b64encode(pickle.dumps(function)).decode()) for function in functions]
 
 
 def sent_tensor(common) -> dict:
@@ -69,10 +79,11 @@ def sent_tensor(common) -> dict:
     view = torch.arange(1e6)[1:4]
     message = common.MultiprocessingSerializer.serialize(view)
     as_text = common.MultiprocessingSerializer.serialize(view, output_str=True)
+    receive = common.MultiprocessingSerializer.deserialize
     return {
         "received": in_new_process(RECEIVE, as_text),
         "bytes": len(message),
-        "same": base64.b64decode(as_text) == message,
+        "same": all(torch.equal(receive(sent), view) for sent in (message, base64.b64decode(as_text))),
     }
 
 
@@ -118,5 +129,4 @@ def sglang_obstacles() -> dict:
 
 if __name__ == "__main__":
     PlatformRegistry.register(platform="cpu")(PlatformCPU)
-    bridges._hooks_are_set = True  # one by one, here
     print(json.dumps(sglang_obstacles()))

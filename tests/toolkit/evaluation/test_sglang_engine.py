@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daro_verl.platform.rollout_overrides import SGLANG_ARGUMENTS
+from daro_verl.platform.overrides import SGLANG_ARGUMENTS
 from tests.toolkit.evaluation.files import Question, write
 
 pytestmark = pytest.mark.slow

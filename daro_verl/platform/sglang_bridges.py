@@ -1,34 +1,33 @@
 """Obstacles in SGLang 0.5.12 without CUDA, and in verl's transfer of weights to it.
 
-SGLang runs on a CPU with the arguments of :mod:`rollout_overrides`; these are the places where it asks for CUDA all the
+SGLang runs on a CPU with ``SGLANG_ARGUMENTS`` of :mod:`overrides`; these are the places where it asks for CUDA all the
 same. Two of its imports have stand-ins (:mod:`stand_ins`).
 """
 
 import base64
 import io
 import pickle
-from types import ModuleType
 from typing import Any
 
 import wrapt
 
-from . import stand_ins
+from daro_verl.platform import stand_ins
 
 
-def do_without_torchvision(import_utils: ModuleType) -> None:
+def do_without_torchvision(import_utils: Any) -> None:
     """Let transformers go on without torchvision where SGLang has got a stand-in for it (:mod:`stand_ins`).
 
     Not needed once ``sglang.srt.utils.common`` imports torchvision for images only.
     """
 
-    def is_available(wrapped, instance, args, kwargs):
+    def is_available(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         name = (*args, *kwargs.values())[0]
         return (False, "N/A") if stand_ins.is_stand_in(name) else wrapped(*args, **kwargs)
 
     wrapt.wrap_function_wrapper(import_utils, "_is_package_available", is_available)
 
 
-def register_no_image_processors(utils: ModuleType) -> None:
+def register_no_image_processors(utils: Any) -> None:
     """Leave SGLang's image processors out: to register one, transformers asks for torchvision.
 
     Not needed with torchvision, see :func:`do_without_torchvision`.
@@ -36,7 +35,7 @@ def register_no_image_processors(utils: ModuleType) -> None:
     utils.register_image_processor = lambda config, image_processor: None
 
 
-def do_not_pin_memory(logits_processor: ModuleType) -> None:
+def do_not_pin_memory(logits_processor: Any) -> None:
     """Drop ``pin_memory=True`` in the computation of prompt log-probabilities, the one module that asks for it.
 
     torch without an accelerator has no pinned memory. That module only: a ``torch.tensor`` replaced for everybody
@@ -48,7 +47,7 @@ def do_not_pin_memory(logits_processor: ModuleType) -> None:
 class _TorchWithoutPinnedMemory:
     """torch, with a ``tensor`` that leaves out ``pin_memory``."""
 
-    def __init__(self, torch: ModuleType) -> None:
+    def __init__(self, torch: Any) -> None:
         self._torch = torch
 
     def __getattr__(self, name: str) -> Any:
@@ -58,7 +57,7 @@ class _TorchWithoutPinnedMemory:
         return self._torch.tensor(*args, **kwargs)
 
 
-def send_tensors_by_value(common: ModuleType) -> None:
+def send_tensors_by_value(common: Any) -> None:
     """Put tensors themselves into the messages that SGLang pickles, and not references to memory that is shared.
 
     Training workers and SGLang's scheduler do not descend from each other, and torch shares CPU tensors in two ways.
@@ -84,16 +83,3 @@ class _ByValue(pickle.Pickler):
         import torch
 
         return obj.detach().clone().__reduce_ex__(2) if isinstance(obj, torch.Tensor) else NotImplemented
-
-
-def start_processes_with_bridges(engine: ModuleType) -> None:
-    """Give SGLang's own processes these bridges. They are spawned, and do not import verl, which loads plugins.
-
-    Needed as long as the targets of the processes are looked up in ``sglang.srt.entrypoints.engine``.
-    """
-    from . import sglang_process
-
-    for name in ("run_scheduler_process", "run_detokenizer_process"):
-        target = getattr(sglang_process, name)
-        setattr(engine, name, target)
-        setattr(engine.Engine, f"{name}_func", staticmethod(target))

