@@ -63,7 +63,7 @@ class PlatformCPU(PlatformBase):
     def is_available(self) -> bool:
         return True
 
-    def current_device(self) -> torch.device:  # type: ignore[override]
+    def current_device(self) -> torch.device:
         """Return the device itself, not an index: verl passes it to ``Tensor.to``, where 0 would mean ``cuda:0``."""
         return torch.device("cpu")
 
