@@ -2,14 +2,17 @@
 
 What a reader wants to open first:
 
-- ``plugin.py``: what verl loads, in every process;
-- ``seams.py``: every place where verl is touched;
-- ``advantage/``: pass rates, bins, weightings and advantages, as pure functions on tensors;
-- ``workers/``: the learned difficulty weights and the actor worker that trains with them;
-- ``platform/``: verl, Megatron-core and vLLM on a machine without a GPU;
-- ``report/``: the paper's figures from what a job logged;
+- ``objective.py``: the paper, from the pass rate to the update of the weights;
+- ``plugin.py``: what verl loads in every process; ``seams.py``: every place where verl is touched;
+- ``config.py``, ``job.py``, ``refusals.py``: options, and a job checked and prepared before any worker starts;
+- ``advantage/``: pass rates, groups, weightings and advantages, as pure functions on tensors;
+- ``workers/``: the actor worker that trains with the learned weights, their checkpoint and metrics;
+- ``rollout/``: what the vLLM and SGLang servers know of the weights, and the replay buffer that counts by difficulty;
+- ``platform/``: verl, Megatron-core and the engines on a machine without a GPU;
 - ``reward/``: math answers, verified in processes that end at a deadline;
-- ``data/``, ``models/``: data sets in verl's schema, and models, checked before a job starts.
+- ``toolkit/`` and ``cli.py`` (``daro``): data, models, recipes, evaluation, report and doctor, around a training.
+
+``docs/architecture.md`` walks through a job, file by file.
 """
 
 __version__ = "0.1.0"

@@ -56,12 +56,12 @@ def load(name: str) -> Any:
     """Import a command of the table."""
     module, _, attribute = COMMANDS[name].target.partition(":")
     found = getattr(import_module(module), attribute)
-    holder = typer.Typer(rich_markup_mode=None)
+    parent = typer.Typer(rich_markup_mode=None)
     if isinstance(found, typer.Typer):
-        holder.add_typer(found, name=name)
+        parent.add_typer(found, name=name)
     else:
-        holder.command(name)(found)
-    return typer.main.get_group(holder).commands[name]
+        parent.command(name)(found)
+    return typer.main.get_group(parent).commands[name]
 
 
 app = typer.Typer(

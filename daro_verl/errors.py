@@ -54,8 +54,3 @@ class DaroSnapshotError(DaroError, ValueError):
 def problem(subject: str, got: object, expected: str, fix: str) -> str:
     """One problem in the form that every message of daro-verl has."""
     return f"{subject}: got {got!r}, expected {expected}. Fix: {fix}"
-
-
-# Until the last caller has moved.
-UnsupportedVerlError = DaroSeamError = DaroVerlError
-got_expected_fix = problem

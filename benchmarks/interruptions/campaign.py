@@ -24,7 +24,7 @@ class Start:
 
 
 @dataclass
-class Job:
+class CampaignJob:
     """One job with a folder of checkpoints of its own, started as often as it takes."""
 
     folder: Path
@@ -46,11 +46,11 @@ class Campaign:
     steps: int
     save_every: int
     tell: Callable[[str], None] = print
-    jobs: list[Job] = field(default_factory=list)
+    jobs: list[CampaignJob] = field(default_factory=list)
 
     def run_uninterrupted(self) -> tuple[list[dict[str, Any]], Durations]:
         """The journal to compare with, and how long its parts took."""
-        job = Job(self.folder / "uninterrupted", keep=2)
+        job = CampaignJob(self.folder / "uninterrupted", keep=2)
         self._start(job, None).wait(LONGEST_RUN)
         lines = job.starts[0].lines()
         return lines, measured(lines)
@@ -67,12 +67,12 @@ class Campaign:
         if kills:
             self._start(job, None).wait(LONGEST_RUN)
 
-    def _new_job(self) -> Job:
+    def _new_job(self) -> CampaignJob:
         number = len(self.jobs)
-        self.jobs.append(Job(self.folder / f"job_{number}", keep=1 + number % 2))
+        self.jobs.append(CampaignJob(self.folder / f"job_{number}", keep=1 + number % 2))
         return self.jobs[-1]
 
-    def _start(self, job: Job, kill: Kill | None) -> JobProcesses:
+    def _start(self, job: CampaignJob, kill: Kill | None) -> JobProcesses:
         job.folder.mkdir(parents=True, exist_ok=True)
         job.starts.append(Start(job.folder / f"start_{len(job.starts)}.jsonl", kill))
         arguments = ["--model", self.model, "--checkpoints", str(job.folder / "checkpoints")]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.interruptions.campaign import Job
+from benchmarks.interruptions.campaign import CampaignJob
 from benchmarks.interruptions.journal import DATA, SAVED, TRACKER
 
 NOT_COMPARED = ("time", "kind", "step")
@@ -62,7 +62,7 @@ class Reference:
         return all(line[key] == want[key] for key in line if key not in NOT_COMPARED)
 
 
-def outcomes(job: Job, reference: Reference) -> list[Outcome]:
+def outcomes(job: CampaignJob, reference: Reference) -> list[Outcome]:
     """One for each kill of ``job``. A start that is killed before it has resumed leaves the comparison to the next."""
     journals = [start.lines() for start in job.starts]
     found = []
@@ -99,6 +99,6 @@ def _newest_complete(before: list[dict[str, Any]], last: dict[str, Any]) -> list
     return [saved, last["step"]] if last["phase"] == DATA else [saved]
 
 
-def first_starts(jobs: list[Job], reference: Reference) -> list[int]:
+def first_starts(jobs: list[CampaignJob], reference: Reference) -> list[int]:
     """Steps that differ before any kill: that would mean that the job itself does not repeat."""
     return [step for job in jobs for step in reference.differences(job.starts[0].lines())]

@@ -24,8 +24,10 @@ class TrainingTokens:
 
     @classmethod
     def of(cls, response_mask: torch.Tensor) -> "TrainingTokens":
-        """Args:
-        response_mask: [num_responses, response_length] zeros and ones of any type, padded or nested (jagged).
+        """Find them in a mask.
+
+        Args:
+            response_mask: [num_responses, response_length] zeros and ones of any type, padded or nested (jagged).
         """
         ones, offsets = _flat(response_mask)
         before = torch.zeros(len(ones) + 1, dtype=torch.int64, device=ones.device)  # ones before each token

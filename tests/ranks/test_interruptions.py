@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.interruptions.campaign import Job, Start
+from benchmarks.interruptions.campaign import CampaignJob, Start
 from benchmarks.interruptions.check import Reference, outcomes
 from benchmarks.interruptions.journal import BEFORE_MODEL, BETWEEN, DATA, LOADING, MODEL, SAVED, TRACKER, TRAINING
 from benchmarks.interruptions.kills import AtPhase
@@ -53,9 +53,9 @@ REFERENCE = [*state("trained", 0), *state("trained", 1), *state("trained", 2), *
 TWO_STEPS = [*phases(0, LOADING), *trained(1), *saved(1), *trained(2)]
 
 
-def job_of(folder, *journals: list[dict]) -> Job:
+def job_of(folder, *journals: list[dict]) -> CampaignJob:
     """A job that was killed after each journal but the last. What is resumed has no data item."""
-    job = Job(folder, keep=1)
+    job = CampaignJob(folder, keep=1)
     for i, lines in enumerate(journals):
         path = folder / f"{i}.jsonl"
         lines = [{k: v for k, v in line.items() if not (k == "item" and line["kind"] == "resumed")} for line in lines]
