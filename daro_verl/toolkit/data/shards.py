@@ -20,7 +20,7 @@ from daro_verl.errors import DaroDataError
 from daro_verl.toolkit.data.row_tally import RowTally
 
 STATE = "state.json"
-MADE_BY = "daro_verl.toolkit.data"
+MADE_BY = "daro_verl.data"
 
 
 @dataclass(frozen=True)

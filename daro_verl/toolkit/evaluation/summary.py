@@ -86,7 +86,7 @@ class Benchmark:
     best: float
     """best@k: share of problems with at least one right response."""
     majority: float
-    """maj@k: mean over problems of :func:`daro_verl.toolkit.majority`."""
+    """maj@k: mean over problems of :func:`majority`."""
     truncated: float
     """Share of all responses that ended because no tokens were left."""
     timeouts: int

@@ -9,7 +9,7 @@ from typing import Any
 from daro_verl.errors import DaroDataError
 
 MANIFEST = "daro_model.json"
-MADE_BY = "daro_verl.toolkit.models"
+MADE_BY = "daro_verl.models"
 
 
 def manifest(directory: Path) -> dict[str, Any] | None:

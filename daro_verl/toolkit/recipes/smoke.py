@@ -16,8 +16,8 @@ from daro_verl.errors import DaroConfigError, problem
 from daro_verl.toolkit.recipes import tiny_model
 from daro_verl.toolkit.recipes.files import TRAIN, VALIDATION
 
-DATA = (sys.executable, "-m", "daro_verl.toolkit.data")
-MODELS = (sys.executable, "-m", "daro_verl.toolkit.models")
+DATA = (sys.executable, "-m", "daro_verl.cli", "data")
+MODELS = (sys.executable, "-m", "daro_verl.cli", "models")
 TASK = 'gcd:{"min_value": 2, "max_value": 12}'
 NUM_TRAIN, NUM_TEST, TEST_ROLLOUTS = 96, 8, 2
 ENVIRONMENT = {

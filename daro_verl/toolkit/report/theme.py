@@ -70,7 +70,7 @@ def _rc(theme: Theme) -> dict:
         "legend.fontsize": 9.5,
         "lines.linewidth": 1.7,
         "lines.markersize": 4.5,
-        "svg.hashsalt": "daro_verl.toolkit.report",
+        "svg.hashsalt": "daro_verl.report",
         "text.parse_math": False,
     }
 

@@ -142,7 +142,7 @@ def test_an_interruption_leaves_what_was_there(source, destination, monkeypatch,
 def test_what_a_kill_leaves_is_removed(source, destination):
     partial = destination.with_name(".model.partial")
     partial.mkdir(parents=True)
-    (partial / MANIFEST).write_text('{"made_by": "daro_verl.toolkit.models"}')
+    (partial / MANIFEST).write_text('{"made_by": "daro_verl.models"}')
     (partial / "half").write_text("half a file")
     prepare(source, destination, QWEN_MATH)
     assert not partial.exists()
