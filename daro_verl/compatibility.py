@@ -27,6 +27,30 @@ TRIED: dict[str, dict[str, str]] = {
     "verl.workers.utils.losses": {"ppo_loss": "config model_output data dp_group"},
     "verl.checkpoint_engine.base": {"CheckpointEngineManager.update_weights": "self global_steps"},
     "verl.workers.rollout.replica": {"get_rollout_replica_class": "rollout disaggregation_enabled"},
+    "verl.workers.rollout.llm_server": {
+        "LLMServerManager.__init__": "self config worker_group rollout_resource_pool start_rank load_balancer_cls",
+    },
+    "verl.workers.rollout.utils": {"run_uvicorn": "app server_args server_address"},
+    "verl.workers.rollout.vllm_rollout.vllm_async_server": {
+        "vLLMHttpServer.set_global_steps": "self global_steps",
+        "vLLMHttpServer.sleep": "self",
+        "vLLMHttpServer.release_kv_cache": "self",
+        "vLLMHttpServer.launch_server": "self master_address master_port dp_rpc_port",
+    },
+    "verl.workers.rollout.sglang_rollout.async_sglang_server": {
+        "SGLangHttpServer.set_global_steps": "self global_steps",
+        "SGLangHttpServer.sleep": "self",
+        "SGLangHttpServer.release_kv_cache": "self",
+        "SGLangHttpServer.launch_server": "self master_address master_port",
+    },
+    "verl.trainer.ppo.v1.replay_buffer": {
+        "ReplayBuffer.__init__": "self trainer_mode trainer_config max_off_policy_threshold max_off_policy_strategy "
+        "sampler_kwargs poll_interval refill_fn filter_groups_metric train_batch_size gen_batch_size "
+        "max_inflight_gen_batches sync_refill_failed_groups",
+        "ReplayBuffer.sample": "self global_steps partition_id batch_size",
+        "ReplayBuffer._sync_metadata_from_transfer_queue": "self",
+        "ReplayBufferAsync.sample": "self global_steps partition_id batch_size",
+    },
 }
 """By module, the parameters of the functions and methods that are replaced, overridden or relied upon."""
 
