@@ -81,7 +81,7 @@ def differentiate(
     """
     by_bin, *gradients = torch.autograd.grad(loss, (scale, *outputs), allow_unused=True)
     value = loss.detach()
-    return by_bin, lambda own: _Attached.apply(value, gradients, *own)
+    return torch.zeros_like(scale) if by_bin is None else by_bin, lambda own: _Attached.apply(value, gradients, *own)
 
 
 class _Attached(torch.autograd.Function):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from daro_verl.objective import advantage_scale, bin_of_pass_rate, objective
+from daro_verl.objective import advantage_scale, bin_of_pass_rate, differentiate, objective
 from tests.unit.bins import daro_scale, micro_batch, mini_batch_of, token_mean, tokens_of
 
 LINEAR = token_mean(lambda log_prob, advantages: advantages * log_prob)
@@ -137,3 +137,12 @@ def test_a_rate_strictly_inside_never_rounds_to_the_ends():
     assert bin_of_pass_rate(torch.tensor([1 / 20, 19 / 20]), 8).tolist() == [1, 7]
     # 2 of 3 responses of a group that lost five: 5.33 -> 5
     assert bin_of_pass_rate(torch.tensor([2 / 3]), 8).tolist() == [5]
+
+
+def test_outputs_and_advantages_that_the_loss_does_not_use_get_no_gradient():
+    scale, used, unused = (torch.ones(3, requires_grad=True) for _ in range(3))
+    own = [torch.ones(3, requires_grad=True) for _ in range(2)]
+    by_bin, attach = differentiate((used * 2).sum(), scale, [used, unused])
+    attach(own).backward()
+    assert by_bin.tolist() == [0, 0, 0]
+    assert own[0].grad.tolist() == [2, 2, 2] and own[1].grad is None
