@@ -1,7 +1,5 @@
 """``daro recipe``: what ``recipes/run_*.sh`` check before verl starts. The settings are in ``recipes/config/``.
 
-(``daro_verl.toolkit.models.recipes`` is something else: what a family of models needs before a job can start from it.)
-
 - ``commands.py``: the command; ``plan.py``: a job, composed and checked;
 - ``shortcuts.py``: environment variables; ``compose.py``: verl's whole configuration, and verl's and DARO's own checks;
 - ``settings.py`` (what a value may be), ``arithmetic.py`` (batches, budgets, ranks of ``sizes.py``), ``memory.py`` (an

@@ -157,9 +157,7 @@ def value_problems(config: DictConfig, variables: Mapping[str, str]) -> list[str
         key = "recipe.method" if setting.name == "METHOD" else setting.key
         value, name = OmegaConf.select(config, key), variables.get(setting.key, key)
         if (penalty or not setting.of_penalty) and not setting.rule.allows(value):
-            got, fix = (
-                items_of(value) if isinstance(value, ListConfig) else value,
-                "or leave it out for the recipe's own",
-            )
-            problems.append(problem(name, got, setting.rule.expected, f"set {name} accordingly, {fix}"))
+            got = items_of(value) if isinstance(value, ListConfig) else value
+            fix = f"set {name} accordingly, or leave it out for the recipe's own"
+            problems.append(problem(name, got, setting.rule.expected, fix))
     return problems

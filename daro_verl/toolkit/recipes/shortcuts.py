@@ -48,9 +48,8 @@ def read_environment(environment: Mapping[str, str]) -> Asked:
     for setting in SHORTCUTS:
         text = environment.get(setting.name)
         if setting.name == "METHOD" and text is not None and not setting.rule.allows(text):
-            asked.problems.append(
-                problem("METHOD", text, setting.rule.expected, "correct it, or unset METHOD for daro")
-            )
+            fix = "correct it, or unset METHOD for daro"
+            asked.problems.append(problem("METHOD", text, setting.rule.expected, fix))
         elif text is not None:
             asked.overrides.append(render(setting.key, text.split(",") if setting.name.endswith("_FILES") else text))
             asked.variables[setting.key] = setting.name
@@ -65,13 +64,11 @@ def _stray(environment: Mapping[str, str]) -> list[str]:
     problems = []
     for name in sorted(set(environment) - VARIABLES):
         if meant := _meant(name):
-            is_variable, unset = (
-                meant in VARIABLES,
-                f"unset {name} where it is of another program (env -u {name} bash ...)",
-            )
-            expected = f"a variable's name: {meant}?" if is_variable else "an argument in place of the variable"
-            fix = f"set {meant}" if is_variable else f"bash recipes/... {KEY[meant]}=VALUE"
-            problems.append(problem(name, environment[name], expected, f"{fix}, or {unset}"))
+            expected, fix = f"a variable's name: {meant}?", f"set {meant}"
+            if meant not in VARIABLES:
+                expected, fix = "an argument in place of the variable", f"bash recipes/... {KEY[meant]}=VALUE"
+            fix += f", or unset {name} where it is of another program (env -u {name} bash ...)"
+            problems.append(problem(name, environment[name], expected, fix))
     return problems
 
 
