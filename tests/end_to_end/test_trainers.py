@@ -31,14 +31,12 @@ class Trainer:
     Attributes:
         separate: whether the rollout server has a device of its own.
         weight_versions: as logged, the newest of a step.
-        num_prompts: that a logged step trains on.
     """
 
     module: str
     overrides: list[str]
     separate: bool
     weight_versions: tuple[float, float, float] = (2, 4, 6)
-    num_prompts: int = 2 * MINI_BATCH
 
 
 TRAINERS = {
@@ -87,7 +85,6 @@ TRAINERS = {
         ],
         separate=True,
         weight_versions=(1, 3, 5),  # it logs in the middle of the update that completes a step
-        num_prompts=MINI_BATCH,
     ),
 }
 
@@ -131,7 +128,7 @@ def test_a_daro_job_in_every_trainer(name, finished_job):
         assert logged["actor/daro/weight_version/max"] == version
         shares = [logged[f"actor/daro/response_share/{k}of{G}"] for k in range(G + 1)]
         assert sum(shares) == pytest.approx(1)
-        prompts = [share * trainer.num_prompts for share in shares]  # whole ones: no group was split
+        prompts = [share * 2 * MINI_BATCH for share in shares]  # whole ones: no group was split
         assert prompts == pytest.approx([round(number) for number in prompts], abs=1e-4)
     first, second, third = ([steps[step][f"actor/daro/weight/{k}of{G}"] for k in range(1, G)] for step in (1, 2, 3))
     assert first != second != third and all(0.9 < weight < 1.2 for weight in first)
