@@ -5,6 +5,9 @@ accelerator (nccl and nixl need cupy). This one sends over TCP, as the backend `
 that runs on a CPU.
 """
 
+# mypy: disable-error-code="override"
+# The types that verl states are not those that it uses.
+
 import asyncio
 import pickle
 from collections.abc import AsyncGenerator, Generator
@@ -36,14 +39,14 @@ class ZmqCheckpointEngine(CheckpointEngine):
         self.context: zmq.Context[Any] = zmq.Context.instance()
         self.sockets: list[zmq.Socket[Any]] = []
 
-    def prepare(self) -> str:  # type: ignore[override]
+    def prepare(self) -> str:
         """Bind; return the address. Training ranks bind too: only the topology knows who will receive."""
         socket = self._socket(zmq.PULL)
         address = f"tcp://{ray.util.get_node_ip_address()}"
         return f"{address}:{socket.bind_to_random_port(address)}"
 
     @classmethod
-    def build_topology(  # type: ignore[override]
+    def build_topology(
         cls, actor_wg_world_size: int, rollout_world_size: int, metadata: list[str]
     ) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
         """The receivers' addresses for training rank 0, none for anybody else."""
@@ -51,7 +54,7 @@ class ZmqCheckpointEngine(CheckpointEngine):
         senders = [receivers] + [[]] * (actor_wg_world_size - 1)
         return {"receivers": senders}, {"receivers": [[]] * rollout_world_size}
 
-    def init_process_group(self, receivers: list[str]) -> None:  # type: ignore[override]
+    def init_process_group(self, receivers: list[str]) -> None:
         """Connect to ``receivers``; without any, keep listening."""
         if receivers:
             self.finalize()
@@ -80,9 +83,7 @@ class ZmqCheckpointEngine(CheckpointEngine):
         for socket in self.sockets:
             await asyncio.to_thread(socket.send_multipart, message)
 
-    async def receive_weights(  # type: ignore[override]
-        self, global_steps: int | None = None
-    ) -> AsyncGenerator[tuple[str, torch.Tensor], None]:
+    async def receive_weights(self, global_steps: int | None = None) -> AsyncGenerator[tuple[str, torch.Tensor], None]:
         """Yield ``(name, weight)`` as training rank 0 exports them."""
         (socket,) = self.sockets
         while True:
