@@ -5,6 +5,9 @@ accelerator (nccl and nixl need cupy). This one sends over TCP, as the backend `
 that runs on a CPU.
 """
 
+# mypy: disable-error-code="override"
+# The types that verl states are not those that it uses.
+
 import asyncio
 import pickle
 from collections.abc import AsyncGenerator, Generator
