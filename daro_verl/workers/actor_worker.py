@@ -107,7 +107,8 @@ class DaroActorWorker(TrainingWorker):
             global_step: verl's label of the model that they serve.
             exchange: what became of earlier snapshots, to be logged with the next update.
         """
-        self._exchange_metrics = dict(exchange)
+        for name, value in exchange.items():  # more than one sync may come between two updates
+            self._exchange_metrics[name] = self._exchange_metrics.get(name, 0.0) + value
         return snapshot_of(self.difficulty_weights, self._last_step, global_step).to_bytes()
 
     @register(dispatch_mode=Dispatch.ONE_TO_ALL)
