@@ -17,7 +17,7 @@ from verl.utils.ray_utils import auto_await
 
 from daro_verl.errors import DaroSnapshotError
 from daro_verl.rollout.snapshot import Snapshot
-from daro_verl.rollout.store import Outcome, Receipt
+from daro_verl.rollout.store import Delivery, Receipt
 
 logger = logging.getLogger(__name__)
 
@@ -181,7 +181,7 @@ def _outcome(message: Message) -> tuple[str, bool]:
         logger.warning("%s got no difficulty weights (%s): %s", message.server, message.snapshot, error)
         return "failed", False
     receipt = message.answer.result()
-    if receipt.digest == message.snapshot.digest() and receipt.outcome in (Outcome.ACCEPTED, Outcome.DUPLICATE):
+    if receipt.digest == message.snapshot.digest() and receipt.outcome in (Delivery.ACCEPTED, Delivery.DUPLICATE):
         return "confirmed", receipt.is_first
     logger.warning("%s keeps other difficulty weights (%s): %s", message.server, receipt.outcome, message.snapshot)
     return "refused", receipt.is_first

@@ -78,7 +78,7 @@ class Snapshot:
         return cls(**values)
 
 
-class Weights(Protocol):
+class WeightsLike(Protocol):
     """What a snapshot needs of the actor's difficulty weights."""
 
     num_rollouts: int
@@ -87,7 +87,9 @@ class Weights(Protocol):
     def weights(self) -> torch.Tensor: ...
 
 
-def snapshot_of(weights: Weights, last_step: tuple[torch.Tensor, torch.Tensor] | None, global_step: int) -> Snapshot:
+def snapshot_of(
+    weights: WeightsLike, last_step: tuple[torch.Tensor, torch.Tensor] | None, global_step: int
+) -> Snapshot:
     """The weights as they are, to the last bit.
 
     Args:

@@ -12,7 +12,7 @@ from daro_verl.rollout.snapshot import Snapshot
 logger = logging.getLogger(__name__)
 
 
-class Outcome(StrEnum):
+class Delivery(StrEnum):
     """What became of a message."""
 
     ACCEPTED = "accepted"
@@ -35,7 +35,7 @@ class Receipt:
         is_first: whether the server kept none before: it is new, or was started again.
     """
 
-    outcome: Outcome
+    outcome: Delivery
     digest: str | None
     is_first: bool = False
 
@@ -75,12 +75,12 @@ class SnapshotStore:
             snapshot = Snapshot.from_bytes(message)
         except DaroSnapshotError as error:
             logger.error("%s keeps the difficulty weights that it has: %s", self.name, error)
-            return self._receipt(Outcome.MALFORMED)
+            return self._receipt(Delivery.MALFORMED)
         outcome, is_first = self._compare(snapshot), self._newest is None
-        if outcome is Outcome.ACCEPTED:
+        if outcome is Delivery.ACCEPTED:
             self._newest, self.received_at = snapshot, time.time()
         else:
-            level = logging.ERROR if outcome is Outcome.CONFLICT else logging.WARNING
+            level = logging.ERROR if outcome is Delivery.CONFLICT else logging.WARNING
             message_format = "%s refused difficulty weights (%s): got %s, keeps %s."
             logger.log(level, message_format, self.name, outcome, snapshot, self._newest)
         return self._receipt(outcome, is_first)
@@ -100,15 +100,15 @@ class SnapshotStore:
             "age_seconds": None if snapshot is None else time.time() - self.received_at,
         }
 
-    def _compare(self, snapshot: Snapshot) -> Outcome:
+    def _compare(self, snapshot: Snapshot) -> Delivery:
         kept = self._newest
         if kept is None or snapshot.order > kept.order:
-            return Outcome.ACCEPTED
+            return Delivery.ACCEPTED
         if snapshot.global_step == self.global_step != kept.global_step:  # what is kept was never of this job's models
-            return Outcome.ACCEPTED
+            return Delivery.ACCEPTED
         if snapshot.order < kept.order:
-            return Outcome.OLDER
-        return Outcome.DUPLICATE if snapshot == kept else Outcome.CONFLICT
+            return Delivery.OLDER
+        return Delivery.DUPLICATE if snapshot == kept else Delivery.CONFLICT
 
-    def _receipt(self, outcome: Outcome, is_first: bool = False) -> Receipt:
+    def _receipt(self, outcome: Delivery, is_first: bool = False) -> Receipt:
         return Receipt(outcome, self.snapshot.digest() if self.snapshot else None, is_first)

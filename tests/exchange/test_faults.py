@@ -10,7 +10,7 @@ import pytest
 import ray
 
 from daro_verl.rollout.snapshot import Snapshot
-from daro_verl.rollout.store import Outcome
+from daro_verl.rollout.store import Delivery
 from tests.exchange.actors import Job
 
 pytestmark = pytest.mark.slow
@@ -142,7 +142,7 @@ def test_a_late_answer_is_older_than_what_came_since(job):
 def test_a_duplicate_is_confirmed(job):
     assert sync(job, 0)["confirmed"] == 2
     message = sent(job).to_bytes()
-    assert ray.get(job.servers[0].receive_difficulty.remote(message)).outcome is Outcome.DUPLICATE
+    assert ray.get(job.servers[0].receive_difficulty.remote(message)).outcome is Delivery.DUPLICATE
 
 
 def test_an_older_version_that_arrives_late_is_left_out(job):
@@ -150,7 +150,7 @@ def test_an_older_version_that_arrives_late_is_left_out(job):
     ray.get(job.actor.train.remote())
     sync(job, 1)
     receipt = ray.get(job.servers[0].receive_difficulty.remote(old))
-    assert receipt.outcome is Outcome.OLDER and receipt.digest == sent(job).digest()
+    assert receipt.outcome is Delivery.OLDER and receipt.digest == sent(job).digest()
 
 
 def test_a_replica_added_holds_the_weights_after_its_first_sync(job, caplog):
@@ -168,7 +168,7 @@ def test_a_replica_added_holds_the_weights_after_its_first_sync(job, caplog):
 def test_a_malformed_message_leaves_a_server_as_it_is(job):
     for message in (b"", b"{}", b"\xff"):
         receipt = ray.get(job.servers[0].receive_difficulty.remote(message))
-        assert receipt.outcome is Outcome.MALFORMED and receipt.digest == sent(job).digest()
+        assert receipt.outcome is Delivery.MALFORMED and receipt.digest == sent(job).digest()
 
 
 @pytest.mark.parametrize("where", ["on the way", "in the actor"])

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from daro_verl.rollout.store import Outcome, SnapshotStore
+from daro_verl.rollout.store import Delivery, SnapshotStore
 from tests.exchange.snapshots import snapshot
 
 
@@ -13,20 +13,20 @@ def store() -> SnapshotStore:
     """A server that serves the model of step 3 and keeps its snapshot."""
     store = SnapshotStore("server 0")
     store.serve(3)
-    assert store.receive(snapshot(3).to_bytes()).outcome is Outcome.ACCEPTED
+    assert store.receive(snapshot(3).to_bytes()).outcome is Delivery.ACCEPTED
     return store
 
 
 CASES = {
-    "a duplicate": (snapshot(3).to_bytes(), Outcome.DUPLICATE, logging.WARNING),
-    "an older version": (snapshot(2).to_bytes(), Outcome.OLDER, logging.WARNING),
-    "an older step of the same version": (snapshot(3, 2).to_bytes(), Outcome.OLDER, logging.WARNING),
+    "a duplicate": (snapshot(3).to_bytes(), Delivery.DUPLICATE, logging.WARNING),
+    "an older version": (snapshot(2).to_bytes(), Delivery.OLDER, logging.WARNING),
+    "an older step of the same version": (snapshot(3, 2).to_bytes(), Delivery.OLDER, logging.WARNING),
     "the same version with other weights": (
         snapshot(3, weights=(9.0, 9.0, 9.0)).to_bytes(),
-        Outcome.CONFLICT,
+        Delivery.CONFLICT,
         logging.ERROR,
     ),
-    "a malformed message": (b"{}", Outcome.MALFORMED, logging.ERROR),
+    "a malformed message": (b"{}", Delivery.MALFORMED, logging.ERROR),
 }
 
 
@@ -53,7 +53,7 @@ def test_weights_of_a_model_that_is_not_served_are_never_shown(store):
 def test_a_stray_message_of_a_later_model_does_not_keep_out_that_of_the_served_one(store):
     assert store.receive(snapshot(9).to_bytes()).digest is None
     store.serve(4)
-    assert store.receive(snapshot(4).to_bytes()).outcome is Outcome.ACCEPTED
+    assert store.receive(snapshot(4).to_bytes()).outcome is Delivery.ACCEPTED
     assert store.snapshot == snapshot(4)
 
 
@@ -67,7 +67,7 @@ def test_a_server_that_serves_no_model_shows_nothing(store):
 
 def test_a_skipped_update_leaves_the_version_and_moves_the_step(store):
     store.serve(4)
-    assert store.receive(snapshot(3, 4).to_bytes()).outcome is Outcome.ACCEPTED
+    assert store.receive(snapshot(3, 4).to_bytes()).outcome is Delivery.ACCEPTED
     assert store.snapshot == snapshot(3, 4)
 
 
@@ -75,7 +75,7 @@ def test_a_new_server_shows_nothing_and_says_that_it_is_new(caplog):
     assert SnapshotStore().snapshot is None
     store = SnapshotStore()
     assert [store.receive(snapshot(version).to_bytes()).is_first for version in (3, 4)] == [True, False]
-    assert SnapshotStore().receive(b"").outcome is Outcome.MALFORMED
+    assert SnapshotStore().receive(b"").outcome is Delivery.MALFORMED
 
 
 def test_what_the_http_interface_answers(store):

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from daro_verl.toolkit.doctor import command, doctor
 from daro_verl.toolkit.doctor.engines import engine_lines, gpu_package_lines
 from daro_verl.toolkit.doctor.lines import Status
+from daro_verl.toolkit.doctor.loading import Probe, plugin_line, ray_lines
 from daro_verl.toolkit.doctor.machine import GB, device_line, disk_line, open_files_line, shared_memory_line
-from daro_verl.toolkit.doctor.plugin import Probe, plugin_line, ray_lines
 from daro_verl.toolkit.doctor.versions import ranges_of, version_line, version_lines
 
 ROOT = Path(__file__).parents[2]

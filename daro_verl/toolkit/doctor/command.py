@@ -11,8 +11,8 @@ from rich.text import Text
 
 from daro_verl.toolkit.doctor.engines import engine_lines, gpu_package_lines
 from daro_verl.toolkit.doctor.lines import Line, Status
+from daro_verl.toolkit.doctor.loading import Probe, plugin_line, ray_lines
 from daro_verl.toolkit.doctor.machine import device_line, disk_line, open_files_line, shared_memory_line
-from daro_verl.toolkit.doctor.plugin import Probe, plugin_line, ray_lines
 from daro_verl.toolkit.doctor.versions import version_lines
 
 _STYLES = {Status.OK: "green", Status.NOTE: "yellow", Status.PROBLEM: "bold red"}

@@ -23,14 +23,14 @@ _ADAPTERS = ("lora_train_meta.json", "lora_adapter", "model/huggingface/adapter"
 
 
 @dataclass(frozen=True)
-class Weights:
+class SavedModel:
     """``hf``: ``directory`` is a model directory. ``fsdp``, ``megatron``: an actor's, whose shards need merging."""
 
     kind: Literal["hf", "fsdp", "megatron"]
     directory: Path
 
 
-def find_weights(checkpoint: str) -> Weights:
+def find_weights(checkpoint: str) -> SavedModel:
     """The weights of a model directory, a hub id (downloaded if need be), an actor's directory, a ``global_step_N`` or
     a ``trainer.default_local_dir`` (its latest checkpoint).
 
@@ -39,7 +39,7 @@ def find_weights(checkpoint: str) -> Weights:
     """
     path = Path(checkpoint)
     if not path.is_dir():
-        return Weights("hf", resolve(checkpoint))
+        return SavedModel("hf", resolve(checkpoint))
     path = path.resolve()
     if (path / LATEST).is_file():
         path = path / f"global_step_{(path / LATEST).read_text().strip()}"
@@ -50,7 +50,7 @@ def find_weights(checkpoint: str) -> Weights:
         raise DaroDataError(str(path), got=f"LoRA ({adapters[0]})", expected="whole weights", fix=fix)
     for directory in (path, path / "model" / "huggingface", path / "huggingface"):
         if has_weights(directory):
-            return Weights("hf", directory)
+            return SavedModel("hf", directory)
     return _shards(path)
 
 
@@ -59,7 +59,7 @@ def has_weights(directory: Path) -> bool:
     return (directory / CONFIG).is_file() and any(file.suffix in WEIGHTS for file in directory.iterdir())
 
 
-def _shards(path: Path) -> Weights:
+def _shards(path: Path) -> SavedModel:
     if (path / "fsdp_config.json").is_file():
         size = json.loads((path / "fsdp_config.json").read_bytes())["world_size"]
         names = [f"model_world_size_{size}_rank_{rank}.pt" for rank in range(size)]
@@ -67,13 +67,13 @@ def _shards(path: Path) -> Weights:
             got = f"{size - len(missing)} of {size} shards, without {missing[0]}"
             fix = "copy the checkpoint from every node, with save_contents that has 'model'"
             raise DaroDataError(str(path), got=got, expected="all shards of the model", fix=fix)
-        return Weights("fsdp", path)
+        return SavedModel("fsdp", path)
     shards = path / "model" / "dist_ckpt"
     if shards.is_dir() and any(shards.iterdir()):
         if not (path / "model" / "huggingface" / CONFIG).is_file():
             fix = f"copy config.json and the tokenizer of the trained model to {path / 'model' / 'huggingface'}"
             raise DaroDataError(str(path), got="Megatron shards alone", expected="a config.json too", fix=fix)
-        return Weights("megatron", path)
+        return SavedModel("megatron", path)
     expected = "a model directory, a hub id, or what verl saves (global_step_N, its actor/, or default_local_dir)"
     fix = "name one of these; a checkpoint needs 'model' in actor.checkpoint.save_contents"
     raise DaroDataError("CHECKPOINT", got=str(path), expected=expected, fix=fix)

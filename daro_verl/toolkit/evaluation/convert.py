@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 from daro_verl.errors import DaroDataError
-from daro_verl.toolkit.evaluation.checkpoint import Weights, has_weights
+from daro_verl.toolkit.evaluation.checkpoint import SavedModel, has_weights
 from daro_verl.toolkit.models.origin import read_json
 
 MARK = "daro_conversion.json"
 _LAST_WORDS = 2000  # characters of the merger's output in an error
 
 
-def as_model(weights: Weights) -> Path:
+def as_model(weights: SavedModel) -> Path:
     """A model directory: the weights' own, or ``actor_huggingface`` beside the actor's, made at the first call.
 
     It appears in one rename and is made again where the shards changed. Parameters are bfloat16 in it, what the merger
@@ -45,7 +45,7 @@ def as_model(weights: Weights) -> Path:
     return target
 
 
-def _merge(weights: Weights, target: Path) -> None:
+def _merge(weights: SavedModel, target: Path) -> None:
     """In a process of its own: the merger for Megatron initialises torch.distributed."""
     command = [sys.executable, "-m", "verl.model_merger", "merge", "--backend", weights.kind]
     command += ["--local_dir", str(weights.directory), "--target_dir", str(target)]
@@ -60,7 +60,7 @@ def _merge(weights: Weights, target: Path) -> None:
         raise DaroDataError("verl.model_merger", got=got, expected="a converted model", fix=fix)
 
 
-def _shards(weights: Weights) -> list[list[object]]:
+def _shards(weights: SavedModel) -> list[list[object]]:
     files = (
         weights.directory.glob("model_world_size_*.pt")
         if weights.kind == "fsdp"

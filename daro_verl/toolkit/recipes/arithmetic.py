@@ -3,7 +3,7 @@
 from daro_verl.errors import problem
 from daro_verl.toolkit.models.layout import Layout, check_layout
 from daro_verl.toolkit.models.shape import Shape
-from daro_verl.toolkit.recipes.settings import KEY
+from daro_verl.toolkit.recipes.setting_rules import KEY
 from daro_verl.toolkit.recipes.sizes import Sizes
 
 # The layout check speaks of the options of `daro models check`.

@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from daro_verl.errors import DaroConfigError, DaroError
 from daro_verl.job import prepare_job
-from daro_verl.toolkit.recipes.settings import KEY
+from daro_verl.toolkit.recipes.setting_rules import KEY
 from daro_verl.toolkit.recipes.shortcuts import VARIABLES
 
 CONFIG_NAME = "daro"

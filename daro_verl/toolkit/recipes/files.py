@@ -9,7 +9,7 @@ from daro_verl.errors import DaroError, problem
 from daro_verl.toolkit.models.origin import weight_files
 from daro_verl.toolkit.models.shape import Shape, read_shape
 from daro_verl.toolkit.models.tokenizer import check_tokenizer
-from daro_verl.toolkit.recipes.settings import KEY
+from daro_verl.toolkit.recipes.setting_rules import KEY
 
 COLUMNS = ("data_source", "prompt", "reward_model")
 OWN_ROLLOUTS = "__rollout_n__"

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from daro_verl.errors import problem
 from daro_verl.toolkit.models.shape import Shape
-from daro_verl.toolkit.recipes.settings import KEY
+from daro_verl.toolkit.recipes.setting_rules import KEY
 from daro_verl.toolkit.recipes.sizes import Sizes
 
 GB = 10**9

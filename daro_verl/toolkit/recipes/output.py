@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from daro_verl.errors import DaroConfigError, problem
-from daro_verl.toolkit.recipes.settings import KEY, VALIDATION
+from daro_verl.toolkit.recipes.setting_rules import KEY, VALIDATION
 
 RUN, CHECKPOINTS, LATEST = "run.json", "checkpoints", "latest_checkpointed_iteration.txt"
 NUM_NAMED = 5

@@ -15,7 +15,7 @@ from daro_verl.toolkit.recipes.files import MODEL, TRAIN, VALIDATION, find_files
 from daro_verl.toolkit.recipes.memory import GB, Estimate, estimate, memory_problems
 from daro_verl.toolkit.recipes.output import attempt_settings, output_problems
 from daro_verl.toolkit.recipes.prompts import long_prompts
-from daro_verl.toolkit.recipes.settings import items_of, value_problems
+from daro_verl.toolkit.recipes.setting_rules import items_of, value_problems
 from daro_verl.toolkit.recipes.shortcuts import VARIABLES, Asked, read_environment, render
 from daro_verl.toolkit.recipes.sizes import Sizes, read_sizes
 

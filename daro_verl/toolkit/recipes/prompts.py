@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from daro_verl.errors import problem
 from daro_verl.toolkit.recipes.files import VALIDATION
-from daro_verl.toolkit.recipes.settings import KEY
+from daro_verl.toolkit.recipes.setting_rules import KEY
 
 NUM_NAMED = 3
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from daro_verl.errors import problem
-from daro_verl.toolkit.recipes.settings import KEY, SETTINGS
+from daro_verl.toolkit.recipes.setting_rules import KEY, SETTINGS
 
 SHORTCUTS = [setting for setting in SETTINGS.values() if setting.shortcut]
 # Not settings of verl: of the recipe itself, and Ray's own. Default, expected, pattern.

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from daro_verl.toolkit.recipes.settings import KEY, OVERLONG
+from daro_verl.toolkit.recipes.setting_rules import KEY, OVERLONG
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Sizes:
 
 
 def read_sizes(config: DictConfig) -> Sizes:
-    """Of a configuration whose values :func:`~daro_verl.toolkit.recipes.settings.value_problems` allows."""
+    """Of a configuration whose values :func:`~daro_verl.toolkit.recipes.setting_rules.value_problems` allows."""
     values: dict[str, Any] = {field.name: OmegaConf.select(config, KEY[field.name.upper()]) for field in fields(Sizes)}
     if not OmegaConf.select(config, f"{OVERLONG}.enable"):
         values |= {"overlong_len": None, "overlong_max": None}

@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Sequence
 
 from daro_verl.errors import problem
-from daro_verl.toolkit.recipes.settings import KEY
+from daro_verl.toolkit.recipes.setting_rules import KEY
 
 BUILT_IN = ("console", "file")  # loggers
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from daro_verl.atomic import write_atomically
 from daro_verl.errors import DaroConfigError, DaroDataError
 from daro_verl.toolkit.report.drawing import save
-from daro_verl.toolkit.report.figures import lengths, losses, pass_rates, training, weights
+from daro_verl.toolkit.report.figures import lengths, losses, training, validation, weights
 from daro_verl.toolkit.report.page import page
 from daro_verl.toolkit.report.run_logs import LoggedRun
 from daro_verl.toolkit.report.section import Section, file_stems
 from daro_verl.toolkit.report.theme import LIGHT, THEMES
 
-FIGURES = (weights, losses, lengths, training, pass_rates)
+FIGURES = (weights, losses, lengths, training, validation)
 PAGE = "report.html"
 
 

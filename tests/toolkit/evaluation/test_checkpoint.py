@@ -9,7 +9,7 @@ import pytest
 
 from daro_verl.errors import DaroDataError
 from daro_verl.toolkit.evaluation import convert
-from daro_verl.toolkit.evaluation.checkpoint import Weights, find_weights
+from daro_verl.toolkit.evaluation.checkpoint import SavedModel, find_weights
 
 
 @pytest.fixture
@@ -24,11 +24,11 @@ def trainer(model, tmp_path):
 def test_megatron_with_a_bridge_needs_no_conversion(trainer):
     for path, step in ((trainer, 10), (trainer / "global_step_5", 5), (trainer / "global_step_5" / "actor", 5)):
         expected = trainer / f"global_step_{step}" / "actor" / "model" / "huggingface"
-        assert find_weights(str(path)) == Weights("hf", expected)
+        assert find_weights(str(path)) == SavedModel("hf", expected)
 
 
 def test_a_model_directory_is_itself(model):
-    assert find_weights(str(model)) == Weights("hf", model)
+    assert find_weights(str(model)) == SavedModel("hf", model)
 
 
 def fsdp(folder, world_size=2, missing=()):

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from daro_verl.toolkit.recipes.settings import SETTINGS
+from daro_verl.toolkit.recipes.setting_rules import SETTINGS
 from daro_verl.toolkit.recipes.shortcuts import ALIASES, VARIABLES
 
 RECIPES = Path(__file__).parents[3] / "recipes"

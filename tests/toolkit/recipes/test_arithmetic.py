@@ -7,7 +7,7 @@ import pytest
 from daro_verl.toolkit.models.shape import Shape
 from daro_verl.toolkit.recipes.arithmetic import number_problems
 from daro_verl.toolkit.recipes.memory import OTHER, estimate, kv_bytes, memory_problems, num_parameters
-from daro_verl.toolkit.recipes.settings import KEY
+from daro_verl.toolkit.recipes.setting_rules import KEY
 from daro_verl.toolkit.recipes.sizes import Sizes
 from tests.toolkit.recipes.scripts import CONFIG, settings_of
 

@@ -13,7 +13,7 @@ from daro_verl.toolkit.recipes import software
 from daro_verl.toolkit.recipes.commands import start
 from daro_verl.toolkit.recipes.compose import as_yaml
 from daro_verl.toolkit.recipes.plan import child_environment
-from daro_verl.toolkit.recipes.settings import KEY
+from daro_verl.toolkit.recipes.setting_rules import KEY
 from daro_verl.toolkit.recipes.shortcuts import VARIABLES, read_environment
 from tests.toolkit.recipes.scripts import CONFIG, RECIPES, SCRIPTS, clean_environment
 

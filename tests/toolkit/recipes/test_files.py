@@ -4,7 +4,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from daro_verl.errors import DaroConfigError
-from daro_verl.toolkit.recipes.settings import KEY
+from daro_verl.toolkit.recipes.setting_rules import KEY
 from tests.platform.tiny_model import build
 from tests.toolkit.evaluation.files import Question, write
 from tests.toolkit.recipes.scripts import SCRIPTS

@@ -6,7 +6,7 @@ import pytest
 
 from daro_verl.errors import DaroConfigError
 from daro_verl.toolkit.recipes import output
-from daro_verl.toolkit.recipes.settings import KEY
+from daro_verl.toolkit.recipes.setting_rules import KEY
 from tests.toolkit.recipes.scripts import CONFIG, SCRIPTS, settings_of
 
 SAVING = "trainer.save_freq=5"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from daro_verl.toolkit.report.figures import lengths, losses, pass_rates, training, weights
+from daro_verl.toolkit.report.figures import lengths, losses, training, validation, weights
 from daro_verl.toolkit.report.run_logs import read_run
 from daro_verl.toolkit.report.run_sources import parse_sources
 from daro_verl.toolkit.report.section import Section, file_stems
@@ -78,7 +78,7 @@ def test_training_shows_every_run_and_the_mean_of_each_method(runs):
 
 
 def test_pass_rates_have_a_band_of_one_standard_error(runs):
-    validated, scored = draw(pass_rates, runs).axes
+    validated, scored = draw(validation, runs).axes
     assert values(validated, "daro (3 seeds)") == [pytest.approx([0.42] * 3)]
     (band,) = validated.collections
     heights = band.get_paths()[0].vertices[:, 1]
@@ -88,11 +88,11 @@ def test_pass_rates_have_a_band_of_one_standard_error(runs):
 
 
 def test_one_seed_has_no_band(runs):
-    figure = draw(pass_rates, runs[:1])
+    figure = draw(validation, runs[:1])
     assert [len(axes.collections) for axes in figure.axes] == [0]
 
 
-@pytest.mark.parametrize("module", [weights, losses, lengths, training, pass_rates])
+@pytest.mark.parametrize("module", [weights, losses, lengths, training, validation])
 def test_legends_do_not_cover_the_data(module, runs):
     figure = draw(module, runs, theme=DARK)
     figure.draw_without_rendering()
@@ -117,7 +117,7 @@ def test_many_bins_keep_their_legend_on_the_figure(tmp_path):
 def test_a_single_step_is_seen(tmp_path):
     write_json_lines(tmp_path / "a.jsonl", {5: metrics(5)})
     run = read(tmp_path)
-    for module in (weights, losses, training, pass_rates):
+    for module in (weights, losses, training, validation):
         axes = draw(module, [run]).axes[0]
         assert any(line.get_marker() == "o" for line in axes.lines)
         assert axes.get_xlim()[0] < 5 < axes.get_xlim()[1]

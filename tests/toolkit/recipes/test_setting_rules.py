@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from daro_verl.errors import DaroConfigError
 from daro_verl.toolkit.recipes.commands import start
-from daro_verl.toolkit.recipes.settings import KEY, METHODS, SETTINGS, value_problems
+from daro_verl.toolkit.recipes.setting_rules import KEY, METHODS, SETTINGS, value_problems
 from daro_verl.toolkit.recipes.shortcuts import VARIABLES, read_environment
 from tests.toolkit.recipes.scripts import BASE_MODELS, CONFIG, SCRIPTS, settings_of
 
