@@ -38,7 +38,7 @@ def check_homogeneity(loss_fn: Callable[..., tuple], model_output: dict[str, Any
     with torch.no_grad():
         twice, _ = loss_fn(model_output=output, data=scaled(data, 2 * factor))
     added, policy_part = (twice - once).item(), by_bin.sum().item()
-    if abs(added - policy_part) > TOLERANCE * max(by_bin.abs().sum().item(), abs(added)):
+    if not abs(added - policy_part) <= TOLERANCE * max(by_bin.abs().sum().item(), abs(added)):  # NaN is refused too
         raise DaroConfigError(
             f"policy loss {name!r}",
             got=f"{added:.6g} more when all advantages are doubled",

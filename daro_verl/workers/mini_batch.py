@@ -123,8 +123,13 @@ class MiniBatch:
 
 
 def scaled(data: TensorDict, scale: torch.Tensor) -> TensorDict:
-    """A shallow copy of a micro-batch whose advantages are multiplied by the ``scale`` [G+1] of their bin."""
+    """A shallow copy of a micro-batch whose advantages are multiplied by the ``scale`` [G+1] of their bin.
+
+    They are padded, as verl pads them next: the derivative for ``scale`` is cheaper on a padded tensor.
+    """
     data, advantages = data.copy(), data["advantages"]
+    if advantages.is_nested:
+        advantages = advantages.to_padded_tensor(0.0)
     data["advantages"] = advantages * scale[data[BINS_KEY]].to(advantages.dtype).unsqueeze(-1)
     return data
 
