@@ -53,7 +53,7 @@ def assert_is_a_step_of_daro(metrics: dict[str, float], version: int) -> None:
     for k in range(1, G):
         assert 0.01 <= metrics[f"actor/daro/weight/{k}of{G}"] <= 100
     assert metrics["actor/daro/weight_version/max"] == version
-    assert sum(metrics[f"daro/pass_rate/{k}of{G}"] for k in range(G + 1)) == pytest.approx(1)
+    assert sum(metrics[f"actor/daro/response_share/{k}of{G}"] for k in range(G + 1)) == pytest.approx(1)
     # a rollout and the training of the same weights: no layer, bias or rotary setting is another one in the two
     assert abs(metrics["rollout_corr/kl"]) < 0.02
 
