@@ -28,11 +28,6 @@ class RenderedProblem:
     prompt: list[int]
 
 
-INTERRUPTION_S = 1.0
-"""How long a row that the engine gave up waits before it is an error: a Ctrl-C may reach the engine's process before
-this one."""
-
-
 class AnsweringLoop:
     """Asks an engine for as many rows at once as it may have in flight.
 
@@ -80,7 +75,6 @@ class AnsweringLoop:
         generated = await self._engine.generate(problem.key, item.prompt, problem.num_responses, tokens)
         if len(generated) != problem.num_responses or any(output.finish not in (STOP, LENGTH) for output in generated):
             got = [output.finish for output in generated]
-            await asyncio.sleep(INTERRUPTION_S)
             raise DaroDataError(f"The engine did not finish a row of {problem.benchmark}: {got}. Run again to go on")
         run = asyncio.get_running_loop().run_in_executor
         responses = await asyncio.gather(
