@@ -8,7 +8,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from daro_verl.advantage.estimator import compute_daro_advantage
+from daro_verl.advantage import compute_daro_advantage, find_weighting
 
 pytest.importorskip("verl")
 from tensordict import TensorDict  # noqa: E402
@@ -65,7 +65,9 @@ def test_a_timeout_is_in_the_pass_rate_or_out_of_it(option, pass_rate):
     tensors = {"responses": torch.zeros(3, 4), "prompts": torch.zeros(3, 2), "attention_mask": torch.ones(3, 6).long()}
     batch = DataProto(batch=TensorDict(tensors, batch_size=3))
     rewards = NaiveRewardManager.assemble_rm_scores(batch, [result["reward_score"] for result in results])
-    advantages, returns = compute_daro_advantage(rewards, torch.ones(3, 4), np.array(["p"] * 3))
+    advantages, returns = compute_daro_advantage(
+        rewards, torch.ones(3, 4), np.array(["p"] * 3), find_weighting("learned")
+    )
     assert returns[0, 0].item() == pytest.approx(pass_rate)
     assert torch.isfinite(advantages).all()
     assert (advantages[2] == 0).all() == (option == "exclude")
