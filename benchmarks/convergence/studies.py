@@ -6,18 +6,9 @@ from itertools import product
 
 from benchmarks.convergence.regimes import REGIMES
 from benchmarks.convergence.runs import Method, Run, Schedule
+from daro_verl.advantage import weighting
 
-LITERAL = {
-    "weighting": "learned",
-    "weight_lr": 0.05,
-    "weight_init": 1.0,
-    "weight_start": "constant",
-    "loss_signal": "batch",
-    "bin_scale": "equal",
-    "weight_scale": "raw",
-    "weight_min": 0.01,
-    "weight_max": 100.0,
-}
+LITERAL = {"weighting": "learned", "weight_lr": 0.05, "weight_init": 1.0, **weighting.LITERAL}
 """The paper's objective as written; what the paper leaves open (rate, start, clamp) as the package has it."""
 
 
@@ -26,8 +17,8 @@ def daro(name: str, **changes: object) -> Method:
     return Method(name, {**LITERAL, **changes})
 
 
-def fixed(name: str, weighting: str) -> Method:
-    return Method(name, {"weighting": weighting})
+def fixed(name: str, method: str) -> Method:
+    return Method(name, {"weighting": method})
 
 
 def batch(name: str, **changes: object) -> Method:
