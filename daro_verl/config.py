@@ -126,13 +126,21 @@ class DaroConfig:
         """Read ``algorithm.daro``; absent options take their defaults.
 
         Raises:
-            DaroConfigError: an option is unknown (with the nearest known name) or out of bounds.
+            DaroConfigError: an option is unknown (with a known name, if one is near), of another type or out of bounds.
         """
         options = dict(options or {})
         known = [field.name for field in fields(cls)]
-        if unknown := [name for name in options if name not in known]:
-            raise DaroConfigError.of([_unknown_option(name, known) for name in unknown])
-        return cls(**options)
+        problems = [_unknown_option(str(name), known) for name in options if name not in known]
+        if not isinstance(options.get("weighting", ""), str):
+            fix = "set +algorithm.daro.weighting=learned"
+            problems.append(problem("algorithm.daro.weighting", options.pop("weighting"), "the name of one", fix))
+        try:
+            read = cls(**{name: value for name, value in options.items() if name in known})
+        except DaroConfigError as error:
+            problems += str(error).splitlines()
+        if problems:
+            raise DaroConfigError.of(problems)
+        return read
 
     def to_dict(self) -> dict[str, Any]:
         """The options as plain values, ready for OmegaConf and JSON."""
@@ -148,6 +156,6 @@ def _problem(name: str, got: object, expected: str) -> str:
 
 
 def _unknown_option(name: str, known: list[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-    fix = f"did you mean +algorithm.daro.{nearest}=...?"
+    nearest = difflib.get_close_matches(name, known, n=1)
+    fix = f"did you mean +algorithm.daro.{nearest[0]}=...?" if nearest else "leave it out"
     return problem("algorithm.daro", name, f"one of {', '.join(known)}", fix)

@@ -31,6 +31,18 @@ class DaroError(Exception):
         return cls("\n".join(problems))
 
 
+def without_traceback(error: DaroError) -> DaroError:
+    """The same error as one that Hydra reports by its message alone; verl's entry points run under ``hydra.main``.
+
+    ``HYDRA_FULL_ERROR=1`` shows the traceback too. It pickles as the class that it was.
+    """
+    from hydra.errors import CompactHydraException
+
+    kind = type(error)
+    names = {"__module__": kind.__module__, "__reduce__": lambda self: (kind, (str(self),))}
+    return type(kind.__name__, (kind, CompactHydraException), names)(str(error))
+
+
 class DaroConfigError(DaroError, ValueError):
     """A job, an option or an argument is wrong."""
 

@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from daro_verl.config import DaroConfig, wants_daro
 from daro_verl.errors import DaroConfigError
-from daro_verl.refusals import job_problems, weighting_problems, weighting_warnings
+from daro_verl.misplaced import misplaced_problems
+from daro_verl.refusals import job_problems, number_problems, weighting_problems, weighting_warnings
 from daro_verl.resume import repair_tracker
 from daro_verl.rollout.sampler_settings import sampler_settings
 
@@ -31,24 +32,28 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
         use_critic: whether verl decided that the job trains a critic.
 
     Raises:
-        DaroConfigError: with every problem that was found, each as got, expected and fix.
+        DaroConfigError: with every problem that was found, each as got, expected and fix; also where a job does not ask
+            for DARO but nearly does (``misplaced.py``).
         DaroCheckpointError: which checkpoint the job would resume from cannot be told.
     """
+    problems = misplaced_problems(config, is_prepared(config))
     if not wants_daro(config):
-        if OmegaConf.select(config, "algorithm.daro") is not None:
-            logger.warning("algorithm.daro.* is set, but algorithm.adv_estimator is not daro: the options do nothing.")
+        if problems:
+            raise DaroConfigError.of(problems, heading="DARO would not train this job:")
         return
-    problems = job_problems(config, use_critic)
+    numbers = number_problems(config)
+    problems += numbers + job_problems(config, use_critic)
     try:
         given = _user_options(config)
         options = DaroConfig.from_mapping(given)
-        problems += weighting_problems(config, options)
-        sampler = sampler_settings(config, options.success_threshold)
+        if not numbers:
+            problems += weighting_problems(config, options)
+            sampler = sampler_settings(config, options.success_threshold)
     except DaroConfigError as error:
-        problems.append(str(error))
+        problems += str(error).splitlines()
     if problems:
         raise DaroConfigError.of(problems, heading="DARO cannot train this job:")
-    if not _is_prepared(config):
+    if not is_prepared(config):
         for warning in weighting_warnings(config, options, given):
             logger.warning(warning)
     _hand_over(config, options, sampler)
@@ -57,8 +62,9 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
         repair_tracker(folder)
 
 
-def _is_prepared(config: DictConfig) -> bool:
-    return OmegaConf.select(config, "actor_rollout_ref.daro") is not None
+def is_prepared(config: DictConfig) -> bool:
+    """Whether :func:`prepare_job` has seen it."""
+    return OmegaConf.select(config, "actor_rollout_ref.daro.options.weighting") is not None
 
 
 def _user_options(config: DictConfig) -> dict[str, Any]:
@@ -70,7 +76,7 @@ def _user_options(config: DictConfig) -> dict[str, Any]:
         fix = "use +algorithm.daro.<option>=<value>"
         raise DaroConfigError("algorithm.daro", got=node, expected="options by name", fix=fix)
     options: dict[str, Any] = dict(OmegaConf.to_container(node, resolve=True))  # type: ignore[arg-type]
-    if _is_prepared(config):
+    if is_prepared(config):
         options.pop("num_rollouts", None)
     return options
 

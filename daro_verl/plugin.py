@@ -8,7 +8,7 @@ import logging
 
 import verl
 
-from daro_verl import compatibility, platform, seams
+from daro_verl import compatibility, logs, platform, seams
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ def _load() -> None:
         seams.install()
 
 
+logs.show_on_console()
 try:
     _load()
 except Exception:

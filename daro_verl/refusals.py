@@ -1,5 +1,6 @@
 """What a job may not combine with DARO, and what it may but should not."""
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from daro_verl.advantage.weightings import DAPO
 from daro_verl.config import DaroConfig
 from daro_verl.errors import problem
 from daro_verl.objective import GradientRule
-from daro_verl.workers.policy_losses import NOT_HOMOGENEOUS
+from daro_verl.workers.policy_losses import HOMOGENEOUS, NOT_HOMOGENEOUS
 
 _SEQ_MEAN_IS_ZERO = (
     "token-mean; with centred advantages a per-sequence mean of the loss is, on policy, minus the sum of the "
@@ -19,12 +20,28 @@ _SEQ_MEAN_IS_ZERO = (
 _NORMALISED_BY_BIN = "token-mean; DARO normalises the policy loss of a bin by the tokens of the bin itself"
 
 
+def number_problems(config: DictConfig) -> list[str]:
+    """Numbers of the job that DARO reads, where they are something else."""
+    why = "; a pass rate strictly between 0 and 1 needs two responses of a prompt"
+    rows = [
+        ("actor_rollout_ref.rollout.n", 2, why, 8),
+        ("actor_rollout_ref.actor.ppo_mini_batch_size", 1, "", 256),
+        ("data.max_response_length", 1, "", 1024),
+    ]
+    found = [(OmegaConf.select(config, path), path, least, why, usual) for path, least, why, usual in rows]
+    return [
+        problem(path, got, f"at least {least}, a whole number{why}", f"set {path}={usual}")
+        for got, path, least, why, usual in found
+        if type(got) is not int or got < least
+    ]
+
+
 def job_problems(config: DictConfig, use_critic: bool) -> list[str]:
     """What makes the job untrainable with any weighting, each as got, expected and fix."""
-    actor, rollout = config.actor_rollout_ref.actor, config.actor_rollout_ref.rollout
+    actor = config.actor_rollout_ref.actor
     mode = actor.get("loss_agg_mode", "token-mean")
     dynamic_cp = bool(OmegaConf.select(actor, "megatron.dynamic_context_parallel", default=False))
-    loss_mode = actor.policy_loss.get("loss_mode", "vanilla")
+    loss_mode = OmegaConf.select(actor, "policy_loss.loss_mode", default="vanilla")
     bypass = bool(OmegaConf.select(config, "algorithm.rollout_correction.bypass_mode", default=False))
     rejection = OmegaConf.select(config, "algorithm.rollout_correction.rollout_rs") if bypass else None
     if loss_mode == "bypass_mode":
@@ -38,11 +55,11 @@ def job_problems(config: DictConfig, use_critic: bool) -> list[str]:
             "set algorithm.use_kl_in_reward=False, and actor_rollout_ref.actor.use_kl_loss=True for a KL term",
         ),
         (
-            rollout.n < 2,
-            "actor_rollout_ref.rollout.n",
-            rollout.n,
-            "at least 2; a pass rate strictly between 0 and 1 needs two responses of a prompt",
-            "set actor_rollout_ref.rollout.n=8",
+            actor.strategy == "fsdp",
+            "actor_rollout_ref.actor.strategy",
+            actor.strategy,
+            "fsdp2 or megatron; DARO has not been tried with FSDP1, verl's default, which runs on GPUs only",
+            "set actor_rollout_ref.actor.strategy=fsdp2",
         ),
         (
             mode != "token-mean",
@@ -58,6 +75,20 @@ def job_problems(config: DictConfig, use_critic: bool) -> list[str]:
             "a loss of tokens proportional to the advantage, which DARO scales by the bin's weight; not this one: "
             + NOT_HOMOGENEOUS.get(loss_mode, ""),
             "set actor_rollout_ref.actor.policy_loss.loss_mode=vanilla, or gspo for ratios per sequence",
+        ),
+        (
+            _is_unknown_loss(config, loss_mode),
+            "actor_rollout_ref.actor.policy_loss.loss_mode",
+            loss_mode,
+            f"a registered policy loss, such as {', '.join(HOMOGENEOUS)}",
+            _known_loss(loss_mode),
+        ),
+        (
+            not isinstance(actor.policy_loss, DictConfig),
+            "actor_rollout_ref.actor.policy_loss",
+            actor.policy_loss,
+            "the settings of the policy loss",
+            f"set actor_rollout_ref.actor.policy_loss.loss_mode={actor.policy_loss}",
         ),
         (
             loss_mode == "daro",
@@ -94,17 +125,37 @@ def job_problems(config: DictConfig, use_critic: bool) -> list[str]:
     return [problem(subject, got, expected, fix) for wrong, subject, got, expected, fix in rows if wrong]
 
 
+def _is_unknown_loss(config: DictConfig, loss_mode: object) -> bool:
+    """Whether no process can have it: only workers import ``model.external_lib``, which may register a loss."""
+    from verl.trainer.ppo.core_algos import POLICY_LOSS_REGISTRY
+
+    if loss_mode in (*HOMOGENEOUS, *NOT_HOMOGENEOUS, "daro"):
+        return False
+    return loss_mode not in POLICY_LOSS_REGISTRY and not config.actor_rollout_ref.model.get("external_lib", None)
+
+
+def _known_loss(loss_mode: object) -> str:
+    nearest = difflib.get_close_matches(str(loss_mode), HOMOGENEOUS, n=1)
+    if nearest:
+        return f"did you mean actor_rollout_ref.actor.policy_loss.loss_mode={nearest[0]}?"
+    return "name the module that registers a loss of your own in VERL_USE_EXTERNAL_MODULES, for every node"
+
+
 def weighting_problems(config: DictConfig, options: DaroConfig) -> list[str]:
     """What contradicts the chosen weighting."""
     actor = config.actor_rollout_ref.actor
     low, high = (
         actor.clip_ratio if value is None else value for value in (actor.clip_ratio_low, actor.clip_ratio_high)
     )
-    if isinstance(find_weighting(options.weighting), DAPO) and high <= low:
+    if isinstance(find_weighting(options.weighting), DAPO) and not _is_greater(high, low):
         expected = f"more than clip_ratio_low ({low}), which is half of what makes DAPO differ from GRPO"
         fix = "set actor_rollout_ref.actor.clip_ratio_high=0.28, or +algorithm.daro.weighting=grpo"
         return [problem("actor_rollout_ref.actor.clip_ratio_high", high, expected, fix)]
     return []
+
+
+def _is_greater(high: object, low: object) -> bool:
+    return isinstance(high, int | float) and isinstance(low, int | float) and high > low
 
 
 def weighting_warnings(config: DictConfig, options: DaroConfig, given: Mapping[str, Any]) -> list[str]:

@@ -27,6 +27,7 @@ Each hook waits for its verl module to be imported (wrapt's post-import hooks). 
 through unchanged.
 """
 
+import logging
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -35,6 +36,8 @@ import wrapt
 from omegaconf import OmegaConf
 
 from daro_verl.wrapping import arguments, wrap
+
+logger = logging.getLogger(__name__)
 
 
 def install() -> None:
@@ -78,21 +81,28 @@ def _prepare_then_run(run_ppo: Any, args: tuple, kwargs: dict) -> None:
     from daro_verl.config import wants_daro
 
     config = arguments(run_ppo, args, kwargs)["config"]
-    if wants_daro(config):
-        _prepare(config, need_critic(config))
+    _prepare(config, wants_daro(config) and need_critic(config))
     run_ppo(*args, **kwargs)
 
 
 def _prepare(config: Any, use_critic: bool) -> None:
     import verl
 
+    from daro_verl.announcement import announcement
     from daro_verl.compatibility import check_signatures
     from daro_verl.config import wants_daro
-    from daro_verl.job import prepare_job
+    from daro_verl.errors import DaroError, without_traceback
+    from daro_verl.job import is_prepared, prepare_job
 
-    if wants_daro(config):
-        check_signatures(verl.__path__[0])
-    prepare_job(config, use_critic=use_critic)
+    wanted, first_time = wants_daro(config), not is_prepared(config)
+    try:
+        if wanted:
+            check_signatures(verl.__path__[0])
+        prepare_job(config, use_critic=use_critic)
+    except DaroError as error:
+        raise without_traceback(error) from None
+    if wanted and first_time:
+        logger.info(announcement(config))
 
 
 def _on_workers(module: ModuleType) -> None:

@@ -19,6 +19,7 @@ from daro_verl.objective import bin_label
 from daro_verl.rollout.snapshot import snapshot_of
 from daro_verl.workers import saved_state
 from daro_verl.workers.difficulty_weights import DifficultyWeights
+from daro_verl.workers.health import Health
 from daro_verl.workers.homogeneity import HOMOGENEOUS, check_homogeneity
 from daro_verl.workers.metrics import step_metrics
 from daro_verl.workers.mini_batch import MiniBatch, Ranks
@@ -50,6 +51,9 @@ class DaroActorWorker(TrainingWorker):
         self._policy_loss = daro["policy_loss"]
         self._loss_is_checked = self._policy_loss in HOMOGENEOUS
         self._exchange_metrics: dict[str, float] = {}
+        self._health = Health(daro["num_rollouts"])
+        if dist.get_rank() > 0:  # all ranks see the same, one says it
+            logging.getLogger("daro_verl.workers").setLevel(logging.ERROR)
 
     @register(dispatch_mode=Dispatch.ONE_TO_ALL)
     def set_loss_fn(self, loss_fn: Any) -> None:
@@ -80,7 +84,7 @@ class DaroActorWorker(TrainingWorker):
         try:
             output = super().train_batch(data)
         except Exception:
-            _log_bins_not_finite(mini_batch.sums[1:-1], weights, "on this rank")
+            _log_bins_not_finite(mini_batch.sums[1:-1], weights, "on this rank", logging.ERROR)
             raise
         finally:
             self._mini_batch = None
@@ -91,6 +95,7 @@ class DaroActorWorker(TrainingWorker):
             weights.step(losses, mini_batch.tokens[1:-1] > 0)
         else:
             _log_bins_not_finite(losses, weights, "over all ranks")
+        self._health.look(mini_batch.counts, losses, weights)
         if output is not None:
             metrics |= step_metrics(mini_batch, used_weights, losses, weights)
             metrics |= self._exchange_metrics
@@ -171,10 +176,13 @@ class DaroActorWorker(TrainingWorker):
             )
 
 
-def _log_bins_not_finite(losses: torch.Tensor, weights: DifficultyWeights, where: str) -> None:
+def _log_bins_not_finite(
+    losses: torch.Tensor, weights: DifficultyWeights, where: str, level: int = logging.WARNING
+) -> None:
     """Say why the weights stay: the bins whose loss is NaN or infinite, if any, and the optimizer step."""
     bins = [bin_label(int(k) + 1, weights.num_rollouts) for k in (~losses.isfinite()).nonzero().flatten()]
-    logger.warning(
+    logger.log(
+        level,
         "The gradient of optimizer step %d is not finite or the step failed; difficulty weights stay at version %d. "
         "Bins whose loss is not finite %s: %s.",
         weights.version + 1,

@@ -1,0 +1,36 @@
+"""The console of the logger ``daro_verl``, the same in every process of a job."""
+
+import logging
+import os
+import sys
+from typing import Any
+
+FORMAT = "%(levelname)s:%(asctime)s:%(name)s: %(message)s"
+
+
+class Console(logging.StreamHandler):
+    """Writes to what ``sys.stderr`` is at that moment: Ray and others replace it."""
+
+    @property
+    def stream(self) -> Any:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, stream: Any) -> None:
+        """``StreamHandler`` sets it once, and there is nothing to keep."""
+
+
+def show_on_console() -> None:
+    """Give ``daro_verl`` a console and a level of its own: what other libraries do to the root logger does not matter.
+
+    vLLM imports a library that sets the root logger, and its handlers, to ERROR; verl shields its own logger in the
+    same way (``verl.utils.logging_utils.configure_verl_logging``). Nothing goes on to the root logger, where it would
+    be printed twice. The level is ``VERL_LOGGING_LEVEL``, by default INFO, as there. Idempotent.
+    """
+    logger = logging.getLogger("daro_verl")
+    if not any(isinstance(handler, Console) for handler in logger.handlers):
+        handler = Console()
+        handler.setFormatter(logging.Formatter(FORMAT))
+        logger.addHandler(handler)
+    logger.setLevel(os.getenv("VERL_LOGGING_LEVEL", "INFO"))
+    logger.propagate = False

@@ -1,0 +1,92 @@
+"""What was meant for DARO and does not reach it: a name that nearly is ``daro``, and options in another place.
+
+The only look that a job without DARO gets. verl's own estimators, and those that are registered, pass untouched.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from daro_verl.config import ESTIMATOR_NAME, DaroConfig, wants_daro
+from daro_verl.errors import problem
+
+CUTOFF = 0.8
+"""difflib's similarity from which a name was meant to be ``daro``; ``dar`` has 0.86, ``dapo`` 0.75, ``grpo`` 0.5."""
+OPTIONS = {field.name for field in fields(DaroConfig)}
+SECTIONS = ("", "algorithm", "actor_rollout_ref", "actor_rollout_ref.actor", "actor_rollout_ref.actor.policy_loss")
+"""Where an option's name can only have been meant for DARO. Users' own keyword arguments may have any name."""
+PLACE = "algorithm.daro"
+PREPARED = {"actor_rollout_ref.daro", "trainer.v1.sampler.sampler_kwargs.daro"}
+"""Where ``job.py`` puts what the workers and the replay buffer read."""
+
+
+def misplaced_problems(config: DictConfig, is_prepared: bool) -> list[str]:
+    """Each as got, expected and fix; for any job of verl.
+
+    Args:
+        config: the job's composed configuration.
+        is_prepared: whether ``job.py`` has seen it before.
+    """
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    name = OmegaConf.select(config, "algorithm.adv_estimator")
+    problems = [_nearly_daro(name)] if _is_nearly_daro(name) else []
+    wanted = wants_daro(config) or bool(problems)
+    nodes = [(path, node) for path, node in _daro_nodes(plain) if not (is_prepared and path in PREPARED)]
+    problems += [
+        problem(path, node, "nothing here: it would be ignored", f"use +{PLACE}.<option>=<value>")
+        for path, node in nodes
+        if path != PLACE and (wanted or _has_options(node))
+    ]
+    if not wanted and any(path == PLACE and _has_options(node) for path, node in nodes):
+        fix = f"set algorithm.adv_estimator={ESTIMATOR_NAME}, or remove {PLACE} (~{PLACE})"
+        expected = f"{ESTIMATOR_NAME}, whose options are set: {PLACE} does nothing without it"
+        problems.append(problem("algorithm.adv_estimator", name, expected, fix))
+    return problems + [
+        problem(f"{section}.{option}".lstrip("."), value, "nothing here: it would be ignored", _moved(option, value))
+        for section in SECTIONS
+        for option, value in sorted(_options_in(config, section).items())
+        if wanted
+    ]
+
+
+def _is_nearly_daro(name: object) -> bool:
+    from verl.trainer.ppo.core_algos import ADV_ESTIMATOR_REGISTRY
+
+    if not isinstance(name, str) or name in ADV_ESTIMATOR_REGISTRY:
+        return False
+    spelt = "".join(filter(str.isalnum, name.lower()))
+    letters_swapped = sorted(spelt) == sorted(ESTIMATOR_NAME)
+    return letters_swapped or difflib.SequenceMatcher(None, spelt, ESTIMATOR_NAME).ratio() >= CUTOFF
+
+
+def _nearly_daro(name: object) -> str:
+    fix = f"did you mean algorithm.adv_estimator={ESTIMATOR_NAME}?"
+    return problem("algorithm.adv_estimator", name, "the name of an estimator, letter by letter", fix)
+
+
+def _daro_nodes(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key called ``daro``, in any case, with what it holds."""
+    for key, value in node.items() if isinstance(node, Mapping) else ():
+        here = f"{path}.{key}".lstrip(".")
+        if str(key).strip().lower() == ESTIMATOR_NAME:
+            yield here, value
+        else:
+            yield from _daro_nodes(value, here)
+
+
+def _has_options(node: Any) -> bool:
+    return isinstance(node, Mapping) and bool(OPTIONS & node.keys())
+
+
+def _options_in(config: DictConfig, section: str) -> dict[str, Any]:
+    node = OmegaConf.select(config, section) if section else config
+    if not isinstance(node, DictConfig):
+        return {}
+    return {str(name): node[name] for name in node if name in OPTIONS}
+
+
+def _moved(option: str, value: object) -> str:
+    return f"set +{PLACE}.{option}={value}"
