@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 class SnapshotGauges:
-    """Gauges of what a server shows; NaN where it shows nothing. Label ``pass_rate`` is the bin, ``3of8``.
+    """Gauges of a server's newest snapshot; NaN before the first. Label ``pass_rate`` is the bin, ``3of8``.
 
-    ``daro_weight{pass_rate}`` (``k = 1 .. G-1``), ``daro_loss{pass_rate}``, ``daro_token_share{pass_rate}``
+    ``daro_serving``, 1 while the server serves the model of the snapshot, 0 while it sleeps or its new model's has not
+    come; ``daro_weight{pass_rate}`` (``k = 1 .. G-1``), ``daro_loss{pass_rate}``, ``daro_token_share{pass_rate}``
     (``k = 0 .. G``), ``daro_weight_version``, ``daro_global_step``, ``daro_received_timestamp_seconds`` (Unix time: the
     age is ``time() -`` it).
 
@@ -40,22 +41,21 @@ class SnapshotGauges:
         self._version = gauge("weight_version", "Updates of the difficulty weights so far")
         self._global_step = gauge("global_step", "Label of the model that the difficulty weights belong to")
         self._received = gauge("received_timestamp_seconds", "Unix time at which the difficulty weights came")
-        self._in_use: dict[tuple[str, str], Gauge] = {}
+        self._serving = gauge("serving", "1 while the server serves the model of these difficulty weights, else 0")
 
     def show(self, store: SnapshotStore) -> None:
-        """Set every gauge to what the store shows now."""
-        snapshot = store.snapshot
+        """Set every gauge to what the store keeps now."""
+        self._serving.set(store.is_serving)
+        snapshot = store.newest
         if snapshot is None:
-            for gauge in (self._version, self._global_step, self._received, *self._in_use.values()):
+            for gauge in (self._version, self._global_step, self._received):
                 gauge.set(math.nan)
             return
-        for name, gauge in self._per_bin.items():
+        for name, per_bin in self._per_bin.items():
             values = getattr(snapshot, name)
             first = 0 if len(values) > snapshot.num_rollouts else 1
             for k, value in enumerate(values, start=first):
-                label = bin_label(k, snapshot.num_rollouts)
-                self._in_use[name, label] = gauge.labels(label)
-                self._in_use[name, label].set(math.nan if value is None else value)
+                per_bin.labels(bin_label(k, snapshot.num_rollouts)).set(math.nan if value is None else value)
         self._version.set(snapshot.version)
         self._global_step.set(snapshot.global_step)
         self._received.set(store.received_at)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from daro_verl.rollout.api_key import api_keys, key_required
 from daro_verl.rollout.gauges import SnapshotGauges
 from daro_verl.rollout.store import Receipt, SnapshotStore
 
@@ -38,7 +39,7 @@ class DifficultyServer(EngineServer):
         self._serve(global_steps)
 
     async def sleep(self) -> None:
-        """verl's; from here to the next :meth:`set_global_steps` the server serves no model, and shows nothing."""
+        """verl's; from here to the next :meth:`set_global_steps` the server serves no model, and shows that."""
         self._serve(None)
         await super().sleep()
 
@@ -48,18 +49,22 @@ class DifficultyServer(EngineServer):
         await super().release_kv_cache()
 
     async def launch_server(self, *args: Any, **kwargs: Any) -> None:
-        """verl's, with the route ``GET /daro`` and the gauges.
+        """verl's, with the route ``GET /daro``, behind the engine's API key if it has one, and the gauges.
 
         verl makes the FastAPI app and starts it in one method, so ``run_uvicorn`` is replaced meanwhile. A server has
         its process for itself.
         """
         run_uvicorn = self.engine_module.run_uvicorn
 
-        def with_route(app: Any, *args: Any, **kwargs: Any) -> Any:
-            app.add_api_route("/daro", self._route(), methods=["GET"])
+        def with_route(app: Any, server_args: Any, *args: Any, **kwargs: Any) -> Any:
+            from fastapi import Depends
+
+            keys = api_keys(server_args)
+            guards = [Depends(key_required(keys))] if keys else []
+            app.add_api_route("/daro", self._route(), methods=["GET"], dependencies=guards)
             self._gauges = SnapshotGauges()
             self._update_gauges()
-            return run_uvicorn(app, *args, **kwargs)
+            return run_uvicorn(app, server_args, *args, **kwargs)
 
         self.engine_module.run_uvicorn = with_route
         try:
@@ -71,7 +76,7 @@ class DifficultyServer(EngineServer):
         """A function, because Ray may give the methods of an actor one more parameter, which a request lacks."""
 
         async def show_difficulty() -> dict[str, Any]:
-            """The snapshot as it was sent and its age; null while that of the served model has not come."""
+            """The newest snapshot as it was sent, its age, and whether the server serves its model."""
             return self._store.describe()
 
         return show_difficulty

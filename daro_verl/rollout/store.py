@@ -31,7 +31,7 @@ class Receipt:
 
     Attributes:
         outcome: what became of it.
-        digest: of the snapshot that the server shows now; None if it shows none.
+        digest: of the snapshot of the model that the server serves; None if it has none.
         is_first: whether the server kept none before: it is new, or was started again.
     """
 
@@ -41,7 +41,7 @@ class Receipt:
 
 
 class SnapshotStore:
-    """The newest snapshot of a server, shown only while the server's model is the one it was sent with.
+    """The newest snapshot of a server, and whether the server's model is the one it was sent with.
 
     Never raises on a message: a server must go on serving. Lives as long as the server's process; a server that starts
     again keeps nothing until the next weight sync.
@@ -50,20 +50,25 @@ class SnapshotStore:
         name: of the server, for log lines.
         global_step: label of the model that the server serves, as verl told it; None before the first weight sync, and
             while the server sleeps or gets new weights.
-        received_at: Unix time at which the newest snapshot came.
+        newest: the snapshot that is kept, whatever the server serves; None until the first one has come.
+        received_at: Unix time at which it came.
     """
 
     def __init__(self, name: str = "server") -> None:
         self.name = name
         self.global_step: int | None = None
         self.received_at = 0.0
-        self._newest: Snapshot | None = None
+        self.newest: Snapshot | None = None
 
     @property
     def snapshot(self) -> Snapshot | None:
         """The snapshot of the model that is served; None until it has come."""
-        newest = self._newest
-        return newest if newest is not None and newest.global_step == self.global_step else None
+        return self.newest if self.is_serving else None
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether the server serves the model of the newest snapshot."""
+        return self.newest is not None and self.newest.global_step == self.global_step
 
     def serve(self, global_step: int | None) -> None:
         """From now on the server serves the model with this label; None: no model."""
@@ -76,13 +81,13 @@ class SnapshotStore:
         except DaroSnapshotError as error:
             logger.error("%s keeps the difficulty weights that it has: %s", self.name, error)
             return self._receipt(Delivery.MALFORMED)
-        outcome, is_first = self._compare(snapshot), self._newest is None
+        outcome, is_first = self._compare(snapshot), self.newest is None
         if outcome is Delivery.ACCEPTED:
-            self._newest, self.received_at = snapshot, time.time()
+            self.newest, self.received_at = snapshot, time.time()
         else:
             level = logging.ERROR if outcome is Delivery.CONFLICT else logging.WARNING
             message_format = "%s refused difficulty weights (%s): got %s, keeps %s."
-            logger.log(level, message_format, self.name, outcome, snapshot, self._newest)
+            logger.log(level, message_format, self.name, outcome, snapshot, self.newest)
         return self._receipt(outcome, is_first)
 
     def describe(self) -> dict[str, Any]:
@@ -90,18 +95,20 @@ class SnapshotStore:
 
         - ``global_step``: label of the model that the server serves, null before the first weight sync, and while it
           sleeps or gets new weights;
-        - ``snapshot``: the fields of :class:`~daro_verl.rollout.snapshot.Snapshot`, or null;
-        - ``age_seconds``: since it came, or null.
+        - ``snapshot``: the newest, the fields of :class:`~daro_verl.rollout.snapshot.Snapshot`; null before the first;
+        - ``serving``: whether the server serves the model of the snapshot; false while it sleeps, and from the moment
+          at which it has a new model until that one's snapshot comes;
+        - ``age_seconds``: since the snapshot came, or null.
         """
-        snapshot = self.snapshot
         return {
             "global_step": self.global_step,
-            "snapshot": None if snapshot is None else vars(snapshot),
-            "age_seconds": None if snapshot is None else time.time() - self.received_at,
+            "serving": self.is_serving,
+            "snapshot": None if self.newest is None else vars(self.newest),
+            "age_seconds": None if self.newest is None else time.time() - self.received_at,
         }
 
     def _compare(self, snapshot: Snapshot) -> Delivery:
-        kept = self._newest
+        kept = self.newest
         if kept is None or snapshot.order > kept.order:
             return Delivery.ACCEPTED
         if snapshot.global_step == self.global_step != kept.global_step:  # what is kept was never of this job's models

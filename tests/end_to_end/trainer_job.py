@@ -65,8 +65,13 @@ def write_task(folder: Path) -> list[str]:
     ]
 
 
-def run(folder: Path, module: str, overrides: list[str], timeout: int = 500) -> subprocess.CompletedProcess:
-    """``python -m module overrides`` on the CPU platform; its output is also in ``folder/log.txt``."""
+def run(
+    folder: Path, module: str, overrides: list[str], timeout: int = 500, level: str = "WARN"
+) -> subprocess.CompletedProcess:
+    """``python -m module overrides`` on the CPU platform; its output is also in ``folder/log.txt``.
+
+    Where hybrid_engine=False, verl 0.9.1 logs at ``level`` INFO with an argument that logging refuses, and fails.
+    """
     env = {key: value for key, value in os.environ.items() if not key.startswith(("VERL_", "VLLM_", "RAY_", "OMP_"))}
     env |= {
         "VERL_PLATFORM": "cpu",
@@ -75,8 +80,7 @@ def run(folder: Path, module: str, overrides: list[str], timeout: int = 500) -> 
         "VERL_FILE_LOGGER_PATH": str(folder / "metrics.jsonl"),
         "HF_HUB_OFFLINE": "1",
         "HYDRA_FULL_ERROR": "1",
-        # Where hybrid_engine=False, verl 0.9.1 logs at INFO with an argument that logging refuses, and fails.
-        "VERL_LOGGING_LEVEL": "WARN",
+        "VERL_LOGGING_LEVEL": level,
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_prestart_worker_first_driver": "0",
     }

@@ -30,7 +30,7 @@ def look_at_servers(reward_file: str) -> float:
             continue
         host, port = ray.get(server.get_server_address.remote())
         answer = json.loads(_get(f"http://{host}:{port}/daro"))
-        if answer["snapshot"] is not None and (replica, answer["global_step"]) not in _seen:
+        if answer["serving"] and (replica, answer["global_step"]) not in _seen:
             _seen.add((replica, answer["global_step"]))
             page = _get(f"http://{host}:{port}/metrics").splitlines()
             gauges = [line for line in page if line.startswith("daro_")]

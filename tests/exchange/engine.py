@@ -16,11 +16,12 @@ class PlainServer:
     def __init__(self, replica_rank: int = 0, node_rank: int = 0) -> None:
         self.replica_rank, self.node_rank = replica_rank, node_rank
         self.global_steps: int | None = None
+        self.server_args = SimpleNamespace()
 
     async def launch_server(self) -> None:
         app = FastAPI()
         app.mount("/metrics", make_asgi_app())
-        self._server_port, self._task = await run_uvicorn(app, SimpleNamespace(), "127.0.0.1")
+        self._server_port, self._task = await run_uvicorn(app, self.server_args, "127.0.0.1")
 
     async def get_server_address(self) -> tuple[str, int]:
         return "127.0.0.1", self._server_port

@@ -40,10 +40,12 @@ def test_what_is_not_newer_is_left_out_with_a_log_line(case, store, caplog):
     assert line.levelno == level and "server 0" in line.getMessage()
 
 
-def test_weights_of_a_model_that_is_not_served_are_never_shown(store):
+def test_weights_of_a_model_that_is_not_served_are_marked(store):
     store.serve(4)
-    assert store.snapshot is None
-    assert store.describe() == {"global_step": 4, "snapshot": None, "age_seconds": None}
+    assert store.snapshot is None and not store.is_serving
+    answer = store.describe()
+    assert answer["global_step"] == 4 and answer["serving"] is False
+    assert answer["snapshot"] == vars(snapshot(3)) and 0 <= answer["age_seconds"] < 60
     assert store.receive(snapshot(3).to_bytes()).digest is None  # confirmed to nobody
     assert store.receive(snapshot(5).to_bytes()).digest is None  # of a model that is still to come
     store.serve(5)
@@ -57,10 +59,11 @@ def test_a_stray_message_of_a_later_model_does_not_keep_out_that_of_the_served_o
     assert store.snapshot == snapshot(4)
 
 
-def test_a_server_that_serves_no_model_shows_nothing(store):
+def test_a_server_that_serves_no_model_shows_its_last_snapshot_and_says_so(store):
     store.serve(None)
     assert store.snapshot is None
-    assert store.describe() == {"global_step": None, "snapshot": None, "age_seconds": None}
+    answer = store.describe()
+    assert answer["global_step"] is None and answer["serving"] is False and answer["snapshot"] == vars(snapshot(3))
     store.serve(3)
     assert store.snapshot == snapshot(3)
 
@@ -80,7 +83,7 @@ def test_a_new_server_shows_nothing_and_says_that_it_is_new(caplog):
 
 def test_what_the_http_interface_answers(store):
     answer = store.describe()
-    assert answer["global_step"] == 3 and 0 <= answer["age_seconds"] < 60
+    assert answer["global_step"] == 3 and answer["serving"] is True and 0 <= answer["age_seconds"] < 60
     assert answer["snapshot"] == {
         "version": 3,
         "global_step": 3,
