@@ -22,6 +22,8 @@ What is added to verl's registries, and every name of another library that is re
         fsdp2_sharded_save_to_cpu                    saves the weights themselves where it should copy
     verl.workers.config.engine
         McoreEngineConfig.__post_init__              refuses float32, which exactness tests want
+    verl.workers.engine.fsdp.transformer_impl
+        CPUOffloadPolicy                             pins the memory of a reference model, which needs an accelerator
     verl.trainer.ppo.v1.replay_buffer
         ReplayBuffer.__init__                        polls every two seconds, which costs each step a second on average
     verl.workers.rollout.vllm_rollout.bucketed_weight_transfer

@@ -52,6 +52,7 @@ BRIDGES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("verl.workers.config.engine", verl_bridges.allow_float32_megatron),
     ("verl.trainer.ppo.v1.replay_buffer", verl_bridges.poll_for_rollouts_often),
     ("verl.workers.engine", verl_bridges.register_engines),
+    ("verl.workers.engine.fsdp.transformer_impl", verl_bridges.keep_reference_on_the_cpu),
     ("verl.checkpoint_engine.base", verl_bridges.register_checkpoint_engine),
     ("verl.workers.rollout.vllm_rollout.bucketed_weight_transfer", vllm_bridges.copy_received_weights),
     ("megatron.core.tensor_parallel.random", megatron_bridges.keep_rng_states_of_the_cpu),

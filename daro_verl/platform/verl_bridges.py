@@ -88,6 +88,16 @@ def _without_cuda(engine: type) -> type:
     return type(f"{engine.__name__}OnCpu", (WithoutCuda, engine), {"__module__": __name__, "__doc__": engine.__doc__})
 
 
+def keep_reference_on_the_cpu(transformer_impl: Any) -> None:
+    """Let FSDP2 offload a reference model to the CPU that it is on, without pinned memory.
+
+    verl gives every model that is never trained ``CPUOffloadPolicy(pin_memory=True)``, which needs an accelerator. Not
+    needed once verl leaves ``pin_memory`` to its platform.
+    """
+    policy = transformer_impl.CPUOffloadPolicy
+    transformer_impl.CPUOffloadPolicy = lambda pin_memory: policy(pin_memory=False)
+
+
 def register_checkpoint_engine(_base: Any) -> None:
     """Register the checkpoint engine ``zmq``, which sends weights to separate rollout servers."""
     from daro_verl.platform import checkpoint_engine  # noqa: F401  (registers itself)

@@ -65,15 +65,13 @@ def write_task(folder: Path) -> list[str]:
     ]
 
 
-def run(
-    folder: Path, module: str, overrides: list[str], timeout: int = 500, level: str = "WARN"
-) -> subprocess.CompletedProcess:
-    """``python -m module overrides`` on the CPU platform; its output is also in ``folder/log.txt``.
+def environment(folder: Path, level: str = "WARN") -> dict[str, str]:
+    """Variables of a job on the CPU platform, whose metrics go to ``folder``.
 
     Where hybrid_engine=False, verl 0.9.1 logs at ``level`` INFO with an argument that logging refuses, and fails.
     """
     env = {key: value for key, value in os.environ.items() if not key.startswith(("VERL_", "VLLM_", "RAY_", "OMP_"))}
-    env |= {
+    return env | {
         "VERL_PLATFORM": "cpu",
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
@@ -84,8 +82,16 @@ def run(
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_prestart_worker_first_driver": "0",
     }
+
+
+def run(
+    folder: Path, module: str, overrides: list[str], timeout: int = 500, level: str = "WARN"
+) -> subprocess.CompletedProcess:
+    """``python -m module overrides`` on the CPU platform; its output is also in ``folder/log.txt``."""
     command = [sys.executable, "-m", module, *overrides]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=timeout)
+    done = subprocess.run(
+        command, cwd=folder, env=environment(folder, level), capture_output=True, text=True, timeout=timeout
+    )
     (folder / "log.txt").write_text(done.stdout + done.stderr)
     return done
 

@@ -194,6 +194,27 @@ def swapped_model(fsdp_utils) -> list:
     return [*weights, model.weight.full_tensor().item()]
 
 
+def reference_model(transformer_impl) -> float:
+    """What a model answers that verl's FSDP2 engine offloads, as it does every model that is never trained."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(model.weight, 3.0)
+    policy = transformer_impl.CPUOffloadPolicy(pin_memory=True)
+    fully_shard(model, mesh=init_device_mesh("cpu", (1,)), offload_policy=policy)
+    return model(torch.ones(1, 1)).item()
+
+
+def in_a_group(call, *args):
+    """With a process group of this process alone."""
+    with tempfile.NamedTemporaryFile() as store:
+        torch.distributed.init_process_group("gloo", init_method=f"file://{store.name}", rank=0, world_size=1)
+        found = call(*args)
+        torch.distributed.destroy_process_group()
+    return found
+
+
 def restores() -> dict:
     """Obstacles in one module, each with the bridges before it crossed."""
     module = importlib.import_module("megatron.core.optimizer.distrib_optimizer")
@@ -214,6 +235,7 @@ def megatron_obstacles() -> dict:
         "backend_string": across("verl.utils.distributed", backend_string),
         "float32_config": across("verl.workers.config.engine", float32_megatron),
         "engines": across("verl.workers.engine", registered_engines),
+        "reference_model": in_a_group(across, "verl.workers.engine.fsdp.transformer_impl", reference_model),
         "rng": {"before": outcome(dropout_draws, importlib.import_module("megatron.core.tensor_parallel.random"))},
         "cuda_calls": {"before": cuda_calls(), "before_in_thread": cuda_calls_in_a_new_thread(None)},
     }

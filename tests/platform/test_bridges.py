@@ -115,6 +115,12 @@ def test_verl_still_saves_fsdp2_models_without_copying_what_is_on_the_cpu(in_tra
     assert found == {"before": [1.0, 3.0, 3.0], "after": [1.0, 3.0, 1.0]}
 
 
+def test_verl_still_pins_the_memory_of_a_reference_model_on_fsdp2(in_training_worker):
+    found = in_training_worker["reference_model"]
+    assert "accelerator" in found["before"] or "CUDA" in found["before"]
+    assert found["after"] == 3.0
+
+
 def test_mbridge_still_asks_for_transformer_engine_layers(in_training_worker):
     found = in_training_worker["layer_spec"]
     assert found["before"].split(":")[0] in ("NameError", "ImportError", "AssertionError")

@@ -1,12 +1,14 @@
 """Every bad input of the table is refused by name before any worker starts, and the page says what the table says."""
 
 import os
+import pickle
 import subprocess
 import sys
 
 import pytest
 import ray
 from omegaconf import OmegaConf
+from verl.trainer.main_ppo import run_ppo
 from verl.trainer.ppo.core_algos import AdvantageEstimator
 from verl.trainer.ppo.utils import need_critic
 from verl.utils.config import validate_config
@@ -59,6 +61,20 @@ def test_verls_own_estimators_and_far_names_pass_untouched():
         before = OmegaConf.to_container(config)
         prepare_job(config)
         assert OmegaConf.to_container(config) == before
+
+
+@pytest.mark.parametrize("overrides", [["algorithm.adv_estimator=DARO"], ["actor_rollout_ref.rollout.n=four"]])
+def test_entry_points_that_never_validate_refuse_too(overrides):
+    with pytest.raises(DaroConfigError):
+        run_ppo(compose_job(*overrides), task_runner_class=None)
+    assert not ray.is_initialized()
+
+
+def test_the_error_crosses_processes_as_itself():
+    with pytest.raises(DaroConfigError) as refused:
+        check("actor_rollout_ref.rollout.n=four")
+    copy = pickle.loads(pickle.dumps(refused.value))
+    assert type(copy) is DaroConfigError and str(copy) == str(refused.value)
 
 
 def test_a_message_without_a_traceback(tmp_path):

@@ -1,12 +1,14 @@
 """One override is enough; what cannot work is refused with got, expected and fix."""
 
 import pickle
+from importlib.metadata import version
 
 import pytest
 from omegaconf import OmegaConf
 from verl.utils.config import omega_conf_to_dataclass, validate_config
 from verl.workers.config import PolicyLossConfig
 
+from daro_verl import __version__
 from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroConfigError
 from daro_verl.job import prepare_job
@@ -28,6 +30,23 @@ def test_one_override_prepares_estimator_and_weights_and_leaves_the_loss_alone()
     assert daro.policy_loss == "vanilla"
     policy_loss = omega_conf_to_dataclass(config.actor_rollout_ref.actor).policy_loss
     assert type(policy_loss) is PolicyLossConfig and policy_loss.loss_mode == "vanilla"
+
+
+def test_one_line_says_once_that_daro_is_on(caplog):
+    caplog.set_level("INFO", logger="daro_verl")
+    job = ["actor_rollout_ref.rollout.name=vllm", "actor_rollout_ref.actor.policy_loss.loss_mode=gspo"]
+    config = validated(*job, "+algorithm.daro.weighting=paper", "+algorithm.daro.weight_lr=0.1")
+    validate_config(config=config, use_reference_policy=False, use_critic=False)  # a task runner may check it again
+    (line,) = (message for message in caplog.messages if message.startswith("DARO is on"))
+    start = "DARO is on: weighting=paper, weight_lr=0.1; G=8; policy loss gspo; strategy megatron; "
+    assert line.startswith(f"{start}daro_verl {__version__}, verl {version('verl')}, megatron-core ")
+    assert "vllm" in line.split(", ")[-1]
+
+
+def test_the_line_without_options_of_the_users(caplog):
+    caplog.set_level("INFO", logger="daro_verl")
+    validated()
+    assert "DARO is on: weighting=learned, its default options; G=8" in caplog.text
 
 
 def test_the_jobs_own_loss_stays():
