@@ -21,7 +21,8 @@ CHOICES = {
     "weight_scale": ("raw", "mean_one"),
 }
 ESTIMATOR_NAME = "daro"
-NUMBERS = ("weight_lr", "weight_init", "weight_min", "weight_max", "success_threshold", "loss_ema_decay")
+NUMBERS = ("weight_lr", "weight_init", "weight_min", "weight_max", "loss_ema_decay")
+AUTO = "auto"
 
 
 def wants_daro(config: DictConfig) -> bool:
@@ -82,9 +83,15 @@ class DaroConfig:
     """Upper clamp of a weight, finite. Where a bin's loss is not positive for long the objective has no minimum, and
     the weight would grow for ever (ours). Default 10 (100)."""
 
-    success_threshold: float = 0.5
-    """A response is a success if its reward is greater than this; finite. 0.5 separates {0, 1} and {-1, 1} rewards;
-    rewards of {-1, 1} minus an overlong penalty want 0."""
+    success_threshold: float | str = AUTO
+    """What a prompt's difficulty is. ``auto``: the mean reward of its responses within ``reward_range``, which is the
+    pass rate where rewards have two values (ours). A finite number: the pass rate, a response being a success if its
+    reward is greater; for rewards that add something to success or failure, as an overlong penalty does (paper)."""
+
+    reward_range: tuple[float, float] | str = AUTO
+    """``[low, high]``, the rewards of a failure and of a success, with ``low < high``. Advantages are in units of it.
+    ``auto``: the smallest and the largest reward that the job has seen (ours); give it where rewards have no bounds, as
+    those of a reward model: then one outlier would set it."""
 
     loss_ema_decay: float = 0.9
     """Decay of the loss average of ``loss_signal=average``, in [0, 1): 0.9 averages over about 10 mini-batches
@@ -94,6 +101,8 @@ class DaroConfig:
         for name, default in {**LITERAL, **find_weighting(self.weighting).defaults}.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, default)
+        if isinstance(self.reward_range, list):
+            object.__setattr__(self, "reward_range", tuple(self.reward_range))
         if problems := self._problems():
             raise DaroConfigError.of(problems)
 
@@ -106,6 +115,10 @@ class DaroConfig:
         ]
         numbers = {name: getattr(self, name) for name in NUMBERS}
         wrong += [_problem(name, value, "a finite number") for name, value in numbers.items() if not _is_number(value)]
+        if self.success_threshold != AUTO and not _is_number(self.success_threshold):
+            wrong.append(_problem("success_threshold", self.success_threshold, f"{AUTO} or a finite number"))
+        if self.reward_range != AUTO and not _is_range(self.reward_range):
+            wrong.append(_problem("reward_range", self.reward_range, f"{AUTO} or [low,high], finite, low < high"))
         return wrong or self._out_of_bounds()
 
     def _out_of_bounds(self) -> list[str]:
@@ -144,11 +157,17 @@ class DaroConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The options as plain values, ready for OmegaConf and JSON."""
-        return asdict(self)
+        return asdict(self) | ({"reward_range": list(self.reward_range)} if self.reward_range != AUTO else {})
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_range(value: object) -> bool:
+    if not isinstance(value, tuple) or len(value) != 2 or not all(map(_is_number, value)):
+        return False
+    return bool(value[0] < value[1])
 
 
 def _problem(name: str, got: object, expected: str) -> str:

@@ -5,15 +5,17 @@ calls :func:`prepare_job` first. Only a job with ``algorithm.adv_estimator=daro`
 """
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from daro_verl.config import DaroConfig, wants_daro
+from daro_verl.advantage.reward_range import FILE_NAME as REWARDS
+from daro_verl.config import AUTO, DaroConfig, wants_daro
 from daro_verl.errors import DaroConfigError
 from daro_verl.misplaced import misplaced_problems
 from daro_verl.refusals import job_problems, number_problems, weighting_problems, weighting_warnings
-from daro_verl.resume import repair_tracker
+from daro_verl.resume import repair_tracker, resumed_from
 from daro_verl.rollout.sampler_settings import sampler_settings
 
 logger = logging.getLogger(__name__)
@@ -22,7 +24,7 @@ logger = logging.getLogger(__name__)
 def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
     """Refuse what cannot work with DARO, then hand DARO's options to the actor workers, in place.
 
-    Afterwards ``algorithm.daro`` holds every option and ``num_rollouts`` (the driver's estimator reads it),
+    Afterwards ``algorithm.daro`` holds every option, ``num_rollouts`` and ``rewards``, for the driver's estimator,
     ``actor_rollout_ref.daro`` what the actor workers read, and ``trainer.v1.sampler`` names the replay buffer that
     counts by difficulty, where the job names none. Calling it again changes nothing. Where the job may resume, verl's
     tracker file is put in order (``resume.py``).
@@ -56,10 +58,10 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
     if not is_prepared(config):
         for warning in weighting_warnings(config, options, given):
             logger.warning(warning)
-    _hand_over(config, options, sampler)
     folder = OmegaConf.select(config, "trainer.default_local_dir")
     if folder and OmegaConf.select(config, "trainer.resume_mode") == "auto":
         repair_tracker(folder)
+    _hand_over(config, options, sampler)
 
 
 def is_prepared(config: DictConfig) -> bool:
@@ -77,14 +79,16 @@ def _user_options(config: DictConfig) -> dict[str, Any]:
         raise DaroConfigError("algorithm.daro", got=node, expected="options by name", fix=fix)
     options: dict[str, Any] = dict(OmegaConf.to_container(node, resolve=True))  # type: ignore[arg-type]
     if is_prepared(config):
-        options.pop("num_rollouts", None)
+        for name in ("num_rollouts", "rewards"):
+            options.pop(name, None)
     return options
 
 
 def _hand_over(config: DictConfig, options: DaroConfig, sampler: dict[str, Any]) -> None:
     num_rollouts = int(config.actor_rollout_ref.rollout.n)
     with open_dict(config):
-        config.algorithm.daro = {**options.to_dict(), "num_rollouts": num_rollouts}
+        rewards = _rewards(config, options)
+        config.algorithm.daro = {**options.to_dict(), "num_rollouts": num_rollouts, "rewards": rewards}
         config.actor_rollout_ref.daro = {
             "options": options.to_dict(),
             "num_rollouts": num_rollouts,
@@ -92,7 +96,20 @@ def _hand_over(config: DictConfig, options: DaroConfig, sampler: dict[str, Any])
             "policy_loss": config.actor_rollout_ref.actor.policy_loss.get("loss_mode", "vanilla"),
         }
         if sampler:
+            sampler["sampler_kwargs"]["daro"]["rewards"] = rewards
             OmegaConf.update(config, "trainer.v1.sampler", sampler, merge=True)
+
+
+def _rewards(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
+    """Where the job keeps the range of its rewards, and from which step it goes on (``advantage/reward_range.py``)."""
+    folder = Path(OmegaConf.select(config, "trainer.default_local_dir") or ".").absolute()
+    step, resumed = resumed_from(config, folder)
+    return {
+        "file": str(folder / REWARDS),
+        "resumed_file": str(resumed / REWARDS) if resumed else None,
+        "step": step,
+        "given": options.to_dict()["reward_range"] if options.reward_range != AUTO else None,
+    }
 
 
 def _token_budget(config: DictConfig) -> int:

@@ -20,6 +20,8 @@ import torch
 def bin_of_pass_rate(pass_rate: torch.Tensor, num_rollouts: int) -> torch.Tensor:
     """``k = round(mu G)``, int64: prompts with the same pass rate ``mu`` are one difficulty bin (paper).
 
+    For rewards of more than two values ``mu`` is the mean reward in units of their range (ours).
+
     ``k = 0`` (nothing solved) and ``k = G`` (everything solved) teach nothing (paper). A group that lost responses
     keeps its own pass rate, so ``mu G`` need not be whole; a rate strictly between 0 and 1 never rounds into those two
     (ours).
@@ -38,7 +40,7 @@ def bin_label(k: int, num_rollouts: int) -> str:
 #
 # T_k: response tokens of bin k (workers/bin_counts.py counts them before the model sees the batch, over all ranks).
 # L_k: sum of verl's token losses of bin k / T_k (paper). ell_it = max(-rho A_i, -clip(rho) A_i) with verl's vanilla
-# loss, A_i = r_i - mean(r of its prompt).
+# loss, A_i = r_i - mean(r of its prompt), rewards in units of their range (advantage/reward_range.py).
 
 
 def advantage_scale(weights: torch.Tensor, denominators: torch.Tensor, num_tokens: int) -> torch.Tensor:

@@ -10,6 +10,7 @@ import os
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from daro_verl.atomic import write_atomically
 from daro_verl.errors import DaroCheckpointError
@@ -57,6 +58,21 @@ def repair_tracker(folder: str | os.PathLike[str]) -> None:
         tracker.replace(aside)
         logger.warning("%s holds no step (%r) and no checkpoint is complete:", tracker, content[:40])
         logger.warning("THE JOB STARTS FROM SCRATCH; the tracker is kept as %s.", aside)
+
+
+def resumed_from(config: Any, folder: Path) -> tuple[int, Path | None]:
+    """The step from which a job goes on, and the folder that holds its checkpoint; ``(0, None)`` from scratch.
+
+    As verl decides it, from ``trainer.resume_mode``, ``resume_from_path`` and the tracker in ``folder``.
+    """
+    mode = config.trainer.get("resume_mode", "auto")
+    if mode == "resume_path":
+        path = Path(str(config.trainer.get("resume_from_path") or "")).absolute()
+        match = re.fullmatch(r"global_step_(\d+)", path.name)
+        return (int(match[1]), path.parent) if match else (0, None)
+    tracker = folder / TRACKER
+    step = _number(tracker.read_bytes()) if mode == "auto" and tracker.is_file() else None
+    return (step, folder) if step else (0, None)
 
 
 def newest_complete(folder: str | os.PathLike[str]) -> int | None:

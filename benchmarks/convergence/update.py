@@ -55,8 +55,7 @@ class Update:
         token_level_rewards[:, 0] = rewards.flatten()
         index = np.arange(n).repeat(group)
         flat = mask.reshape(n * group, length).float()
-        weighting, threshold = self._weights.weighting, self._weights.options.success_threshold
-        advantages, returns = compute_daro_advantage(token_level_rewards, flat, index, weighting, threshold)
+        advantages, returns = compute_daro_advantage(token_level_rewards, flat, index, self._weights.weighting)
         return advantages.view(mask.shape), returns.view(mask.shape)
 
     def step(

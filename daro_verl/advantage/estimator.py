@@ -7,6 +7,7 @@ import torch
 
 from daro_verl.advantage.groups import PromptGroups, group_by_prompt
 from daro_verl.advantage.pass_rates import written_pass_rates
+from daro_verl.advantage.reward_range import UNIT, RewardRange
 from daro_verl.advantage.weighting import Weighting
 
 logger = logging.getLogger(__name__)
@@ -17,13 +18,15 @@ def compute_daro_advantage(
     response_mask: torch.Tensor,
     index: np.ndarray,
     weighting: Weighting,
-    success_threshold: float = 0.5,
+    success_threshold: float | None = None,
     final_row: torch.Tensor | None = None,
+    reward_range: RewardRange = UNIT,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """``A_i = f (r_i - mean(r of its prompt))`` and the prompt's pass rate, on every response token.
+    """``A_i = f (r_i - mean(r of its prompt))`` and the prompt's difficulty, on every response token.
 
     ``f`` is the weighting's :meth:`~daro_verl.advantage.Weighting.advantage_factor`; DARO's is 1: a factor that depends
-    on the pass rate alone is what it learns (paper; at ``w = 1/L`` it cancels).
+    on the pass rate alone is what it learns (paper; at ``w = 1/L`` it cancels). ``r_i`` is in units of the rewards'
+    range (ours), or the reward itself (:attr:`~daro_verl.advantage.Weighting.raw_rewards`).
 
     Args:
         token_level_rewards: [num_responses, response_length]; a response's reward is the sum over its row.
@@ -31,16 +34,27 @@ def compute_daro_advantage(
             in no prompt's statistics and gets zeros.
         index: [num_responses] the prompt's id (verl's uid), any order, uneven groups allowed.
         weighting: the job's.
-        success_threshold: a response is a success if its reward is greater than this.
+        success_threshold, reward_range: how rewards become difficulties
+            (:func:`~daro_verl.advantage.groups.group_by_prompt`).
         final_row: see :func:`prompt_groups`.
 
     Returns:
         ``(advantages, returns)``, both [num_responses, response_length] in the dtype of the rewards: ``A_i``, and the
-        pass rate (:mod:`~daro_verl.advantage.pass_rates`), on response tokens, 0 elsewhere. A prompt with one response
+        difficulty (:mod:`~daro_verl.advantage.pass_rates`), on response tokens, 0 elsewhere. A prompt with one response
         has advantage 0.
     """
-    groups = prompt_groups(token_level_rewards, response_mask, index, success_threshold, final_row)
-    centred = groups.scores.double() - groups.mean_score[groups.prompt_of]
+    groups = prompt_groups(token_level_rewards, response_mask, index, success_threshold, final_row, reward_range)
+    return advantages_of(groups, response_mask, weighting)
+
+
+def advantages_of(
+    groups: PromptGroups, response_mask: torch.Tensor, weighting: Weighting
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What :func:`compute_daro_advantage` returns, from the batch's prompts."""
+    if weighting.raw_rewards:
+        centred = groups.scores.double() - groups.mean_score[groups.prompt_of]
+    else:
+        centred = groups.in_units - groups.mean_in_units[groups.prompt_of]
     advantage = weighting.advantage_factor(groups)[groups.prompt_of] * centred
     advantage = torch.where(groups.counted, advantage, 0.0).to(groups.scores.dtype)
     pass_rate = written_pass_rates(groups).to(groups.scores.dtype)
@@ -54,8 +68,9 @@ def prompt_groups(
     token_level_rewards: torch.Tensor,
     response_mask: torch.Tensor,
     index: np.ndarray,
-    success_threshold: float,
+    success_threshold: float | None = None,
     final_row: torch.Tensor | None = None,
+    reward_range: RewardRange = UNIT,
 ) -> PromptGroups:
     """The batch's prompts; arguments as the estimator's.
 
@@ -66,19 +81,31 @@ def prompt_groups(
 
     A reward that is not finite is logged, with the prompt's pass rate without it, and counts nowhere.
     """
-    scores = token_level_rewards.detach().sum(dim=-1)
-    has_tokens, once = response_mask.sum(dim=-1) > 0, None  # several times faster than any()
-    if final_row is not None:
-        final_row = final_row.to(scores.device)
-        once = final_row == torch.arange(len(scores), device=scores.device)
-        outputs_with_tokens = torch.zeros_like(scores).index_add_(0, final_row, has_tokens.to(scores.dtype))
-        scores, has_tokens = scores[final_row], outputs_with_tokens[final_row] > 0
-    groups = group_by_prompt(scores, has_tokens, index, success_threshold, once)
-    _log_lost(groups, index)
+    scores, has_tokens, once = session_scores(token_level_rewards, response_mask, final_row)
+    groups = group_by_prompt(scores, has_tokens, index, success_threshold, once, reward_range)
+    log_lost(groups, index)
     return groups
 
 
-def _log_lost(groups: PromptGroups, index: np.ndarray) -> None:
+def session_scores(
+    token_level_rewards: torch.Tensor, response_mask: torch.Tensor, final_row: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """Of each row, [num_responses]: its session's reward, whether the session has tokens, whether it stands for it.
+
+    The third is None where every row is a session. Arguments as of :func:`prompt_groups`.
+    """
+    scores = token_level_rewards.detach().sum(dim=-1)
+    has_tokens = response_mask.sum(dim=-1) > 0  # several times faster than any()
+    if final_row is None:
+        return scores, has_tokens, None
+    final_row = final_row.to(scores.device)
+    once = final_row == torch.arange(len(scores), device=scores.device)
+    outputs_with_tokens = torch.zeros_like(scores).index_add_(0, final_row, has_tokens.to(scores.dtype))
+    return scores[final_row], outputs_with_tokens[final_row] > 0, once
+
+
+def log_lost(groups: PromptGroups, index: np.ndarray) -> None:
+    """Say which prompts lost responses whose reward is not finite, and their pass rate without them."""
     rows = groups.lost.nonzero().flatten().tolist()
     if not rows:
         return

@@ -1,4 +1,4 @@
-"""Responses grouped by their prompt: mean reward and pass rate. Sessions with several outputs count once."""
+"""Responses grouped by their prompt: mean reward and difficulty. Sessions with several outputs count once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,11 @@ from itertools import repeat
 import numpy as np
 import pandas as pd
 import torch
+
+from daro_verl.advantage.reward_range import UNIT, RewardRange
+
+SMALLEST = 1e-6
+"""Least distance of a difficulty from 0 and 1 where rewards differ: such a prompt is in no bin that teaches nothing."""
 
 
 @dataclass(frozen=True)
@@ -18,11 +23,15 @@ class PromptGroups:
         counted: [num_responses] bool, whether the response's session counts in its prompt's statistics.
         lost: [num_responses] bool, those with tokens that do not count because their reward is NaN or infinite.
         adds: [num_responses] bool, the one row of each counted session that stands for it in sums over responses.
-        success: [num_responses] bool, whether the score is above the threshold.
+        success: [num_responses] bool, whether the score is above the threshold, or above the middle of the range.
+        in_units: [num_responses] float64, the scores in units of the range, ``(r - low) / (high - low)``.
         prompt_of: [num_responses] int64, the row of each response's prompt in the tensors below.
         num_responses: [num_prompts] float64, counted responses of the prompt; a session of several outputs is one.
         mean_score: [num_prompts] float64, mean reward of the prompt's counted responses.
-        pass_rate: [num_prompts] float64, ``mu`` = successes / counted responses.
+        mean_in_units: [num_prompts] float64, of those in units of the range.
+        pass_rate: [num_prompts] float64, the difficulty ``mu``: with a threshold successes / counted responses, else
+            the mean reward in units of the range, which is the same for rewards of two values.
+        differs: [num_prompts] bool, whether not all of its counted responses have the same reward.
     """
 
     scores: torch.Tensor
@@ -30,10 +39,13 @@ class PromptGroups:
     lost: torch.Tensor
     adds: torch.Tensor
     success: torch.Tensor
+    in_units: torch.Tensor
     prompt_of: torch.Tensor
     num_responses: torch.Tensor
     mean_score: torch.Tensor
+    mean_in_units: torch.Tensor
     pass_rate: torch.Tensor
+    differs: torch.Tensor
 
     def sum_by_prompt(self, values: torch.Tensor) -> torch.Tensor:
         """[num_prompts] float64, the sum of ``values`` [num_responses] over the counted responses of each prompt."""
@@ -44,8 +56,9 @@ def group_by_prompt(
     scores: torch.Tensor,
     has_tokens: torch.Tensor,
     index: np.ndarray,
-    success_threshold: float,
+    success_threshold: float | None = None,
     once: torch.Tensor | None = None,
+    reward_range: RewardRange = UNIT,
 ) -> PromptGroups:
     """Group responses by ``index`` in any order and of any group size.
 
@@ -53,10 +66,14 @@ def group_by_prompt(
         scores: [num_responses] outcome reward of each response. One that is not finite counts nowhere.
         has_tokens: [num_responses] bool; False for rows that are no response (padding).
         index: [num_responses] the prompt's id of each response, any hashable values of one type.
-        success_threshold: a response is a success if its score is greater than this.
+        success_threshold: a response is a success if its score is greater than this, and difficulty is the share of
+            successes; None: difficulty is the mean reward in units of the range.
         once: [num_responses] bool, one row of each session (the others share its score and count nothing more); None
             where every row is a session.
+        reward_range: ``[low, high]``.
 
+    A prompt whose rewards are all the same has difficulty 0 or 1 (nothing can be learned from it), any other one a
+    difficulty between them, unless a threshold says otherwise.
     Sums are taken in float64, so that they do not depend on the order of the responses.
     """
     finite = scores.isfinite()
@@ -68,18 +85,37 @@ def group_by_prompt(
     def per_prompt(values: torch.Tensor) -> torch.Tensor:
         return _sum_by_prompt(values, adds, prompt_of, num_prompts)
 
-    num_responses, success = per_prompt(torch.ones_like(scores)), scores > success_threshold
+    num_responses, in_units = per_prompt(torch.ones_like(scores)), reward_range.in_units(scores)
+    success = scores > (reward_range.middle if success_threshold is None else success_threshold)
+    mean_in_units, pass_rate = per_prompt(in_units) / num_responses, per_prompt(success) / num_responses
+    differs = _differs(scores, adds, prompt_of, num_prompts)
+    if success_threshold is None:
+        pass_rate = torch.where(differs, mean_in_units.clamp(SMALLEST, 1 - SMALLEST), pass_rate)
     return PromptGroups(
         scores=scores,
         counted=counted,
         lost=has_tokens & ~finite,
         adds=adds,
         success=success,
+        in_units=in_units,
         prompt_of=prompt_of,
         num_responses=num_responses,
         mean_score=per_prompt(scores) / num_responses,
-        pass_rate=per_prompt(success) / num_responses,
+        mean_in_units=mean_in_units,
+        pass_rate=pass_rate,
+        differs=differs,
     )
+
+
+def _differs(scores: torch.Tensor, adds: torch.Tensor, prompt_of: torch.Tensor, num_prompts: int) -> torch.Tensor:
+    """[num_prompts] bool, whether the largest of a prompt's counted scores is greater than the smallest."""
+    low, high = (
+        torch.full((num_prompts,), none, dtype=scores.dtype, device=scores.device).scatter_reduce_(
+            0, prompt_of, torch.where(adds, scores, none), how
+        )
+        for none, how in ((torch.inf, "amin"), (-torch.inf, "amax"))
+    )
+    return high > low
 
 
 def _sum_by_prompt(values: torch.Tensor, adds: torch.Tensor, prompt_of: torch.Tensor, num_prompts: int) -> torch.Tensor:

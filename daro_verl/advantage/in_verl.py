@@ -5,8 +5,9 @@ from typing import Any
 
 import torch
 
-from daro_verl.advantage.estimator import compute_daro_advantage
-from daro_verl.advantage.groups import final_rows
+from daro_verl.advantage.estimator import advantages_of, log_lost, session_scores
+from daro_verl.advantage.groups import PromptGroups, final_rows, group_by_prompt
+from daro_verl.advantage.reward_range import SeenRewards, seen_rewards
 from daro_verl.advantage.weighting import find_weighting
 from daro_verl.errors import DaroVerlError
 
@@ -20,6 +21,8 @@ def estimate_advantage(
     **_: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """:func:`~daro_verl.advantage.compute_daro_advantage` with the options of a prepared job.
+
+    The range of the rewards is that of all batches so far, this one included.
 
     Args:
         token_level_rewards, response_mask, index, final_row: see there.
@@ -37,8 +40,47 @@ def estimate_advantage(
             fix="start it with verl.trainer.main_ppo, or call daro_verl.job.prepare_job(config) before the workers "
             "are made",
         )
-    weighting, threshold = find_weighting(options["weighting"]), options["success_threshold"]
-    return compute_daro_advantage(token_level_rewards, response_mask, index, weighting, threshold, final_row)
+    seen = rewards_of_job(options.get("rewards"))
+    scores, has_tokens, once = session_scores(token_level_rewards, response_mask, final_row)
+    threshold = threshold_of(options["success_threshold"])
+    groups = group_by_prompt(scores, has_tokens, index, threshold, once, seen.see(scores[has_tokens]))
+    log_lost(groups, index)
+    _warn_of_threshold(groups, threshold, seen)
+    return advantages_of(groups, response_mask, find_weighting(options["weighting"]))
+
+
+def threshold_of(option: float | str) -> float | None:
+    """``algorithm.daro.success_threshold``; None for ``auto``."""
+    return None if option == "auto" else float(option)
+
+
+def rewards_of_job(saved: Mapping[str, Any] | None) -> SeenRewards:
+    """What a job knows of its rewards; the same object for the estimator and the replay buffer of a process.
+
+    Args:
+        saved: where the job keeps it, as :func:`~daro_verl.job.prepare_job` left it; None: nowhere.
+    """
+    if saved is None:
+        return SeenRewards()
+    given = tuple(saved["given"]) if saved["given"] is not None else None
+    return seen_rewards(saved["file"], saved["resumed_file"], saved["step"], given)
+
+
+def _warn_of_threshold(groups: PromptGroups, threshold: float | None, seen: SeenRewards) -> None:
+    """Rewards that differ teach nothing where the threshold has all of a prompt's on one side."""
+    one_sided = groups.differs & ((groups.pass_rate == 0) | (groups.pass_rate == 1))
+    if threshold is None or not one_sided.any():
+        return
+    rows = groups.counted & (groups.prompt_of == one_sided.nonzero()[0])
+    seen.warn_once(
+        "%d of %d prompts teach nothing although their rewards differ, for example %s: all are on one side of "
+        "algorithm.daro.success_threshold=%g. Choose one between the rewards of a failure and of a success, or leave "
+        "it out. The metric actor/daro/missed_by_threshold counts their responses.",
+        int(one_sided.sum()),
+        len(one_sided),
+        [round(score, 6) for score in groups.scores[rows].tolist()],
+        threshold,
+    )
 
 
 def estimate_advantage_of_outputs(data: Any, batch_keys: Sequence[str], config: Any) -> Any:

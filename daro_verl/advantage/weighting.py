@@ -39,6 +39,10 @@ class Weighting:
     normaliser: ClassVar[str] = "bin_tokens"
     """Which ``D_k``: a key of :data:`NORMALISERS`. With ``bin_tokens`` the option ``bin_scale`` has a say."""
 
+    raw_rewards: ClassVar[bool] = False
+    """Whether ``r_i`` is the reward itself, as other methods have it. Else it is in units of the rewards' range, and
+    losses and weights mean the same for rewards of {0, 1}, {0, 0.1} and {10, 100} (ours)."""
+
     defaults: ClassVar[Mapping[str, Any]] = LITERAL
     """The options of ``algorithm.daro`` that depend on the weighting, where the user sets none."""
 

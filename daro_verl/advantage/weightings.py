@@ -82,6 +82,7 @@ class GRPO(Weighting):
     """
 
     normaliser = "all_tokens"
+    raw_rewards = True
 
     def advantage_factor(self, groups: PromptGroups) -> torch.Tensor:
         squares = (groups.scores.double() - groups.mean_score[groups.prompt_of]) ** 2
@@ -103,6 +104,7 @@ class DrGRPO(Weighting):
     """Dr.GRPO (arXiv 2503.20783): ``f = 1``, ``D`` = responses of a mini-batch x longest response, a constant."""
 
     normaliser = "token_budget"
+    raw_rewards = True
 
 
 @named("lipo")
@@ -113,6 +115,7 @@ class LIPO(Weighting):
     """
 
     normaliser = "all_tokens"
+    raw_rewards = True
 
     def advantage_factor(self, groups: PromptGroups) -> torch.Tensor:
         scores = groups.scores[groups.adds].double()

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 SAMPLER_PATH = "pkg://daro_verl.rollout.sampling"
 
 
-def sampler_settings(config: DictConfig, success_threshold: float) -> dict[str, Any]:
+def sampler_settings(config: DictConfig, success_threshold: float | str) -> dict[str, Any]:
     """What to merge into ``trainer.v1.sampler``, so that verl builds DARO's replay buffer.
 
     verl gives its settings of dynamic sampling only to its own buffer. They are worked out here as verl does
@@ -23,7 +23,7 @@ def sampler_settings(config: DictConfig, success_threshold: float) -> dict[str, 
 
     Args:
         config: the job's composed configuration.
-        success_threshold: a response is right if its reward is greater.
+        success_threshold: option of DARO.
 
     Returns:
         ``custom_sampler`` and ``sampler_kwargs``; empty for trainers other than V1, and where the job names a sampler
@@ -49,7 +49,7 @@ def sampler_settings(config: DictConfig, success_threshold: float) -> dict[str, 
         "sampler_kwargs": {
             "daro": {
                 "num_rollouts": int(config.actor_rollout_ref.rollout.n),
-                "success_threshold": float(success_threshold),
+                "success_threshold": success_threshold,
                 "scored_at_source": bool(not reward_model.enable or reward_model.enable_resource_pool),
                 "buffer": _buffer_settings(config, in_sync),
             }

@@ -4,15 +4,17 @@ verl builds them through ``trainer.v1.sampler.custom_sampler`` (:mod:`daro_verl.
 sample, filter and refill is verl's own.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import torch
 import transfer_queue as tq
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
 
+from daro_verl.advantage.groups import group_by_prompt
+from daro_verl.advantage.in_verl import rewards_of_job, threshold_of
 from daro_verl.objective import bin_label, bin_of_pass_rate
 
 TRAIN = "train"
@@ -37,7 +39,8 @@ class DifficultyReplayBuffer(ReplayBuffer):
         options = sampler_kwargs["daro"]
         super().__init__(sampler_kwargs=sampler_kwargs, **kwargs, **options["buffer"])
         self._num_rollouts: int = options["num_rollouts"]
-        self._success_threshold: float = options["success_threshold"]
+        self._success_threshold = threshold_of(options["success_threshold"])
+        self._rewards = rewards_of_job(options.get("rewards"))
         self._scored_at_source: bool = options["scored_at_source"]
         self._samples_per_step: int = self.trainer_config.get("parameter_sync_step", 1)
         self._num_samples = 0
@@ -91,11 +94,15 @@ class DifficultyReplayBuffer(ReplayBuffer):
         if not keys:
             return torch.zeros_like(self._bins)
         scores = tq.kv_batch_get(keys=keys, partition_id=TRAIN, select_fields=["rm_scores"])["rm_scores"]
-        rewards: dict[str, list[float]] = {}
-        for key, score in zip(keys, list(scores), strict=True):
-            rewards.setdefault(uid_of(key), []).append(score.sum().item())
-        rates = [pass_rate(of_prompt, self._success_threshold) for of_prompt in rewards.values()]
-        known = torch.tensor([rate for rate in rates if rate is not None], dtype=torch.float64)
+        rewards = torch.stack([score.sum() for score in scores])
+        groups = group_by_prompt(
+            rewards,
+            torch.ones_like(rewards, dtype=torch.bool),
+            np.array([uid_of(key) for key in keys]),
+            self._success_threshold,
+            reward_range=self._rewards.range.including(rewards),  # which the estimator has not seen yet
+        )
+        known = groups.pass_rate[groups.num_responses > 0]
         return torch.bincount(bin_of_pass_rate(known, self._num_rollouts), minlength=len(self._bins))
 
     def _has_tokens(self, key: str) -> bool:
@@ -118,12 +125,6 @@ class DifficultyReplayBuffer(ReplayBuffer):
 
 class DifficultyReplayBufferAsync(DifficultyReplayBuffer, ReplayBufferAsync):
     """For V1's other trainers, which buffer more than a step needs."""
-
-
-def pass_rate(rewards: Iterable[float], success_threshold: float) -> float | None:
-    """Share of the rewards above the threshold, of those that are finite; None where none is."""
-    finite = [reward for reward in rewards if math.isfinite(reward)]
-    return sum(reward > success_threshold for reward in finite) / len(finite) if finite else None
 
 
 def final_keys(keys: Iterable[str], uids: set[str]) -> dict[str, list[str]]:

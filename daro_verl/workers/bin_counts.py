@@ -13,7 +13,7 @@ class BinCounts:
     """Sums over responses, per bin ``k = 0 .. G``: they add up over ranks.
 
     Attributes:
-        values: [6, G + 1] float64, the rows named by the properties.
+        values: [7, G + 1] float64, the rows named by the properties.
     """
 
     values: torch.Tensor
@@ -43,10 +43,15 @@ class BinCounts:
         """Responses whose reward is NaN or infinite."""
         return self.values[5]
 
+    @property
+    def with_advantage(self) -> torch.Tensor:
+        """Responses whose advantage is not 0."""
+        return self.values[6]
+
     def loss_on_policy(self) -> torch.Tensor:
         """``-(1 / T_k) sum_i A_i len_i``, [G+1]: what ``L_k`` is where every ratio is 1. NaN for an absent bin.
 
-        With rewards of 0 and 1 it is ``mu (1-mu) (len_neg - len_pos) / len_mean`` for centred advantages, with mean
+        With rewards of two values it is ``mu (1-mu) (len_neg - len_pos) / len_mean`` for centred advantages, with mean
         lengths of the bin's failed, successful and all responses (paper, Theorem 1).
         """
         return -self.values[4] / self.tokens
@@ -66,6 +71,7 @@ def count_bins(
         num_rollouts: ``G``.
     """
     num, has_tokens, advantage = tokens.number.double(), (tokens.number > 0).double(), tokens.value(advantages).double()
-    rows = [num, has_tokens, num * rates.success, has_tokens * rates.success, num * advantage, has_tokens * rates.lost]
+    rows = [num, has_tokens, num * rates.success, has_tokens * rates.success, num * advantage]
+    rows += [has_tokens * rates.lost, has_tokens * (advantage != 0)]
     sums = torch.zeros(len(rows), num_rollouts + 1, dtype=torch.float64, device=bins.device)
     return BinCounts(sums.scatter_add_(1, bins.expand(len(rows), -1), torch.stack(rows)))

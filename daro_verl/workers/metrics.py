@@ -35,7 +35,8 @@ def step_metrics(
     ``daro/objective`` = ``sum over bins present of [weighted loss - ln w_k]`` (without ``ln w_k`` where the weighting
     does not learn), ``daro/loss_share_ratio``, the largest ``loss_share`` over the smallest (left out where that
     is 0), ``daro/loss_not_finite``, the bins present whose loss is NaN or infinite, ``daro/taught_nothing``, the share
-    of responses in bins 0 and G, and ``daro/reward_not_finite``, the responses whose reward is NaN or infinite. The
+    of responses in bins 0 and G, ``daro/missed_by_threshold``, those of them that have an advantage (see the option
+    ``success_threshold``), and ``daro/reward_not_finite``, the responses whose reward is NaN or infinite. The
     worker adds ``daro/weight_version/max``, the number of updates so far (the last of a step, not their average), and
     ``daro/gradient_not_finite``, 1 where the model's gradient norm was.
 
@@ -55,6 +56,7 @@ def step_metrics(
             weighted, used_weights if weights.learns else torch.ones_like(used_weights), present
         ),
         "daro/loss_not_finite": float((present & ~losses.isfinite()).sum()),
+        "daro/missed_by_threshold": (counts.with_advantage[0] + counts.with_advantage[-1]).item(),
         "daro/reward_not_finite": counts.lost.sum().item(),
         "daro/taught_nothing": response_share[0] + response_share[-1],
     }

@@ -28,6 +28,18 @@ def test_loss_and_gradient_are_those_of_the_method(method, trained):
     assert size > 0.1 and abs(got["loss"] - want["loss"]) <= BOUND * size
 
 
+def test_rewards_on_any_scale_train_the_same(trained):
+    """{0, 1}, {0, 0.1} and {10, 100}: the same gradients, losses and weights to the last bit."""
+    usual, *others = trained["scales"]
+    assert (usual["losses"] > 0).all() and not torch.equal(usual["weights"], torch.ones(3).double())
+    for other in others:
+        assert torch.equal(other["weights"], usual["weights"]) and torch.equal(other["losses"], usual["losses"])
+        for one, same in zip(other["steps"], usual["steps"], strict=True):
+            assert one["loss"] == same["loss"]
+            assert sum(value.norm() for value in same["gradient"].values()) > 1e-3
+            assert all(torch.equal(one["gradient"][name], value) for name, value in same["gradient"].items())
+
+
 def test_the_methods_differ(trained):
     """Else the comparison above would say nothing; GRPO and DAPO differ by the upper clip alone."""
     grpo = trained["grpo"]["weighting"]["gradient"]

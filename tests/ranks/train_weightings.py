@@ -1,6 +1,7 @@
 """verl's own methods and the same ones as weightings, on the same engine, from the same model and mini-batch.
 
-Run by ``torchrun`` on data-parallel Megatron ranks. Rank 0 writes each method's loss and full gradient, both ways.
+And DARO for rewards on three scales. Run by ``torchrun`` on data-parallel Megatron ranks. Rank 0 writes each method's
+loss and full gradient, both ways, and for each scale DARO's, with the weights and losses of three steps.
 """
 
 import argparse
@@ -16,6 +17,8 @@ from verl.workers.engine_workers import TrainingWorker
 from verl.workers.utils.losses import ppo_loss
 
 from daro_verl.advantage import compute_daro_advantage, find_weighting
+from daro_verl.advantage.in_verl import estimate_advantage
+from daro_verl.config import DaroConfig
 from daro_verl.workers.actor_worker import DaroActorWorker
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from tests.ranks.batch import NUM_ROLLOUTS, make_mini_batch
@@ -31,6 +34,8 @@ METHODS = {
     "lipo": ({}, None),
 }
 """For each weighting: verl's settings of the actor, and whether its estimator divides by the prompt's deviation."""
+SCALES = ((0.0, 1.0), (0.0, 0.1), (10.0, 100.0))
+"""Rewards of a failure and of a success."""
 
 
 def lite_ppo(scores: torch.Tensor, mask: torch.Tensor, index) -> tuple[torch.Tensor, torch.Tensor]:
@@ -61,6 +66,23 @@ def gradient_of(worker: DaroActorWorker, recorder: Recorder, train_batch, loss_f
     }
 
 
+def estimate_on_scale(scores: torch.Tensor, mask: torch.Tensor, index, failure: float, success: float):
+    """As the trainer estimates, where the same responses get other rewards."""
+    rewards = scores * (success - failure)
+    rewards[:, 0] += failure
+    return estimate_advantage(rewards, mask, index, {"daro": {**DaroConfig().to_dict(), "num_rollouts": NUM_ROLLOUTS}})
+
+
+def trained_on_scale(worker: DaroActorWorker, recorder: Recorder, failure: float, success: float) -> dict:
+    """Three optimizer steps with new weights; the model keeps still (its learning rate is 0)."""
+    worker.difficulty_weights = DifficultyWeights(NUM_ROLLOUTS)
+    worker.set_loss_fn(worker._verl_loss_fn)
+    estimate = partial(estimate_on_scale, failure=failure, success=success)
+    steps = [gradient_of(worker, recorder, worker.train_batch, worker.loss_fn, estimate) for _ in range(3)]
+    losses = worker.difficulty_weights.history.average()
+    return {"steps": steps, "weights": worker.difficulty_weights.weights(), "losses": losses}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", required=True)
@@ -83,6 +105,7 @@ def main() -> None:
         found = gradient_of(worker, recorder, worker.train_batch, worker.loss_fn, estimate)
         size = expected["size"] / (budget if method == "dr_grpo" else expected["num_tokens"])
         result[method] = {"verl": expected, "weighting": found, "size of the loss": size}
+    result["scales"] = [trained_on_scale(worker, recorder, *scale) for scale in SCALES]
     if dist.get_rank() == 0:
         torch.save(result, given.out)
     dist.destroy_process_group()

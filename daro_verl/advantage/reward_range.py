@@ -1,0 +1,148 @@
+"""The range of a job's rewards: what makes {0, 1}, {0, 0.1} and {10, 100} the same rewards."""
+
+import json
+import logging
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from daro_verl.atomic import write_atomically
+from daro_verl.errors import DaroCheckpointError
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = "daro_rewards.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class RewardRange:
+    """``[low, high]``. Not known as long as no two different rewards were seen: then nothing can be taught either."""
+
+    low: float = math.inf
+    high: float = -math.inf
+
+    @property
+    def is_known(self) -> bool:
+        return self.low < self.high
+
+    @property
+    def middle(self) -> float:
+        """A reward above it is a success; 0.5, which fits {0, 1}, as long as the range is not known."""
+        return (self.low + self.high) / 2 if self.is_known else 0.5
+
+    def in_units(self, rewards: torch.Tensor) -> torch.Tensor:
+        """``(r - low) / (high - low)``, float64: exactly 0 and 1 for rewards of two values; 0 if not known."""
+        if not self.is_known:
+            return torch.zeros_like(rewards, dtype=torch.float64)
+        return (rewards.double() - self.low) / (self.high - self.low)
+
+    def including(self, rewards: torch.Tensor) -> "RewardRange":
+        """The smallest range with these rewards too; those that are not finite do not count."""
+        finite = rewards[rewards.isfinite()]
+        if not finite.numel():
+            return self
+        return RewardRange(min(self.low, finite.min().item()), max(self.high, finite.max().item()))
+
+
+UNIT = RewardRange(0.0, 1.0)
+
+
+class SeenRewards:
+    """The range of all rewards that a job has seen. Lives on the driver as long as the job, and is saved as it widens.
+
+    The file lies in the folder of the job's checkpoints. Each of its entries says in which estimate, counted like the
+    job's steps, the range became what it is. A job that resumes from step ``S`` leaves out the entries of later
+    estimates, so it does what it would have done without an interruption.
+
+    Attributes:
+        range: now.
+        given: whether the user set it: then it never changes, and nothing is saved.
+    """
+
+    def __init__(
+        self,
+        file: str | None = None,
+        resumed_file: str | None = None,
+        step: int = 0,
+        given: tuple[float, float] | None = None,
+    ) -> None:
+        """Read what was saved.
+
+        Args:
+            file: where to save; None: nowhere.
+            resumed_file: what to read; None where the job starts from scratch.
+            step: from which the job goes on.
+            given: ``algorithm.daro.reward_range``.
+
+        Raises:
+            DaroCheckpointError: the file cannot be read.
+        """
+        self.given, self._file, self._estimates = given is not None, file, step
+        entries = _read(Path(resumed_file)) if resumed_file and not given else []
+        self._entries = [entry for entry in entries if entry[0] <= step]
+        low, high = given or (self._entries[-1][1:] if self._entries else (math.inf, -math.inf))
+        self.range = RewardRange(low, high)
+        self._warned = False
+
+    def see(self, rewards: torch.Tensor) -> RewardRange:
+        """Widen the range by the rewards of one estimate, log and save it if it changes, and return it."""
+        self._estimates += 1
+        widened = self.range if self.given else self.range.including(rewards)
+        if widened != self.range:
+            self.range = widened
+            if widened.is_known:
+                self._declare(rewards)
+                self._save()
+        return self.range
+
+    def warn_once(self, message: str, *values: object) -> None:
+        """Log what is wrong with the rewards, once in the life of the process."""
+        if not self._warned:
+            logger.warning(message, *values)
+        self._warned = True
+
+    def _declare(self, rewards: torch.Tensor) -> None:
+        values = rewards[rewards.isfinite()].unique().tolist()
+        shown = "{" + ", ".join(f"{value:g}" for value in values) + "}" if len(values) <= 8 else f"{len(values)} values"
+        logger.info(
+            "Rewards lie in [%g, %g] (in this batch %s). Difficulty and advantages are in units of this range, which "
+            "widens if others come. To fix it: +algorithm.daro.reward_range=[%g,%g].",
+            self.range.low,
+            self.range.high,
+            shown,
+            self.range.low,
+            self.range.high,
+        )
+
+    def _save(self) -> None:
+        self._entries.append((self._estimates, self.range.low, self.range.high))
+        if self._file:
+            path = Path(self._file)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, json.dumps({"format": FORMAT, "ranges": self._entries}))
+
+
+@cache
+def seen_rewards(
+    file: str | None, resumed_file: str | None, step: int, given: tuple[float, float] | None
+) -> SeenRewards:
+    """The one object of a process for a job; arguments as of :class:`SeenRewards`."""
+    return SeenRewards(file, resumed_file, step, given)
+
+
+def _read(path: Path) -> list[tuple[int, float, float]]:
+    try:
+        saved = json.loads(path.read_text())
+        if saved["format"] != FORMAT:
+            raise ValueError(f"format {saved['format']}")
+        return [(int(estimate), float(low), float(high)) for estimate, low, high in saved["ranges"]]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        fix = "restore it, or delete it: then the range is learned anew, or set it: +algorithm.daro.reward_range=[0,1]"
+        got = f"{type(error).__name__}: {error}"
+        raise DaroCheckpointError(str(path), got=got, expected="the range of a job's rewards", fix=fix) from error
