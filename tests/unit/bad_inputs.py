@@ -167,12 +167,13 @@ Each was run once as a whole job: verl's `main_ppo`, one Megatron rank, one vLLM
 
 | input | when | the words | lost |
 |---|---|---|---|
-| 27 of 32 rewards are NaN | each step | `DARO left out 27 responses whose reward is NaN or infinite, of 8 prompts`, and which | those responses; \
+| 27 of 32 rewards are NaN | each step | `DARO left out 27 responses whose reward is NaN or infinite, of 8 \
+prompts`, and which | those responses; \
 before, the line was hidden as soon as vLLM was imported |
 | no prompt has both successes and failures | third optimizer step | `Something is wrong at optimizer step 3: nothing \
 taught for 3 steps`, and what share was solved every time; at most once an hour | what was trained until then |
 | the reward returns None | first step | `reward: got None, expected a number for each response`; before: \
-`KeyError: 'rm_scores'` | the start of the job |
+`KeyError: 'rm_scores'` (the new words were seen in a unit test) | the start of the job |
 | the reward raises, for every response | first step | verl's: the exception of each response in the log, then \
 `Sync replay buffer selected terminal groups with no materializable trajectories` | the start of the job |
 | a data source that verl has no reward for | first step | verl's: `Reward function is not implemented for \
