@@ -15,6 +15,7 @@ from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
 
 from daro_verl.advantage.groups import group_by_prompt
 from daro_verl.advantage.in_verl import rewards_of_job, threshold_of
+from daro_verl.errors import DaroDataError
 from daro_verl.objective import bin_label, bin_of_pass_rate
 
 TRAIN = "train"
@@ -93,7 +94,7 @@ class DifficultyReplayBuffer(ReplayBuffer):
         keys = [key for of_prompt in sessions.values() for key in of_prompt if self._has_tokens(key)]
         if not keys:
             return torch.zeros_like(self._bins)
-        scores = tq.kv_batch_get(keys=keys, partition_id=TRAIN, select_fields=["rm_scores"])["rm_scores"]
+        scores = _scores(tq.kv_batch_get(keys=keys, partition_id=TRAIN, select_fields=["rm_scores"]))
         rewards = torch.stack([score.sum() for score in scores])
         groups = group_by_prompt(
             rewards,
@@ -125,6 +126,15 @@ class DifficultyReplayBuffer(ReplayBuffer):
 
 class DifficultyReplayBufferAsync(DifficultyReplayBuffer, ReplayBufferAsync):
     """For V1's other trainers, which buffer more than a step needs."""
+
+
+def _scores(data: Any) -> Any:
+    """The scores of the responses, by token; verl leaves them out where the reward function returned None."""
+    if "rm_scores" in data.keys():
+        return data["rm_scores"]
+    expected = "a number for each response; verl has none where the reward function returns None"
+    fix = "let reward.custom_reward_function return a number on every path"
+    raise DaroDataError("reward", got=None, expected=expected, fix=fix)
 
 
 def final_keys(keys: Iterable[str], uids: set[str]) -> dict[str, list[str]]:

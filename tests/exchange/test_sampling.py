@@ -12,7 +12,7 @@ from verl.trainer.ppo.v1.trainer_base import PPOTrainer
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 from verl.trainer.ppo.v1.utils import MetricsAggregator
 
-from daro_verl.errors import DaroConfigError
+from daro_verl.errors import DaroConfigError, DaroDataError
 from daro_verl.rollout import sampling
 from daro_verl.rollout.sampler_settings import sampler_settings
 from daro_verl.rollout.sampling import DifficultyReplayBuffer, DifficultyReplayBufferAsync
@@ -97,6 +97,15 @@ def sampled(made: ReplayBuffer, num: int) -> dict[str, float]:
     """DARO's metrics of one sample."""
     _, metrics = made.sample(global_steps=1, partition_id="train", batch_size=num)
     return {name: value for name, value in metrics.items() if name.startswith("daro/")}
+
+
+def test_a_reward_that_is_none_is_named(monkeypatch):
+    """verl leaves ``rm_scores`` out, which ends as a KeyError in the middle of TransferQueue."""
+    queue = Queue([1])
+    made = buffer(queue, monkeypatch, metric=None)
+    monkeypatch.setattr(queue, "kv_batch_get", lambda **_: {})
+    with pytest.raises(DaroDataError, match="reward: got None, expected a number for each response.*Fix: let"):
+        made.sample(global_steps=1, partition_id="train", batch_size=1)
 
 
 @pytest.mark.parametrize("mode", CLASSES)

@@ -161,6 +161,33 @@ only DARO would know as options, pass untouched.
 """
 
 TRAINING = """
+## Noticed while it trains
+
+Each was run once as a whole job: verl's `main_ppo`, one Megatron rank, one vLLM server, CPU, a tiny model.
+
+| input | when | the words | lost |
+|---|---|---|---|
+| 27 of 32 rewards are NaN | each step | `DARO left out 27 responses whose reward is NaN or infinite, of 8 \
+prompts`, and which | those responses; \
+before, the line was hidden as soon as vLLM was imported |
+| no prompt has both successes and failures | third optimizer step | `Something is wrong at optimizer step 3: nothing \
+taught for 3 steps`, and what share was solved every time; at most once an hour | what was trained until then |
+| the reward returns None | first step | `reward: got None, expected a number for each response`; before: \
+`KeyError: 'rm_scores'` (the new words were seen in a unit test) | the start of the job |
+| the reward raises, for every response | first step | verl's: the exception of each response in the log, then \
+`Sync replay buffer selected terminal groups with no materializable trajectories` | the start of the job |
+| a data source that verl has no reward for | first step | verl's: `Reward function is not implemented for \
+data_source='nobody/knows'`, then as above | the start of the job |
+| an empty parquet file | when the data is read, before the model | verl's: `Failed to read file ... BatchSize must be \
+greater than 0, got 0` | the start of Ray |
+| checkpoint of a GRPO job, resumed with DARO | at the load | `No difficulty weights in ...: they start from \
+weight_init` | nothing; the model goes on |
+| another weighting on resume | at the load | `Difficulty weights saved with weighting=paper go on with \
+weighting=learned` | nothing; the weights go on |
+| checkpoint of a DARO job, resumed with GRPO | never | none; the file of difficulty weights is not read | nothing |
+
+All weights at a clamp for 10 optimizer steps, and a bin whose loss is not positive for 20, are told in the same way as
+`nothing taught`; a unit test, no job, has shown them. Lines are at `VERL_LOGGING_LEVEL`, on the console, from one rank.
 """
 
 

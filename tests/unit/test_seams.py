@@ -47,7 +47,7 @@ def test_entry_points_that_do_not_validate_first_are_refused_before_ray_starts(t
 def test_entry_points_that_do_not_validate_first_are_prepared(trainer, no_ray):
     from verl.trainer.main_ppo import run_ppo
 
-    config = compose_experimental(trainer, "actor_rollout_ref.rollout.n=4")
+    config = compose_experimental(trainer, "actor_rollout_ref.rollout.n=4", "actor_rollout_ref.actor.strategy=fsdp2")
     with pytest.raises(AssertionError, match="Ray was reached"):
         run_ppo(config, task_runner_class=None)
     assert config.algorithm.daro.num_rollouts == 4
