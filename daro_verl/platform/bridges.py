@@ -36,6 +36,7 @@ def start_processes_with_bridges(engine: Any) -> None:
     Needed as long as the targets of the processes are looked up in ``sglang.srt.entrypoints.engine``.
     """
     for module, function in (
+        ("data_parallel_controller", "run_data_parallel_controller_process"),
         ("scheduler", "run_scheduler_process"),
         ("detokenizer_manager", "run_detokenizer_process"),
     ):

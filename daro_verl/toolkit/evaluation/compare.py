@@ -22,7 +22,7 @@ Values = dict[str, dict[str, float]]  # by the first cell of a line, of problems
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A finished run. ``means``: mean@k of benchmarks. ``others``: pass@k and maj@k of benchmarks. ``repeated``: long
+    """A finished run. ``means``: mean@n of benchmarks. ``others``: pass@k and maj@n of benchmarks. ``repeated``: long
     responses that repeat another one to their problem."""
 
     name: str
@@ -57,8 +57,8 @@ def read_run(argument: str) -> FinishedRun:
 
 
 def comparison(runs: list[FinishedRun]) -> str:
-    """Markdown: mean@k of each run and each run's difference to the first with its 95 % interval; then both for pass@k
-    and maj@k.
+    """Markdown: mean@n of each run and each run's difference to the first with its 95 % interval; then both for pass@k
+    and maj@n.
 
     All are means over problems; the difference is taken within each problem before averaging, and its interval is
     Student's, ``mean -+ t s / sqrt(P)`` with the standard deviation ``s`` of the ``P`` differences. The average counts
@@ -70,9 +70,9 @@ def comparison(runs: list[FinishedRun]) -> str:
     """
     _check(runs)
     names = [run.name for run in runs]
-    lines = _warnings(runs) + _tables("mean@k", names, [run.means for run in runs], with_average=True)
+    lines = _warnings(runs) + _tables("mean@n", names, [run.means for run in runs], with_average=True)
     if runs[0].others:
-        lines += ["", *_tables("pass@k, maj@k", names, [run.others for run in runs], with_average=False)]
+        lines += ["", *_tables("pass@k, maj@n", names, [run.others for run in runs], with_average=False)]
     lines += ["", "Points of each figure, paired by problem; Student's intervals, not corrected for their number."]
     if len(backends := sorted({run.settings.backend for run in runs})) > 1:
         lines += ["", f"The runs are from different engines: {', '.join(backends)}."]

@@ -13,7 +13,7 @@ from daro_verl.toolkit.evaluation.settings import Settings
 from daro_verl.toolkit.evaluation.summary import LONG, Benchmark, Summary
 
 JSON, MARKDOWN = "report.json", "report.md"
-_HEAD = "| benchmark | problems | k | mean@k | truncated | timeouts | no room | repeated | tokens |"
+_HEAD = "| benchmark | problems | n | mean@n | truncated | timeouts | no room | repeated | tokens |"
 
 
 def write_report(
@@ -49,13 +49,13 @@ def as_markdown(settings: Settings, summary: Summary, launches: list[Launch], re
         f"top-p {settings.top_p:g}, top-k {settings.top_k}, {settings.response_tokens} response tokens, "
         f"seed {settings.seed} ({settings.seeding}).{limit}\n\n"
         f"{_HEAD}\n|{' --- |' * 9}\n" + "\n".join(rows) + "\n\n" + _others(summary) + "Shares in % with their standard "
-        "errors over problems; pass@1 is mean@k; the average counts each benchmark the same.\n"
+        "errors over problems; pass@1 is mean@n; the average counts each benchmark the same.\n"
     )
     return text + "".join(f"\n{remark}.\n" for remark in remarks)
 
 
 def _others(summary: Summary) -> str:
-    """pass@k and maj@k of the benchmarks with several responses to a problem."""
+    """pass@k and maj@n of the benchmarks with several responses to a problem."""
     found = {benchmark.name: benchmark.others() for benchmark in summary.benchmarks if benchmark.others()}
     names = list(dict.fromkeys(name for figures in found.values() for name in figures))
     rows = [[name, *(percent(own[key]) if key in own else "" for key in names)] for name, own in found.items()]

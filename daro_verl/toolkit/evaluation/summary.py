@@ -51,13 +51,13 @@ class Benchmark:
     name: str
     num_problems: int
     num_responses: int
-    """``k``: per problem."""
+    """``n``: per problem."""
     figures: dict[str, MeanWithError]
     """Means over problems of :func:`figures`, by their names."""
     truncated: float
     """Share of all responses that ended because no tokens were left."""
     timeouts: int
-    """Responses whose answer could not be decided. mean@k is at most ``timeouts / (P k)`` too low for them."""
+    """Responses whose answer could not be decided. mean@n is at most ``timeouts / (P n)`` too low for them."""
     no_room: int
     """Problems whose prompt left no token for a response; all their responses count as wrong."""
     repeated: int
@@ -67,17 +67,17 @@ class Benchmark:
 
     @property
     def mean(self) -> MeanWithError:
-        """mean@k: mean over problems of the share of right responses (a timeout counts as not right)."""
+        """mean@n: mean over problems of the share of right responses (a timeout counts as not right)."""
         return self.figures[f"mean@{self.num_responses}"]
 
     def others(self) -> dict[str, MeanWithError]:
-        """All but mean@k: pass@2 .. pass@k and maj@k, none with one response to a problem."""
+        """All but mean@n: pass@2 .. pass@n and maj@n, none with one response to a problem."""
         return {name: value for name, value in self.figures.items() if not name.startswith("mean@")}
 
 
 @dataclass(frozen=True)
 class Summary:
-    """``average``: of the benchmarks' mean@k, each benchmark counts the same."""
+    """``average``: of the benchmarks' mean@n, each benchmark counts the same."""
 
     benchmarks: tuple[Benchmark, ...]
     average: MeanWithError
@@ -98,9 +98,9 @@ def pass_rate(row: Row) -> float:
 
 
 def figures(row: Row) -> dict[str, float]:
-    """What is averaged over problems, by name: mean@k, with several responses also pass@2 .. pass@k and maj@k.
+    """What is averaged over problems, by name: mean@n, with several responses also pass@2 .. pass@n and maj@n.
 
-    pass@1 is mean@k, and pass@k what others call best@k.
+    pass@1 is mean@n, and pass@n what others call best@n.
     """
     n, right = len(row.responses), sum(response.acc == 1 for response in row.responses)
     found = {f"mean@{n}": pass_rate(row)}

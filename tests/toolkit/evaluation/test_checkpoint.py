@@ -126,7 +126,7 @@ ROPE = {
 
 @pytest.fixture(params=ROPE)
 def saved(request, tmp_path):
-    """What verl saves with ``save_pretrained`` of transformers 5: a model as ``SMOKE=1`` makes it, of random weights."""
+    """What verl saves with transformers 5: a model as ``SMOKE=1`` makes it, of random weights."""
     tokenizer = tiny_model._tokenizer(request.param)
     torch.manual_seed(0)
     model = tiny_model._model(request.param, tokenizer)
