@@ -36,6 +36,7 @@ def start_processes_with_bridges(engine: Any) -> None:
     Needed as long as the targets of the processes are looked up in ``sglang.srt.entrypoints.engine``.
     """
     for module, function in (
+        ("data_parallel_controller", "run_data_parallel_controller_process"),
         ("scheduler", "run_scheduler_process"),
         ("detokenizer_manager", "run_detokenizer_process"),
     ):
@@ -67,6 +68,9 @@ BRIDGES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("sglang.srt.configs.utils", sglang_bridges.register_no_image_processors),
     ("sglang.srt.utils.common", sglang_bridges.send_tensors_by_value),
     ("sglang.srt.layers.logits_processor", sglang_bridges.do_not_pin_memory),
+    ("sglang.srt.server_args", sglang_bridges.allow_seeds_of_requests),
+    ("sglang.srt.batch_invariant_ops", sglang_bridges.multiply_without_triton),
+    ("sglang.srt.layers.sampler", sglang_bridges.draw_without_triton),
     ("sglang.srt.entrypoints.engine", start_processes_with_bridges),
 )
 

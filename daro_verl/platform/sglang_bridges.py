@@ -57,6 +57,37 @@ class _TorchWithoutPinnedMemory:
         return self._torch.tensor(*args, **kwargs)
 
 
+def allow_seeds_of_requests(server_args: Any) -> None:
+    """Let SGLang's deterministic inference go with PyTorch's attention: without it a request has no seed of its own.
+
+    SGLang's list has attention for GPUs only. Not needed once ``torch_native`` is in it.
+    """
+    server_args.add_deterministic_attention_backend_choices(["torch_native"])
+
+
+def multiply_without_triton(batch_invariant_ops: Any) -> None:
+    """Leave PyTorch's matrix products, where deterministic inference puts Triton's: a CPU has none.
+
+    A response then depends on its batch in the last bits of its logits.
+    """
+    batch_invariant_ops.enable_batch_invariant_mode = lambda: None
+
+
+def draw_without_triton(sampler: Any) -> None:
+    """Draw a request's tokens from its own seed in PyTorch. SGLang's hash of seed and position is a Triton kernel."""
+    sampler.multinomial_with_seed = _multinomial_with_seed
+
+
+def _multinomial_with_seed(logprobs: Any, seed: Any, positions: Any) -> Any:
+    """A column for each row, ``argmax(log p - log q)`` with ``q`` exponential noise of the row's seed and position."""
+    import torch
+
+    noise = torch.empty(logprobs.shape, dtype=torch.float64)
+    for row, seed_and_position in zip(noise, zip(seed.tolist(), positions.tolist(), strict=True), strict=True):
+        row.exponential_(generator=torch.Generator().manual_seed(hash(seed_and_position)))
+    return (logprobs.double() - noise.log_()).argmax(dim=1, keepdim=True)
+
+
 def send_tensors_by_value(common: Any) -> None:
     """Put tensors themselves into the messages that SGLang pickles, and not references to memory that is shared.
 

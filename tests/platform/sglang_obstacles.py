@@ -65,9 +65,32 @@ def prompt_log_probs(logits_processor) -> list:
     return metadata.temperature.flatten().tolist()
 
 
+def seeded(server_args) -> bool:
+    """Whether requests may have seeds of their own with PyTorch's attention."""
+    return "torch_native" in server_args.DETERMINISTIC_ATTENTION_BACKEND_CHOICES
+
+
+def products(batch_invariant_ops) -> list:
+    """A product in the mode in which a response does not depend on its batch."""
+    batch_invariant_ops.enable_batch_invariant_mode()
+    try:
+        return torch.mm(torch.ones(1, 2), torch.ones(2, 1)).tolist()
+    finally:
+        batch_invariant_ops.disable_batch_invariant_mode()
+
+
+def drawn(sampler) -> list:
+    """20,000 draws from 0.1, 0.2, 0.7 at as many seeds: their shares, in per cent; and whether they repeat."""
+    log_probs, seeds = torch.tensor([0.1, 0.2, 0.7]).log().expand(20000, 3), torch.arange(20000)
+    first, again, later = (sampler.multinomial_with_seed(log_probs, seeds, at + 0 * seeds) for at in (7, 7, 8))
+    shares = (torch.bincount(first.flatten(), minlength=3) / 200).tolist()
+    return [shares, torch.equal(first, again), torch.equal(first, later)]
+
+
 def targets(engine) -> list:
     """What a new process makes of the targets of SGLang's processes, when it imports SGLang after them."""
     functions = [engine.run_scheduler_process, engine.Engine.run_detokenizer_process_func]
+    functions.append(engine.run_data_parallel_controller_process)
     return [in_new_process(RECEIVE_TARGET, base64.b64encode(pickle.dumps(function)).decode()) for function in functions]
 
 
@@ -118,6 +141,9 @@ def sglang_obstacles() -> dict:
         "image_processors": image_processors(),
         "prompt_log_probs": across("sglang.srt.layers.logits_processor", prompt_log_probs),
         "kernels": imported("sglang.srt.mem_cache.memory_pool_host"),
+        "seeded": across("sglang.srt.server_args", seeded),
+        "products": across("sglang.srt.batch_invariant_ops", products),
+        "drawn": across("sglang.srt.layers.sampler", drawn),
         "targets": across("sglang.srt.entrypoints.engine", targets),
         "shared": {
             "by_files": outcome(shared_tensor, common),

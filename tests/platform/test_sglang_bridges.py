@@ -42,12 +42,26 @@ def test_sglang_still_pins_memory_for_prompt_log_probs(found):
     assert found["prompt_log_probs"]["after"] == [0.5, 1.0, 1.0]
 
 
+def test_sglang_still_has_seeds_of_requests_with_attention_on_gpus_only(found):
+    assert found["seeded"] == {"before": False, "after": True}
+
+
+def test_sglang_still_multiplies_and_draws_with_triton_where_requests_have_seeds(found):
+    assert isinstance(found["products"]["before"], str) and found["products"]["after"] == [[2.0]]
+    assert isinstance(found["drawn"]["before"], str)
+    shares, repeats, ignores_position = found["drawn"]["after"]
+    assert shares == pytest.approx([10, 20, 70], abs=1.3)  # 4 standard deviations of 70 %: 4 * 100 * sqrt(0.21 / 20000)
+    assert repeats and not ignores_position
+
+
 def test_sglangs_processes_are_started_with_the_bridges(found):
     assert found["targets"] == {
-        "before": ["ModuleNotFoundError: No module named 'torchvision'"] * 2,
+        "before": ["ModuleNotFoundError: No module named 'torchvision'"] * 3,
         "after": [
             "daro_verl.platform.sglang_bridges sglang.srt.managers.scheduler run_scheduler_process",
             "daro_verl.platform.sglang_bridges sglang.srt.managers.detokenizer_manager run_detokenizer_process",
+            "daro_verl.platform.sglang_bridges sglang.srt.managers.data_parallel_controller "
+            "run_data_parallel_controller_process",
         ],
     }
 

@@ -1,19 +1,21 @@
 """Problems through an engine, many at once: asked, scored, and passed on as rows when they are whole."""
 
 import asyncio
+import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from daro_verl.errors import DaroDataError
 from daro_verl.reward.extract import final_answer
 from daro_verl.reward.math import compute_score
 from daro_verl.toolkit.evaluation.benchmark_file import BenchmarkProblem
-from daro_verl.toolkit.evaluation.inference import Engine
+from daro_verl.toolkit.evaluation.inference import Engine, Generated
 from daro_verl.toolkit.evaluation.rendering import TokenBudget
 from daro_verl.toolkit.evaluation.row_file import LENGTH, NO_ROOM, STOP, Response, Row
+from daro_verl.toolkit.evaluation.sample_seed import sample_seed
 
 logger = logging.getLogger(__name__)
 _LONGEST_PREDICTION = 200  # characters, as in the math reward
@@ -36,10 +38,14 @@ class AnsweringLoop:
         budget: tokens of a response.
         decode: tokens to the text that is scored.
         in_flight: most responses that the engine is asked for at once; a row with more runs alone.
+        seed: of the run; each response has its own of it (:func:`sample_seed`).
     """
 
-    def __init__(self, engine: Engine, budget: TokenBudget, decode: Callable[[list[int]], str], in_flight: int) -> None:
-        self._engine, self._budget, self._decode, self._in_flight = engine, budget, decode, in_flight
+    def __init__(
+        self, engine: Engine, budget: TokenBudget, decode: Callable[[list[int]], str], in_flight: int, seed: int
+    ) -> None:
+        self._engine, self._budget, self._decode = engine, budget, decode
+        self._in_flight, self._seed = in_flight, seed
         self._threads = ThreadPoolExecutor(_SCORING_THREADS, "score")
 
     async def run(self, todo: Iterable[RenderedProblem], on_row: Callable[[Row], None]) -> None:
@@ -72,18 +78,25 @@ class AnsweringLoop:
         if not tokens:
             nothing = Response(pred="", acc=0.0, timed_out=False, length=0, finish=NO_ROOM)
             return Row(problem.key, problem.benchmark, len(item.prompt), (nothing,) * problem.num_responses)
-        generated = await self._engine.generate(problem.key, item.prompt, problem.num_responses, tokens)
-        if len(generated) != problem.num_responses or any(output.finish not in (STOP, LENGTH) for output in generated):
+        generated = await asyncio.gather(
+            *(
+                self._engine.generate(
+                    f"{problem.key}-{number}", item.prompt, sample_seed(self._seed, problem.key, number), tokens
+                )
+                for number in range(problem.num_responses)
+            )
+        )
+        if any(output.finish not in (STOP, LENGTH) for output in generated):
             got = [output.finish for output in generated]
             raise DaroDataError(f"The engine did not finish a row of {problem.benchmark}: {got}. Run again to go on")
         run = asyncio.get_running_loop().run_in_executor
-        responses = await asyncio.gather(
-            *(run(self._threads, self._score, problem, output.tokens, output.finish) for output in generated)
-        )
+        responses = await asyncio.gather(*(run(self._threads, self._score, problem, output) for output in generated))
         return Row(problem.key, problem.benchmark, len(item.prompt), tuple(responses))
 
-    def _score(self, problem: BenchmarkProblem, tokens: list[int], finish: str) -> Response:
-        return score(problem, self._decode(tokens), len(tokens), finish)
+    def _score(self, problem: BenchmarkProblem, output: Generated) -> Response:
+        digest = hashlib.sha256(repr(output.tokens).encode()).hexdigest()[:16]
+        response = score(problem, self._decode(output.tokens), len(output.tokens), output.finish)
+        return replace(response, digest=digest)
 
 
 def score(problem: BenchmarkProblem, text: str, length: int, finish: str) -> Response:

@@ -113,5 +113,5 @@ def _check_responses(problems: list[BenchmarkProblem], file: Path) -> None:
     for benchmark, found in numbers.items():
         if len(found) > 1:
             got = f"{benchmark} with {', '.join(map(str, sorted(found)))}"
-            fix = f"give all rows of a benchmark the same {ROLLOUTS}, or it has no mean@k"
+            fix = f"give all rows of a benchmark the same {ROLLOUTS}, or it has no mean@n"
             raise DaroDataError(f"{ROLLOUTS} of {file}", got=got, expected="one number", fix=fix)

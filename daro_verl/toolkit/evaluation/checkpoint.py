@@ -18,6 +18,7 @@ from typing import Literal
 from daro_verl.errors import DaroDataError
 from daro_verl.toolkit.models.origin import CONFIG, WEIGHTS, resolve
 
+HUGGINGFACE = "huggingface"  # the name that verl gives to a model directory
 LATEST = "latest_checkpointed_iteration.txt"
 _ADAPTERS = ("lora_train_meta.json", "lora_adapter", "model/huggingface/adapter", "huggingface/adapter")
 
@@ -48,7 +49,7 @@ def find_weights(checkpoint: str) -> SavedModel:
     if adapters := [name for name in _ADAPTERS if (path / name).exists()]:
         fix = "merge the adapter into the model with peft's merge_and_unload, and name that model"
         raise DaroDataError(str(path), got=f"LoRA ({adapters[0]})", expected="whole weights", fix=fix)
-    for directory in (path, path / "model" / "huggingface", path / "huggingface"):
+    for directory in (path, path / "model" / HUGGINGFACE, path / HUGGINGFACE):
         if has_weights(directory):
             return SavedModel("hf", directory)
     return _shards(path)

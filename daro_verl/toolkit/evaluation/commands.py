@@ -25,7 +25,7 @@ def evaluate(
         int, typer.Option(help="Prompt and response; 0: what the model allows.")
     ] = EvaluationSpec.max_model_tokens,
     dtype: Annotated[str, typer.Option(help="Of the weights in the engine.")] = EvaluationSpec.dtype,
-    seed: Annotated[int, typer.Option(help="Of the engine.")] = EvaluationSpec.seed,
+    seed: Annotated[int, typer.Option(help="Each response has its own of it.")] = EvaluationSpec.seed,
     limit: Annotated[int, typer.Option(help="Problems of each benchmark; 0: all.")] = EvaluationSpec.limit,
     tp: Annotated[int, typer.Option(help="GPUs that share one copy of the weights.")] = 1,
     dp: Annotated[int, typer.Option(help="Copies; 0: the node's GPUs divided by --tp.")] = 0,

@@ -5,82 +5,110 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daro_verl.errors import DaroConfigError, DaroDataError
+from daro_verl.toolkit.evaluation.estimates import MeanWithError, macro_average, mean_over_problems, paired_difference
 from daro_verl.toolkit.evaluation.report_files import percent
 from daro_verl.toolkit.evaluation.row_file import ROWS, read_rows
-from daro_verl.toolkit.evaluation.settings import COMPARED, Settings, describe_differences, read_settings
-from daro_verl.toolkit.evaluation.summary import (
-    MeanWithError,
-    macro_average,
-    mean_over_problems,
-    paired_difference,
-    pass_rate,
+from daro_verl.toolkit.evaluation.settings import (
+    COMPARED,
+    Settings,
+    check_seeding,
+    describe_differences,
+    read_settings,
 )
+from daro_verl.toolkit.evaluation.summary import LONG, figures, repeated
+
+Values = dict[str, dict[str, float]]  # by the first cell of a line, of problems by their key
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A finished run. ``rates``: of benchmarks, of problems by their key."""
+    """A finished run. ``means``: mean@n of benchmarks. ``others``: pass@k and maj@n of benchmarks. ``repeated``: long
+    responses that repeat another one to their problem."""
 
     name: str
     settings: Settings
-    rates: dict[str, dict[str, float]]
+    means: Values
+    others: Values
+    repeated: int
 
 
 def read_run(argument: str) -> FinishedRun:
     """``FOLDER`` or ``NAME=FOLDER``.
 
     Raises:
-        DaroDataError: no run, or one that is not finished.
+        DaroDataError: no run, one that is not finished, or one whose responses may not be independent.
     """
     name, separator, path = argument.partition("=")
     folder = Path(path if separator else argument)
     settings = read_settings(folder)
+    check_seeding(str(folder), settings)
     if not (folder / "report.json").is_file():
         fix = "run the same evaluation again: it goes on where it was"
         raise DaroDataError(str(folder), got="no report.json", expected="a finished run", fix=fix)
-    rates: dict[str, dict[str, float]] = {}
-    for row in read_rows(folder / ROWS).values():
-        rates.setdefault(row.benchmark, {})[row.key] = pass_rate(row)
-    return FinishedRun(name if separator else folder.name, settings, rates)
+    means: Values = {}
+    others: Values = {}
+    rows = read_rows(folder / ROWS).values()
+    for row in rows:
+        for figure, value in figures(row).items():
+            is_mean = figure.startswith("mean@")
+            name_of_line = row.benchmark if is_mean else f"{row.benchmark} {figure}"
+            (means if is_mean else others).setdefault(name_of_line, {})[row.key] = value
+    return FinishedRun(name if separator else folder.name, settings, means, others, sum(map(repeated, rows)))
 
 
 def comparison(runs: list[FinishedRun]) -> str:
-    """Markdown: mean@k of each run, then each run's difference to the first with its 95 % interval.
+    """Markdown: mean@n of each run and each run's difference to the first with its 95 % interval; then both for pass@k
+    and maj@n.
 
-    Both are means over problems; the difference is taken within each problem before averaging, and its interval is
-    ``mean -+ 1.96 s / sqrt(P)`` with the standard deviation ``s`` of the ``P`` differences. The average counts each
-    benchmark the same. Intervals are not corrected for how many there are. Checkpoints of different steps are said
+    All are means over problems; the difference is taken within each problem before averaging, and its interval is
+    Student's, ``mean -+ t s / sqrt(P)`` with the standard deviation ``s`` of the ``P`` differences. The average counts
+    each benchmark the same. Intervals are not corrected for how many there are. Checkpoints of different steps are said
     above the tables.
 
     Raises:
         DaroError: fewer than two runs, equal names, other problems or other sampling.
     """
     _check(runs)
-    first = runs[0]
-    means = {run.name: _means(run) for run in runs}
-    lines = _warning(runs)
-    lines += [_line("mean@k in %, ± standard error", [run.name for run in runs]), "| --- |" + " --- |" * len(runs)]
-    for benchmark in [*first.rates, "average"]:
-        lines.append(_line(benchmark, [percent(means[run.name][benchmark]) for run in runs]))
-    others = [(run, _differences(first, run)) for run in runs[1:]]
-    lines += ["", _line(f"difference to {first.name}, 95 % interval", [run.name for run, _ in others])]
-    lines.append("| --- |" + " --- |" * len(others))
-    for benchmark in [*first.rates, "average"]:
-        lines.append(_line(benchmark, [_interval(differences[benchmark]) for _, differences in others]))
-    lines += ["", "Points of mean@k, paired by problem; normal intervals, not corrected for their number."]
+    names = [run.name for run in runs]
+    lines = _warnings(runs) + _tables("mean@n", names, [run.means for run in runs], with_average=True)
+    if runs[0].others:
+        lines += ["", *_tables("pass@k, maj@n", names, [run.others for run in runs], with_average=False)]
+    lines += ["", "Points of each figure, paired by problem; Student's intervals, not corrected for their number."]
     if len(backends := sorted({run.settings.backend for run in runs})) > 1:
         lines += ["", f"The runs are from different engines: {', '.join(backends)}."]
     return "\n".join(lines) + "\n"
 
 
-def _warning(runs: list[FinishedRun]) -> list[str]:
-    """Lines, if the checkpoints (``.../global_step_N/...``) are of different steps; a base model has no step."""
+def _tables(title: str, names: list[str], values: list[Values], with_average: bool) -> list[str]:
+    """The values of all runs, then differences to the first."""
+    means = [{name: mean_over_problems(list(of.values())) for name, of in run.items()} for run in values]
+    differences = [
+        {name: paired_difference(list(of.values()), [run[name][key] for key in of]) for name, of in values[0].items()}
+        for run in values[1:]
+    ]
+    if with_average:
+        for found in means + differences:
+            found["average"] = macro_average(list(found.values()))
+    lines = [_line(f"{title} in %, ± standard error", names), "| --- |" + " --- |" * len(names)]
+    lines += [_line(name, [percent(run[name]) for run in means]) for name in means[0]]
+    lines += ["", _line(f"difference to {names[0]}, 95 % interval", names[1:]), "| --- |" + " --- |" * len(differences)]
+    return lines + [_line(name, [_interval(run[name]) for run in differences]) for name in means[0]]
+
+
+def _warnings(runs: list[FinishedRun]) -> list[str]:
+    """Lines, if the checkpoints (``.../global_step_N/...``) are of different steps (a base model has none), or if
+    responses repeat each other."""
     found = {run.name: re.findall(r"global_step_(\d+)", run.settings.model) for run in runs}
     steps = {name: int(numbers[-1]) for name, numbers in found.items() if numbers}
-    if len(set(steps.values())) < 2:
-        return []
-    named = ", ".join(f"{name} {step}" for name, step in steps.items())
-    return [f"**WARNING: the checkpoints are of different steps: {named}. Name global_step_N to evaluate one.**", ""]
+    lines = []
+    if len(set(steps.values())) > 1:
+        named = ", ".join(f"{name} {step}" for name, step in steps.items())
+        text = f"the checkpoints are of different steps: {named}. Name global_step_N to evaluate one"
+        lines += [f"**WARNING: {text}.**", ""]
+    if twice := ", ".join(f"{run.name} {run.repeated}" for run in runs if run.repeated):
+        text = f"responses of {LONG} or more tokens that repeat another one to their problem: {twice}"
+        lines += [f"**WARNING: {text}.**", ""]
+    return lines
 
 
 def _check(runs: list[FinishedRun]) -> None:
@@ -94,22 +122,9 @@ def _check(runs: list[FinishedRun]) -> None:
             raise DaroDataError(
                 f"{name} of {run.name}", got=got, expected=f"{expected!r}, that of {first.name}", fix=fix
             )
-        if {name: set(rates) for name, rates in run.rates.items()} != {n: set(r) for n, r in first.rates.items()}:
-            got, fix = f"{sum(map(len, run.rates.values()))} problems", "evaluate both on the same file"
+        if {name: set(rates) for name, rates in run.means.items()} != {n: set(r) for n, r in first.means.items()}:
+            got, fix = f"{sum(map(len, run.means.values()))} problems", "evaluate both on the same file"
             raise DaroDataError(f"rows of {run.name}", got=got, expected=f"the problems of {first.name}", fix=fix)
-
-
-def _means(run: FinishedRun) -> dict[str, MeanWithError]:
-    means = {benchmark: mean_over_problems(list(rates.values())) for benchmark, rates in run.rates.items()}
-    return means | {"average": macro_average(list(means.values()))}
-
-
-def _differences(first: FinishedRun, second: FinishedRun) -> dict[str, MeanWithError]:
-    found = {
-        benchmark: paired_difference(list(rates.values()), [second.rates[benchmark][key] for key in rates])
-        for benchmark, rates in first.rates.items()
-    }
-    return found | {"average": macro_average(list(found.values()))}
 
 
 def _interval(difference: MeanWithError) -> str:

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from daro_verl.errors import DaroDataError
-from daro_verl.toolkit.evaluation.checkpoint import SavedModel, has_weights
+from daro_verl.toolkit.evaluation.checkpoint import HUGGINGFACE, SavedModel, has_weights
 from daro_verl.toolkit.models.origin import read_json
+from daro_verl.toolkit.models.rotary import write_both_forms
 
 MARK = "daro_conversion.json"
 _LAST_WORDS = 2000  # characters of the merger's output in an error
@@ -19,12 +20,15 @@ def as_model(weights: SavedModel) -> Path:
     """A model directory: the weights' own, or ``actor_huggingface`` beside the actor's, made at the first call.
 
     It appears in one rename and is made again where the shards changed. Parameters are bfloat16 in it, what the merger
-    writes and what rollouts use.
+    writes and what rollouts use. What verl wrote gets the rotary embeddings of ``config.json`` in both forms, so that
+    it can be used as a model elsewhere too; a model of others is not touched.
 
     Raises:
         DaroDataError: the merger failed, or somebody else's directory is in the way.
     """
     if weights.kind == "hf":
+        if weights.directory.name == HUGGINGFACE:
+            write_both_forms(weights.directory)
         return weights.directory
     actor = weights.directory
     target = actor.with_name(f"{actor.name}_huggingface")
@@ -38,6 +42,7 @@ def as_model(weights: SavedModel) -> Path:
     partial = actor.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         _merge(weights, partial)
+        write_both_forms(partial)
         (partial / MARK).write_text(json.dumps(stamp))
         partial.rename(target)
     finally:

@@ -16,10 +16,13 @@ class Generated(NamedTuple):
 
 
 class Engine(Protocol):
-    """Many calls at once; the engine batches them."""
+    """Many calls at once; the engine batches them, and computes a prompt that several share once."""
 
-    async def generate(self, key: str, prompt: list[int], num_responses: int, max_tokens: int) -> list[Generated]:
-        """``num_responses`` independent responses to one prompt."""
+    version: str
+    """Of the engine's package."""
+
+    async def generate(self, name: str, prompt: list[int], seed: int, max_tokens: int) -> Generated:
+        """One response, drawn with random numbers of ``seed`` alone; ``name`` is no other call's."""
 
     def shutdown(self) -> None:
         """End its processes."""

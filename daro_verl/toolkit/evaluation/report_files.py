@@ -7,43 +7,69 @@ from pathlib import Path
 from typing import Any
 
 from daro_verl.atomic import write_atomically
+from daro_verl.toolkit.evaluation.estimates import MeanWithError
+from daro_verl.toolkit.evaluation.launches import Launch
 from daro_verl.toolkit.evaluation.settings import Settings
-from daro_verl.toolkit.evaluation.summary import Benchmark, MeanWithError, Summary
+from daro_verl.toolkit.evaluation.summary import LONG, Benchmark, Summary
 
 JSON, MARKDOWN = "report.json", "report.md"
-_HEAD = "| benchmark | problems | k | mean@k | best@k | maj@k | truncated | timeouts | no room | tokens |"
+_HEAD = "| benchmark | problems | n | mean@n | truncated | timeouts | no room | repeated | tokens |"
 
 
-def write_report(folder: Path, settings: Settings, summary: Summary, remarks: list[str]) -> None:
+def write_report(
+    folder: Path, settings: Settings, summary: Summary, launches: list[Launch], remarks: list[str]
+) -> None:
     """``report.json`` and ``report.md``, each in one rename."""
-    values = {"settings": asdict(settings), "remarks": remarks, **as_json(summary)}
+    remarks = remarks + _warnings(summary)
+    drawn = [launch._asdict() for launch in launches]
+    values = {"settings": asdict(settings), "launches": drawn, "remarks": remarks, **as_json(summary)}
     write_atomically(folder / JSON, json.dumps(values, indent=2, allow_nan=False))
-    write_atomically(folder / MARKDOWN, as_markdown(settings, summary, remarks))
+    write_atomically(folder / MARKDOWN, as_markdown(settings, summary, launches, remarks))
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
     """Shares between 0 and 1; null where there is no figure (the standard error of one problem)."""
     benchmarks = {}
     for benchmark in summary.benchmarks:
-        values = asdict(benchmark) | {"mean": benchmark.mean.mean, "mean_se": benchmark.mean.se}
-        name = values.pop("name")
-        benchmarks[name] = {key: _finite(value) for key, value in values.items()}
-    average = {"mean": _finite(summary.average.mean), "mean_se": _finite(summary.average.se)}
-    return {"benchmarks": benchmarks, "average": average}
+        values = {key: _finite(value) for key, value in vars(benchmark).items() if key not in ("name", "figures")}
+        figures = {key: _estimate(value) for key, value in benchmark.figures.items()}
+        mean = {"mean": benchmark.mean.mean, "mean_se": _finite(benchmark.mean.se)}
+        benchmarks[benchmark.name] = values | mean | {"figures": figures}
+    return {"benchmarks": benchmarks, "average": _estimate(summary.average)}
 
 
-def as_markdown(settings: Settings, summary: Summary, remarks: list[str]) -> str:
-    """Percentages; mean@k with its standard error over problems."""
+def as_markdown(settings: Settings, summary: Summary, launches: list[Launch], remarks: list[str]) -> str:
+    """Percentages, with their standard errors over problems."""
     rows = [_row(benchmark) for benchmark in summary.benchmarks]
-    rows.append(f"| average | | | {percent(summary.average)} | | | | | | |")
+    rows.append(f"| average | | | {percent(summary.average)} | | | | | |")
     limit = f" The first {settings.limit} problems of each benchmark." if settings.limit else ""
+    drawn = "; ".join(str(launch) for launch in launches) or settings.backend
     text = (
-        f"# {settings.model}\n\n{settings.backend}, {settings.dtype}, temperature {settings.temperature:g}, "
-        f"top-p {settings.top_p:g}, top-k {settings.top_k}, {settings.response_tokens} response tokens.{limit}\n\n"
-        f"{_HEAD}\n|{' --- |' * 10}\n" + "\n".join(rows) + "\n\n"
-        "Shares in %, mean@k with its standard error over problems; the average counts each benchmark the same.\n"
+        f"# {settings.model}\n\n{drawn}; {settings.dtype}, temperature {settings.temperature:g}, "
+        f"top-p {settings.top_p:g}, top-k {settings.top_k}, {settings.response_tokens} response tokens, "
+        f"seed {settings.seed} ({settings.seeding}).{limit}\n\n"
+        f"{_HEAD}\n|{' --- |' * 9}\n" + "\n".join(rows) + "\n\n" + _others(summary) + "Shares in % with their standard "
+        "errors over problems; pass@1 is mean@n; the average counts each benchmark the same.\n"
     )
     return text + "".join(f"\n{remark}.\n" for remark in remarks)
+
+
+def _others(summary: Summary) -> str:
+    """pass@k and maj@n of the benchmarks with several responses to a problem."""
+    found = {benchmark.name: benchmark.others() for benchmark in summary.benchmarks if benchmark.others()}
+    names = list(dict.fromkeys(name for figures in found.values() for name in figures))
+    rows = [[name, *(percent(own[key]) if key in own else "" for key in names)] for name, own in found.items()]
+    lines = [f"| {' | '.join(cells)} |" for cells in [["benchmark", *names], ["---"] * (len(names) + 1), *rows]]
+    return "\n".join(lines) + "\n\n" if found else ""
+
+
+def _warnings(summary: Summary) -> list[str]:
+    return [
+        f"WARNING: {benchmark.repeated} responses to {benchmark.name} of {LONG} or more tokens repeat another response "
+        "to their problem token by token: the model hardly varies, or the draws are not independent"
+        for benchmark in summary.benchmarks
+        if benchmark.repeated
+    ]
 
 
 def percent(estimate: MeanWithError) -> str:
@@ -58,14 +84,17 @@ def _row(benchmark: Benchmark) -> str:
         benchmark.num_problems,
         benchmark.num_responses,
         percent(benchmark.mean),
-        f"{100 * benchmark.best:.1f}",
-        f"{100 * benchmark.majority:.1f}",
         f"{100 * benchmark.truncated:.1f}",
         benchmark.timeouts,
         benchmark.no_room,
+        benchmark.repeated,
         f"{benchmark.mean_length:.0f}" if math.isfinite(benchmark.mean_length) else "",
     ]
     return f"| {' | '.join(map(str, cells))} |"
+
+
+def _estimate(estimate: MeanWithError) -> dict[str, float | None]:
+    return {"mean": estimate.mean, "se": _finite(estimate.se)}
 
 
 def _finite(value: Any) -> Any:

@@ -19,6 +19,7 @@ class Response:
 
     ``pred``: the answer in its normalised spelling, empty without one. ``acc``: 1 right, 0 wrong or not decided.
     ``timed_out``: not decided. ``length``: in tokens, with the one that ends it. ``finish``: one of the names above.
+    ``digest``: of the tokens, so that equal responses are seen; empty where there are none, and in earlier files.
     """
 
     pred: str
@@ -26,6 +27,7 @@ class Response:
     timed_out: bool
     length: int
     finish: str
+    digest: str = ""
 
 
 @dataclass(frozen=True)

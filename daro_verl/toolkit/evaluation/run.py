@@ -13,6 +13,7 @@ from daro_verl.toolkit.evaluation.checkpoint import find_weights
 from daro_verl.toolkit.evaluation.convert import as_model
 from daro_verl.toolkit.evaluation.evaluation_spec import EvaluationSpec
 from daro_verl.toolkit.evaluation.inference import Engine, Resources, start_engine
+from daro_verl.toolkit.evaluation.launches import Launch, add_launch, read_launches
 from daro_verl.toolkit.evaluation.progress import Progress
 from daro_verl.toolkit.evaluation.rendering import Renderer, TokenBudget, remarks, token_budget
 from daro_verl.toolkit.evaluation.report_files import write_report
@@ -57,7 +58,7 @@ def evaluate(spec: EvaluationSpec, progress: Progress, start: StartEngine = star
         if todo := [item for item in rendered if item.problem.key not in rows.rows]:
             asyncio.run(_answer(spec, todo, budget, renderer, settings, model, on_row, start))
         summary = summarise(rows.rows[problem.key] for problem in problems)
-    write_report(spec.out, settings, summary, found)
+    write_report(spec.out, settings, summary, read_launches(spec.out), found)
     return summary
 
 
@@ -73,7 +74,8 @@ async def _answer(
 ) -> None:
     engine = start(model, settings, budget.total, spec.resources)
     try:
-        await AnsweringLoop(engine, budget, renderer.text, spec.in_flight).run(todo, on_row)
+        add_launch(spec.out, Launch(spec.backend, engine.version, spec.resources.tp, spec.resources.dp))
+        await AnsweringLoop(engine, budget, renderer.text, spec.in_flight, spec.seed).run(todo, on_row)
     finally:
         engine.shutdown()
 

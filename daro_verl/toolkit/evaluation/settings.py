@@ -7,8 +7,10 @@ from typing import Any
 
 from daro_verl.atomic import write_atomically
 from daro_verl.errors import DaroConfigError, DaroDataError, problem
+from daro_verl.toolkit.evaluation.sample_seed import SEEDING
 
 FILE = "settings.json"
+ONE_COPY = "one_copy"  # seeding of an earlier run of which a person says that it had one copy of the model
 # Two runs are comparable if these agree: what is asked and how responses are drawn. The model is what differs.
 COMPARED = ("problems", "temperature", "top_p", "top_k", "response_tokens")
 
@@ -38,6 +40,8 @@ class Settings:
     seed: int
     limit: int
     """Problems of each benchmark; 0: all."""
+    seeding: str = SEEDING
+    """How responses are drawn; empty in what was written before each response had its own seed."""
 
 
 def open_folder(folder: Path, settings: Settings) -> None:
@@ -68,16 +72,35 @@ def read_settings(folder: Path) -> Settings:
         DaroDataError: none there, or not of this version.
     """
     names = {field.name for field in fields(Settings)}
+    earlier: dict[str, Any] = {"seeding": ""}
     try:
         values: Any = json.loads((folder / FILE).read_bytes())
     except (OSError, ValueError) as error:
         fix = "name the --out of `daro evaluate`"
         raise DaroDataError(str(folder / FILE), got=f"{error}"[:200], expected="its settings", fix=fix) from error
+    if isinstance(values, dict):
+        values = earlier | values
     if not isinstance(values, dict) or set(values) != names:
         got = sorted(values) if isinstance(values, dict) else type(values).__name__
         fix = "evaluate again into another folder with this version"
         raise DaroDataError(str(folder / FILE), got=got, expected=f"{sorted(names)}", fix=fix)
     return Settings(**values)
+
+
+def check_seeding(name: str, settings: Settings) -> None:
+    """Refuse a run whose responses may not be independent.
+
+    Raises:
+        DaroDataError: it does not say that each response had its own seed. With several copies of the model (``--dp``)
+            such runs hold the same responses more than once.
+    """
+    if settings.seeding not in (SEEDING, ONE_COPY):
+        fix = (
+            f"evaluate again into another folder; where it had one copy of the model (DP=1), "
+            f'write "seeding": "{ONE_COPY}" into its {FILE}'
+        )
+        expected = f"{SEEDING}: before, the copies of a data-parallel engine gave equal responses"
+        raise DaroDataError(f"seeding of {name}", got=settings.seeding, expected=expected, fix=fix)
 
 
 def describe_differences(

@@ -1,4 +1,9 @@
-"""SGLang (0.5.12, the version that verl 0.9.1 pins)."""
+"""SGLang (0.5.12, the version that verl 0.9.1 pins).
+
+Without ``enable_deterministic_inference`` it takes no notice of a request's ``sampling_seed``. That option also makes a
+response independent of what else is in its batch, at a price: attention by FlashAttention 3, FlashInfer or Triton,
+sampling in PyTorch, and matrix products in a fixed order.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -10,6 +15,7 @@ from daro_verl.toolkit.evaluation.inference import Generated, Resources
 from daro_verl.toolkit.evaluation.settings import Settings
 from daro_verl.toolkit.models.shape import read_shape
 
+DETERMINISTIC = "enable_deterministic_inference"
 SPARE = 2  # positions of its context that SGLang gives to no response: max_new_tokens <= context - prompt - 2
 
 
@@ -22,10 +28,14 @@ class SGLangEngine:
         except ImportError as error:
             fix = 'pip install "daro-verl[sglang]", or INFER_BACKEND=vllm'
             raise DaroConfigError("--backend", got="sglang", expected="an installed SGLang", fix=fix) from error
+        if not resources.extra.get(DETERMINISTIC, True):
+            fix = "leave it out, or INFER_BACKEND=vllm"
+            expected = "true: else SGLang takes no notice of a response's own seed"
+            raise DaroConfigError(f"--engine-args {DETERMINISTIC}", got=False, expected=expected, fix=fix)
         arguments = {
             "model_path": str(model),
             "dtype": settings.dtype,
-            "random_seed": settings.seed,
+            DETERMINISTIC: True,
             "context_length": min(max_model_tokens + SPARE, read_shape(model).positions),
             "tp_size": resources.tp,
             "dp_size": resources.dp,
@@ -34,15 +44,13 @@ class SGLangEngine:
             "log_level": "warning",
         }
         self._sampling = {"temperature": settings.temperature, "top_p": settings.top_p, "top_k": settings.top_k}
+        self.version: str = sglang.__version__
         self._engine = sglang.Engine(**(arguments | resources.extra))
 
-    async def generate(self, key: str, prompt: list[int], num_responses: int, max_tokens: int) -> list[Generated]:
-        sampling = self._sampling | {"n": num_responses, "max_new_tokens": max_tokens}
-        found: Any = await self._engine.async_generate(input_ids=prompt, sampling_params=sampling)
-        outputs = found if isinstance(found, list) else [found]
-        return [
-            Generated(list(output["output_ids"]), output["meta_info"]["finish_reason"]["type"]) for output in outputs
-        ]
+    async def generate(self, name: str, prompt: list[int], seed: int, max_tokens: int) -> Generated:
+        sampling = self._sampling | {"sampling_seed": seed, "max_new_tokens": max_tokens}
+        output: Any = await self._engine.async_generate(input_ids=prompt, sampling_params=sampling)
+        return Generated(list(output["output_ids"]), output["meta_info"]["finish_reason"]["type"])
 
     def shutdown(self) -> None:
         self._engine.shutdown()

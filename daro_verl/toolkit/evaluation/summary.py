@@ -1,57 +1,28 @@
-"""The figures of a run, from its rows: per benchmark, and their average. Pure functions.
-
-All uncertainty is over problems, never over responses. The responses to one problem are not independent draws of the
-question "how good is this model": a benchmark of 30 problems with 32 responses each has 30 independent observations,
-not 960.
-"""
+"""The figures of a run, from its rows: per benchmark, and their average. Pure functions."""
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import numpy as np
-
+from daro_verl.toolkit.evaluation.estimates import MeanWithError, macro_average, mean_over_problems
 from daro_verl.toolkit.evaluation.row_file import LENGTH, NO_ROOM, Row
 
-Z_95 = 1.959964  # the normal distribution's 97.5 % point
+LONG = 256  # tokens; two independent responses of so many are equal only where a model hardly varies
 
 
-class MeanWithError(NamedTuple):
-    """A mean and its standard error; NaN where there is no telling (one problem)."""
+def pass_at(k: int, num_responses: int, num_right: int) -> float:
+    """Unbiased pass@k of a problem with ``n`` responses of which ``c`` are right: ``1 - C(n - c, k) / C(n, k)``.
 
-    mean: float
-    se: float
-
-    def interval(self) -> tuple[float, float]:
-        """95 %, normal: ``mean -+ 1.96 se``. With 30 problems Student's t would make it 4 % wider."""
-        return self.mean - Z_95 * self.se, self.mean + Z_95 * self.se
-
-
-def mean_over_problems(rates: Sequence[float]) -> MeanWithError:
-    """Mean of the problems' pass rates, and its standard error ``s / sqrt(P)``.
-
-    ``s`` is the standard deviation of the ``P`` rates, with the denominator ``P - 1``. It holds both that problems
-    differ and that a problem's rate is from ``k`` responses only.
+    The share of the choices of ``k`` of its ``n`` responses that hold a right one (Chen et al. 2021, arXiv
+    2107.03374, equation 1). pass@1 is the pass rate ``c / n``, pass@n whether any response is right.
     """
-    values = np.asarray(rates, dtype=float)
-    se = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
-    return MeanWithError(float(values.mean()), se)
+    return 1 - math.comb(num_responses - num_right, k) / math.comb(num_responses, k)
 
 
-def macro_average(estimates: Sequence[MeanWithError]) -> MeanWithError:
-    """Plain mean over benchmarks, whatever their sizes: ``sum m_b / B``, with the standard error
-    ``sqrt(sum se_b^2) / B`` of independent benchmarks.
-    """
-    count = len(estimates)
-    mean = sum(estimate.mean for estimate in estimates) / count
-    return MeanWithError(mean, math.sqrt(sum(estimate.se**2 for estimate in estimates)) / count)
-
-
-def paired_difference(first: Sequence[float], second: Sequence[float]) -> MeanWithError:
-    """Mean over problems of ``second - first``, each problem with itself, so that hard and easy problems cancel out."""
-    return mean_over_problems([b - a for a, b in zip(first, second, strict=True)])
+def budgets(num_responses: int) -> list[int]:
+    """The ``k`` of pass@k: 2, 4, 8 .. below ``n``, and ``n``."""
+    return [2**power for power in range(1, num_responses.bit_length()) if 2**power < num_responses] + [num_responses]
 
 
 def majority(predictions: Sequence[str], right: Sequence[float], undecided: Sequence[bool]) -> float:
@@ -80,26 +51,33 @@ class Benchmark:
     name: str
     num_problems: int
     num_responses: int
-    """``k``: per problem."""
-    mean: MeanWithError
-    """mean@k: mean over problems of the share of right responses (a timeout counts as not right)."""
-    best: float
-    """best@k: share of problems with at least one right response."""
-    majority: float
-    """maj@k: mean over problems of :func:`majority`."""
+    """``n``: per problem."""
+    figures: dict[str, MeanWithError]
+    """Means over problems of :func:`figures`, by their names."""
     truncated: float
     """Share of all responses that ended because no tokens were left."""
     timeouts: int
-    """Responses whose answer could not be decided. mean@k is at most ``timeouts / (P k)`` too low for them."""
+    """Responses whose answer could not be decided. mean@n is at most ``timeouts / (P n)`` too low for them."""
     no_room: int
     """Problems whose prompt left no token for a response; all their responses count as wrong."""
+    repeated: int
+    """Responses of at least :data:`LONG` tokens that an earlier response to the same problem equals token by token."""
     mean_length: float
     """Mean over all generated responses, in tokens; NaN without any."""
+
+    @property
+    def mean(self) -> MeanWithError:
+        """mean@n: mean over problems of the share of right responses (a timeout counts as not right)."""
+        return self.figures[f"mean@{self.num_responses}"]
+
+    def others(self) -> dict[str, MeanWithError]:
+        """All but mean@n: pass@2 .. pass@n and maj@n, none with one response to a problem."""
+        return {name: value for name, value in self.figures.items() if not name.startswith("mean@")}
 
 
 @dataclass(frozen=True)
 class Summary:
-    """``average``: of the benchmarks' mean@k, each benchmark counts the same."""
+    """``average``: of the benchmarks' mean@n, each benchmark counts the same."""
 
     benchmarks: tuple[Benchmark, ...]
     average: MeanWithError
@@ -119,22 +97,38 @@ def pass_rate(row: Row) -> float:
     return sum(response.acc for response in row.responses) / len(row.responses)
 
 
+def figures(row: Row) -> dict[str, float]:
+    """What is averaged over problems, by name: mean@n, with several responses also pass@2 .. pass@n and maj@n.
+
+    pass@1 is mean@n, and pass@n what others call best@n.
+    """
+    n, right = len(row.responses), sum(response.acc == 1 for response in row.responses)
+    found = {f"mean@{n}": pass_rate(row)}
+    if n > 1:
+        found |= {f"pass@{k}": pass_at(k, n, right) for k in budgets(n)}
+        votes = zip(*((item.pred, item.acc, item.timed_out) for item in row.responses), strict=True)
+        found[f"maj@{n}"] = majority(*votes)
+    return found
+
+
+def repeated(row: Row) -> int:
+    """Long responses beyond the first of their tokens, see :class:`Benchmark`."""
+    long = [response.digest for response in row.responses if response.length >= LONG and response.digest]
+    return len(long) - len(set(long))
+
+
 def _benchmark(name: str, rows: Sequence[Row]) -> Benchmark:
     responses = [response for row in rows for response in row.responses]
     lengths = [response.length for response in responses if response.finish != NO_ROOM]
-    votes = [
-        majority(*zip(*((response.pred, response.acc, response.timed_out) for response in row.responses), strict=True))
-        for row in rows
-    ]
+    of_rows = [figures(row) for row in rows]
     return Benchmark(
         name=name,
         num_problems=len(rows),
         num_responses=len(rows[0].responses),
-        mean=mean_over_problems([pass_rate(row) for row in rows]),
-        best=sum(any(response.acc for response in row.responses) for row in rows) / len(rows),
-        majority=sum(votes) / len(votes),
+        figures={key: mean_over_problems([found[key] for found in of_rows]) for key in of_rows[0]},
         truncated=sum(response.finish == LENGTH for response in responses) / len(responses),
         timeouts=sum(response.timed_out for response in responses),
         no_room=sum(row.responses[0].finish == NO_ROOM for row in rows),
+        repeated=sum(map(repeated, rows)),
         mean_length=sum(lengths) / len(lengths) if lengths else float("nan"),
     )

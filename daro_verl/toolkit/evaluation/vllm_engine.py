@@ -1,4 +1,7 @@
-"""vLLM (0.28, ``AsyncLLM``), the engine of verl's own rollout servers."""
+"""vLLM (0.24 to 0.28, ``AsyncLLM``), the engine of verl's own rollout servers.
+
+Each request has its own seed, and with it its own random numbers in whichever copy of the model it is answered.
+"""
 
 import os
 from pathlib import Path
@@ -19,6 +22,7 @@ class VLLMEngine:
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # the table goes to standard output
         try:
+            import vllm
             from vllm.engine.arg_utils import AsyncEngineArgs
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
@@ -27,12 +31,13 @@ class VLLMEngine:
         arguments: dict[str, Any] = {
             "model": str(model),
             "dtype": settings.dtype,
-            "seed": settings.seed,
             "max_model_len": max_model_tokens,
             "tensor_parallel_size": resources.tp,
             "data_parallel_size": resources.dp,
             "gpu_memory_utilization": resources.memory,
             "enforce_eager": requested(),  # the CPU platform has no CUDA graphs
+            # vLLM takes a request's random numbers back after a part of its prompt, which torch has on CUDA only
+            "enable_chunked_prefill": not requested(),
             "disable_log_stats": True,
         }
         self._sampling: dict[str, Any] = {
@@ -40,21 +45,23 @@ class VLLMEngine:
             "top_p": settings.top_p,
             "top_k": settings.top_k,
         }
+        self.version: str = vllm.__version__
         self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**(arguments | resources.extra)))
 
-    async def generate(self, key: str, prompt: list[int], num_responses: int, max_tokens: int) -> list[Generated]:
+    async def generate(self, name: str, prompt: list[int], seed: int, max_tokens: int) -> Generated:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
         sampling = SamplingParams(
-            n=num_responses,
+            seed=seed,
             max_tokens=max_tokens,
             detokenize=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
             **self._sampling,
         )
-        outputs = [output async for output in self._engine.generate({"prompt_token_ids": prompt}, sampling, key)]
-        return [Generated(list(output.token_ids), str(output.finish_reason)) for output in outputs[-1].outputs]
+        outputs = [output async for output in self._engine.generate({"prompt_token_ids": prompt}, sampling, name)]
+        (found,) = outputs[-1].outputs
+        return Generated(list(found.token_ids), str(found.finish_reason))
 
     def shutdown(self) -> None:
         self._engine.shutdown()

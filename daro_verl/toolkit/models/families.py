@@ -4,11 +4,11 @@
 Megatron-Bridge, which read the file. Nothing is read or written here.
 """
 
-import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
 from daro_verl.errors import DaroConfigError, DaroDataError
+from daro_verl.toolkit.models.rotary import in_both_forms
 
 Config = dict[str, Any]
 
@@ -45,7 +45,7 @@ class Family:
     def config(self, config: Config) -> Config:
         """The model's configuration as the family wants it."""
         if self.theta is None or self.positions is None:
-            return config
+            return in_both_forms(config)
         return with_positions(config, self.theta, self.positions, self.from_theta)
 
     def tokenizer_config(self, config: Config) -> Config:
@@ -124,12 +124,9 @@ def with_positions(config: Config, new_theta: float, positions: int, old_theta: 
     if config.get("use_sliding_window") and window is not None and window < positions:
         fix = f"set use_sliding_window to false in config.json, or --positions {window}"
         raise DaroDataError("config.json: sliding_window", got=window, expected=f"at least {positions}", fix=fix)
-    changed = copy.deepcopy(config)
     base = int(new_theta) if float(new_theta).is_integer() else new_theta
-    changed["rope_theta"] = base
-    changed["rope_parameters"] = {"rope_type": "default", **(config.get("rope_parameters") or {}), "rope_theta": base}
-    changed["max_position_embeddings"] = positions
-    return changed
+    parameters = {"rope_type": "default", **(config.get("rope_parameters") or {}), "rope_theta": base}
+    return in_both_forms({**config, "rope_parameters": parameters, "max_position_embeddings": positions})
 
 
 def changes(before: Config, after: Config) -> dict[str, list[Any]]:

@@ -8,25 +8,32 @@ from daro_verl.toolkit.evaluation.inference import Generated
 
 
 class FakeEngine:
-    """Answers ``answer(question, index)``; stops the run, as Ctrl-C does, when ``num_rows`` were asked."""
+    """Answers ``answer(question, index)`` and keeps the seeds; stops the run, as Ctrl-C does, when ``num_rows`` rows
+    were asked."""
+
+    version = "1.0"
 
     def __init__(self, tokenizer, answer: Callable[[str, int], str], num_rows: int | None = None) -> None:
         self._tokenizer, self._answer, self._num_rows = tokenizer, answer, num_rows
         self.asked: list[str] = []
+        self.seeds: dict[tuple[str, int], int] = {}
         self.most_in_flight = self._in_flight = 0
         self.is_down = False
 
-    async def generate(self, key: str, prompt: list[int], num_responses: int, max_tokens: int) -> list[Generated]:
-        if self._num_rows is not None and len(self.asked) >= self._num_rows:
+    async def generate(self, name: str, prompt: list[int], seed: int, max_tokens: int) -> Generated:
+        index = int(name.rpartition("-")[2])
+        if index == 0 and self._num_rows is not None and len(self.asked) >= self._num_rows:
             raise KeyboardInterrupt
         text = self._tokenizer.decode(prompt)
         question = re.search(r"<\|im_start\|>user\n(.*)<\|im_end\|>", text, re.DOTALL)[1]
-        self.asked.append(question)
-        self._in_flight += num_responses
+        if index == 0:
+            self.asked.append(question)
+        self.seeds[question, index] = seed
+        self._in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
         await asyncio.sleep(0)
-        self._in_flight -= num_responses
-        return [self._generated(self._answer(question, index), max_tokens) for index in range(num_responses)]
+        self._in_flight -= 1
+        return self._generated(self._answer(question, index), max_tokens)
 
     def shutdown(self) -> None:
         self.is_down = True

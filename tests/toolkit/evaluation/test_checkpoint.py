@@ -6,10 +6,14 @@ import subprocess
 import sys
 
 import pytest
+import torch
+from transformers import AutoModelForCausalLM
 
 from daro_verl.errors import DaroDataError
 from daro_verl.toolkit.evaluation import convert
 from daro_verl.toolkit.evaluation.checkpoint import SavedModel, find_weights
+from daro_verl.toolkit.models import rotary
+from daro_verl.toolkit.recipes import tiny_model
 
 
 @pytest.fixture
@@ -106,3 +110,82 @@ def test_a_failed_conversion_shows_why_and_leaves_nothing(tmp_path, monkeypatch)
     with pytest.raises(DaroDataError, match="out of disk.*Fix: run it by hand"):
         convert.as_model(find_weights(str(fsdp(tmp_path / "actor"))))
     assert [path.name for path in tmp_path.iterdir()] == ["actor"]
+
+
+ROPE = {
+    "llama8b": {
+        "rope_theta": 500000.0,
+        "rope_scaling": {
+            "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8192,
+        },
+    },
+    "qwen2.5_math_7b": {"rope_theta": 40000.0},
+}  # fmt: skip
+
+
+@pytest.fixture(params=ROPE)
+def saved(request, tmp_path):
+    """What verl saves with transformers 5: a model as ``SMOKE=1`` makes it, of random weights."""
+    tokenizer = tiny_model._tokenizer(request.param)
+    torch.manual_seed(0)
+    model = tiny_model._model(request.param, tokenizer)
+    model.config.rope_parameters["rope_theta"] = ROPE[request.param]["rope_theta"]
+    directory = tmp_path / "actor" / "model" / "huggingface"
+    for part in (model, tokenizer):
+        part.save_pretrained(directory)
+    return directory, ROPE[request.param]
+
+
+def log_probs(directory):
+    """Of 300 tokens: enough for the embeddings' base to show."""
+    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    tokens = torch.arange(300)[None] * 37 % 256
+    with torch.no_grad():
+        return model(tokens).logits.log_softmax(-1)
+
+
+def as_transformers_4(directory, to):
+    """The directory without the key that transformers 4 does not know: transformers 5 then reads the older ones."""
+    shutil.copytree(directory, to)
+    config = json.loads((to / "config.json").read_text())
+    del config["rope_parameters"]
+    (to / "config.json").write_text(json.dumps(config))
+    return to
+
+
+def test_an_evaluated_checkpoint_is_the_same_model_under_either_transformers(saved, tmp_path):
+    directory, expected = saved
+    before, blind = log_probs(directory), log_probs(as_transformers_4(directory, tmp_path / "blind"))
+    assert convert.as_model(find_weights(str(tmp_path / "actor"))) == directory
+    written = json.loads((directory / "config.json").read_text())
+    assert {key: written.get(key) for key in ("rope_theta", *expected)} == expected
+    assert written["rope_parameters"]["rope_theta"] == expected["rope_theta"]
+    assert torch.equal(log_probs(directory), before)
+    assert torch.equal(log_probs(as_transformers_4(directory, tmp_path / "four")), before)
+    assert (blind - before).abs().max() > 1e-3  # without the older keys it is another model
+
+
+def test_a_converted_checkpoint_has_both_forms_and_a_model_of_others_is_not_touched(tmp_path, saved, monkeypatch):
+    directory, expected = saved
+    theirs = directory.rename(tmp_path / "theirs")
+    before = (theirs / "config.json").read_bytes()
+
+    def merge(command, **_):
+        shutil.copytree(theirs, command[command.index("--target_dir") + 1])
+        return subprocess.CompletedProcess(command, 0, "")
+
+    monkeypatch.setattr(convert.subprocess, "run", merge)
+    assert convert.as_model(find_weights(str(theirs))) == theirs
+    assert (theirs / "config.json").read_bytes() == before
+    target = convert.as_model(find_weights(str(fsdp(tmp_path / "other" / "actor"))))
+    assert json.loads((target / "config.json").read_text()).items() >= expected.items()
+
+
+def test_a_checkpoint_that_cannot_be_written_is_evaluated_as_it_is(saved, monkeypatch, caplog):
+    def fail(*_):
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(rotary, "write_atomically", fail)
+    assert convert.as_model(find_weights(str(saved[0].parents[1]))) == saved[0]
+    assert "stays without rope_theta" in caplog.text

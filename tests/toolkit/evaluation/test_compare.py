@@ -1,5 +1,6 @@
 """Runs side by side: paired intervals, and which runs are no comparison."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -25,7 +26,7 @@ def write_run(folder, rates, finished=True, **changes):
                 accs = [float(index < 4 * rate) for index in range(4)]
                 file.append(Row(key, benchmark, 5, tuple(Response("1", acc, False, 9, "stop") for acc in accs)))
         if finished:
-            write_report(folder, settings, summarise(file.rows.values()), [])
+            write_report(folder, settings, summarise(file.rows.values()), [], [])
     return folder
 
 
@@ -40,17 +41,49 @@ def test_the_table(tmp_path, capsys):
     assert capsys.readouterr().out == text
     # AIME24: grpo (0 + 0.5) / 2, se = 0.25; daro (1 + 0.5) / 2, se = 0.25
     assert "| aime24 | 25.0 ± 25.0 | 75.0 ± 25.0 |" in text
-    # differences a: 1, b: 0: mean 0.5, se 0.5: 50 -+ 98.0. Matched by key, not by order
-    assert "| aime24 | +50.0 (-48.0 to +148.0) |" in text
-    # c: 0.25, d: -0.25: mean 0, s^2 = 0.125, se = sqrt(0.125 / 2) = 0.25: 0 -+ 49.0
-    assert "| math500 | +0.0 (-49.0 to +49.0) |" in text
-    # (0.5 + 0) / 2 = 0.25; sqrt(0.5^2 + 0.25^2) / 2 = 0.2795: 25 -+ 54.8
-    assert "| average | +25.0 (-29.8 to +79.8) |" in text
+    # differences a: 1, b: 0: mean 0.5, se 0.5; one degree of freedom, t = 12.7062: 50 -+ 635.3. By key, not by order
+    assert "| aime24 | +50.0 (-585.3 to +685.3) |" in text
+    # c: 0.25, d: -0.25: mean 0, s^2 = 0.125, se = sqrt(0.125 / 2) = 0.25: 0 -+ 317.7
+    assert "| math500 | +0.0 (-317.7 to +317.7) |" in text
+    # (0.5 + 0) / 2 = 0.25; se = sqrt(0.5^2 + 0.25^2) / 2 = 0.27951; df = (4 + 1)^2 / (16 + 1) = 1.4706, of which
+    # scipy.stats.t.ppf(0.975, 25 / 17) = 6.18811: 25 -+ 173.0
+    assert "| average | +25.0 (-148.0 to +198.0) |" in text
+    # pass@2 of 4 with c right: 1 - C(4 - c, 2) / 6. c: 1 to 2 right, 1/2 to 5/6; d: 4 to 3 right, 1 to 1
+    # means 3/4 and 11/12; se |1 - 1/2| / 2 and |1 - 5/6| / 2; differences 1/3 and 0: mean 1/6, se 1/6
+    assert "| math500 pass@2 | 75.0 ± 25.0 | 91.7 ± 8.3 |" in text
+    assert "| math500 pass@2 | +16.7 (-195.1 to +228.4) |" in text
+    # a: 0 to 4 right, b: 2 right, where both answers are "1": a tie
+    assert "| aime24 maj@4 | 25.0 ± 25.0 | 75.0 ± 25.0 |" in text
 
 
 def test_a_run_with_itself_differs_by_nothing(tmp_path):
     folder = write_run(tmp_path / "one", GRPO)
-    assert comparison([read_run(f"a={folder}"), read_run(f"b={folder}")]).count("+0.0 (+0.0 to +0.0)") == 3
+    assert comparison([read_run(f"a={folder}"), read_run(f"b={folder}")]).count("| +0.0 (+0.0 to +0.0) |") == 9
+
+
+def test_a_run_whose_responses_may_not_be_independent_is_refused(tmp_path, capsys):
+    """A record from before each response had its own seed does not say of how many copies it is."""
+    one, two = write_run(tmp_path / "one", GRPO), write_run(tmp_path / "two", DARO)
+    path = two / "settings.json"
+    settings = json.loads(path.read_text())
+    path.write_text(json.dumps({name: value for name, value in settings.items() if name != "seeding"}))
+    assert main(["compare", str(one), str(two)]) == 2
+    said = capsys.readouterr().err
+    assert f"seeding of {two}: got '', expected per_sample" in said and "Fix: evaluate again into another" in said
+    path.write_text(json.dumps(settings | {"seeding": "one_copy"}))  # a person says that it had one copy
+    assert main(["compare", str(one), str(two)]) == 0
+
+
+def test_repeated_responses_are_said_first(tmp_path):
+    one, two = write_run(tmp_path / "one", GRPO), write_run(tmp_path / "two", DARO)
+    again = Response("1", 1.0, False, 256, "stop", digest="d")
+    row = Row("a", "aime24", 5, (again,) * 4)
+    with RowFile(two) as file:
+        file.append(row)
+    text = comparison([read_run(str(one)), read_run(str(two))])
+    assert text.startswith(
+        "**WARNING: responses of 256 or more tokens that repeat another one to their problem: two 3.**"
+    )
 
 
 def test_other_models_and_engines_may_be_compared_and_engines_are_named(tmp_path):

@@ -51,12 +51,21 @@ def test_the_figures_reach_both_files(job):
     assert len(engine.asked) == 7
     values = json.loads((job.out / "report.json").read_text())
     assert values["benchmarks"]["aime24"]["mean"] == 0.5 and values["benchmarks"]["math500"]["mean"] == 1
-    assert values["benchmarks"]["aime24"]["best"] == 1 and values["benchmarks"]["aime24"]["majority"] == 0.5
-    assert values["average"] == {"mean": 0.75, "mean_se": 0.0}
-    assert values["settings"]["temperature"] == 0.6
+    # 2 of 4 are right: pass@2 = 1 - C(2, 2) / C(4, 2) = 5 / 6; the wrong ones agree too: a tie
+    found = values["benchmarks"]["aime24"]["figures"]
+    assert found == {
+        "mean@4": {"mean": 0.5, "se": 0.0}, "pass@2": {"mean": pytest.approx(5 / 6), "se": 0.0},
+        "pass@4": {"mean": 1.0, "se": 0.0}, "maj@4": {"mean": 0.5, "se": 0.0},
+    }  # fmt: skip
+    assert list(values["benchmarks"]["math500"]["figures"]) == ["mean@1"]
+    assert values["average"] == {"mean": 0.75, "se": 0.0}
+    assert values["settings"]["temperature"] == 0.6 and values["settings"]["seeding"] == "per_sample"
+    assert values["launches"] == [{"engine": "vllm", "version": "1.0", "tp": 1, "dp": 1}]
     table = (job.out / "report.md").read_text()
-    assert "| aime24 | 3 | 4 | 50.0 ± 0.0 | 100.0 | 50.0 | 0.0 | 0 | 0 | 10 |" in table
-    assert "| average | | | 75.0 ± 0.0 |" in table
+    assert "| aime24 | 3 | 4 | 50.0 ± 0.0 | 0.0 | 0 | 0 | 0 | 10 |" in table
+    assert "| average | | | 75.0 ± 0.0 |" in table and "vllm 1.0 (TP 1, DP 1)" in table
+    assert "| benchmark | pass@2 | pass@4 | maj@4 |\n| --- | --- | --- | --- |\n" in table
+    assert "| aime24 | 83.3 ± 0.0 | 100.0 ± 0.0 | 50.0 ± 0.0 |" in table
 
 
 def test_an_interrupted_run_goes_on_without_repeating_a_row(job):
@@ -70,6 +79,38 @@ def test_an_interrupted_run_goes_on_without_repeating_a_row(job):
     assert len(engine.asked) == 4
     assert (job.out / "rows.jsonl").read_text().splitlines()[:3] == lines
     assert run(few)[1] is None  # finished: no engine is started
+
+
+def test_each_response_has_a_seed_of_the_run_the_problem_and_its_number(job, tmp_path):
+    """Whatever the layout, the order and the interruptions: 3 problems x 4 responses and 4 x 1, 16 seeds."""
+    _, whole = run(job)
+    with pytest.raises(KeyboardInterrupt):
+        run(replace(job, out=tmp_path / "two", in_flight=1), num_rows=2)
+    _, rest = run(replace(job, out=tmp_path / "two", in_flight=4, resources=Resources(1, 2, 0.9, {})))
+    assert len(set(whole.seeds.values())) == len(whole.seeds) == 16
+    assert 0 < len(rest.seeds) < 16 and rest.seeds.items() <= whole.seeds.items()
+    _, other = run(replace(job, out=tmp_path / "three", seed=1))
+    assert other.seeds.keys() == whole.seeds.keys() and not set(other.seeds.values()) & set(whole.seeds.values())
+
+
+def test_long_responses_that_are_equal_are_said(job):
+    """Each AIME row: two of the four responses of 300 characters are equal; the short ones of MATH-500 do not count."""
+    job = replace(job, response_tokens=350)
+    run(job, answer=lambda question, index: "x" * 300 + str(index % 3) if "plus one" in question else "x")
+    report = (job.out / "report.md").read_text()
+    assert "WARNING: 3 responses to aime24 of 256 or more tokens repeat another response" in report
+    assert json.loads((job.out / "report.json").read_text())["benchmarks"]["aime24"]["repeated"] == 3
+
+
+def test_a_run_that_was_begun_without_seeds_of_responses_is_not_gone_on_with(job):
+    with pytest.raises(KeyboardInterrupt):
+        run(replace(job, in_flight=1), num_rows=3)
+    path = job.out / "settings.json"
+    settings = json.loads(path.read_text())
+    del settings["seeding"]
+    path.write_text(json.dumps(settings))
+    with pytest.raises(DaroConfigError, match="seeding: got 'per_sample', expected ''. Fix: name another --out"):
+        run(job)
 
 
 def test_a_torn_last_line_is_done_again(job):
@@ -105,6 +146,7 @@ def test_parallel_sizes_may_change_on_the_way(job):
         run(replace(job, in_flight=1), num_rows=3)
     _, engine = run(replace(job, resources=Resources(2, 4, 0.5, {})))
     assert len(engine.asked) == 4
+    assert "vllm 1.0 (TP 1, DP 1); vllm 1.0 (TP 2, DP 4)" in (job.out / "report.md").read_text()
 
 
 @pytest.mark.parametrize(("limit", "most"), [(1, 4), (4, 4), (6, 6), (100, 16)])
