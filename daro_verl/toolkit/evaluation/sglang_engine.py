@@ -20,7 +20,7 @@ class SGLangEngine:
         try:
             import sglang
         except ImportError as error:
-            fix = 'pip install "daro-verl[sglang]", or INFER_BACKEND=vllm'
+            fix = "sync verl with sglang (docs/install.md), or INFER_BACKEND=vllm"
             raise DaroConfigError("--backend", got="sglang", expected="an installed SGLang", fix=fix) from error
         arguments = {
             "model_path": str(model),
