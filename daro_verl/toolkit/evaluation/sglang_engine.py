@@ -26,7 +26,7 @@ class SGLangEngine:
         try:
             import sglang
         except ImportError as error:
-            fix = 'pip install "daro-verl[sglang]", or INFER_BACKEND=vllm'
+            fix = "sync verl with sglang (docs/install.md), or INFER_BACKEND=vllm"
             raise DaroConfigError("--backend", got="sglang", expected="an installed SGLang", fix=fix) from error
         if not resources.extra.get(DETERMINISTIC, True):
             fix = "leave it out, or INFER_BACKEND=vllm"

@@ -26,7 +26,7 @@ class VLLMEngine:
             from vllm.engine.arg_utils import AsyncEngineArgs
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
-            fix = 'pip install "daro-verl[vllm]", or INFER_BACKEND=sglang'
+            fix = "sync verl with vllm (docs/install.md), or INFER_BACKEND=sglang"
             raise DaroConfigError("--backend", got="vllm", expected="an installed vLLM", fix=fix) from error
         arguments: dict[str, Any] = {
             "model": str(model),

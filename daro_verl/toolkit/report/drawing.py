@@ -29,7 +29,7 @@ def require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        fix = 'pip install matplotlib, or "daro-verl[report]"'
+        fix = "pip install matplotlib"
         raise DaroConfigError("report", got=str(error), expected="matplotlib", fix=fix) from error
 
 

@@ -108,7 +108,7 @@ def _library() -> Any:
     try:
         import reasoning_gym
     except ImportError as error:
-        fix = 'pip install "daro-verl[data]"'
+        fix = 'pip install -e ".[gym]" in the clone of daro-verl; on a GPU node see docs/install.md'
         raise DaroConfigError(
             "reasoning-gym", got="no such package", expected="reasoning-gym 0.1.25", fix=fix
         ) from error
