@@ -144,9 +144,6 @@ class DaroConfig:
         options = dict(options or {})
         known = [field.name for field in fields(cls)]
         problems = [_unknown_option(str(name), known) for name in options if name not in known]
-        if not isinstance(options.get("weighting", ""), str):
-            fix = "set +algorithm.daro.weighting=learned"
-            problems.append(problem("algorithm.daro.weighting", options.pop("weighting"), "the name of one", fix))
         try:
             read = cls(**{name: value for name, value in options.items() if name in known})
         except DaroConfigError as error:

@@ -120,13 +120,13 @@ def weighting_names() -> list[str]:
     return list(_known)
 
 
-def find_weighting(name: str) -> Weighting:
+def find_weighting(name: Any) -> Weighting:
     """The weighting of a name, or of an import path ``package.module.Class`` (a user's own).
 
     Raises:
         DaroConfigError: no such name, or the path does not lead to a subclass of :class:`Weighting`.
     """
-    cls: Any = _known.get(name)
+    cls: Any = _known.get(name) if isinstance(name, str) else None
     if cls is None and "." in str(name):
         module, _, attribute = name.rpartition(".")
         try:

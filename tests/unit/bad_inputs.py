@@ -98,7 +98,7 @@ ROWS = [
         "`ValueError: invalid literal for int()` of a thousand characters",
     ),
     Row(
-        f"{DARO}.weighting=[a,b]", "weighting: got ['a', 'b'], expected the name of one", "`TypeError: unhashable type`"
+        f"{DARO}.weighting=[a,b]", "weighting: got ['a', 'b'], expected one of learned", "`TypeError: unhashable type`"
     ),
     Row(f"{DARO}.weighting=learnt", "weighting: got 'learnt', expected one of learned"),
     Row(f"{DARO}.weighting=my.module.Missing", "(No module named 'my')\", expected one of"),
