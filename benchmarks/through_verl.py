@@ -22,8 +22,8 @@ from benchmarks.cost.machine import commit
 from daro_verl.config import DaroConfig
 from examples.quickstart.history import held_out_by_level, read_attempts, training_steps
 from examples.quickstart.job import REPOSITORY
-from examples.quickstart.task import SOURCE_OF_LEVEL
-from examples.quickstart.warm_start import warm_start
+from examples.quickstart.sums import TASK
+from examples.quickstart.sums.warm_start import warm_start
 
 METHODS = {"GRPO": "grpo", "DARO": "learned", "DARO, paper's form": "paper"}
 """The weighting of each; the other options are its defaults."""
@@ -51,7 +51,7 @@ def slug(method: str) -> str:
 
 def measure(history: dict[int, dict]) -> dict[str, float]:
     """Pass rates in [0, 1]: held out at the start, in the end, and the mean of all validations; and in training."""
-    validated = {step: held_out_by_level(metrics, SOURCE_OF_LEVEL) for step, metrics in history.items()}
+    validated = {step: held_out_by_level(metrics, TASK.sources) for step, metrics in history.items()}
     rates = [sum(levels.values()) / len(levels) for _, levels in sorted(validated.items()) if levels]
     scores = [metrics["critic/score/mean"] for metrics in training_steps(history).values()]
     return {

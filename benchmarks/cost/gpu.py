@@ -21,7 +21,7 @@ from benchmarks.cost.parts import NotRun
 from benchmarks.cost.timing import compare, cuda_clock, interleave, milliseconds
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from daro_verl.workers.mini_batch import MiniBatch, Ranks
-from examples.quickstart.tokenizer_model import build_tokenizer
+from examples.quickstart.sums.tokenizer_model import build_tokenizer
 
 TITLE = "On a GPU"
 DTYPES = (torch.float32, torch.bfloat16)

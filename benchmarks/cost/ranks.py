@@ -13,7 +13,7 @@ from verl.workers.config import PolicyLossConfig
 from verl.workers.engine_workers import TrainingWorker
 
 from daro_verl.workers.actor_worker import DaroActorWorker
-from examples.quickstart.tokenizer_model import build_model, build_tokenizer
+from examples.quickstart.sums.tokenizer_model import build_model, build_tokenizer
 from tests.ranks.batch import NUM_ROLLOUTS
 from tests.ranks.workers import make_worker, part_of_rank
 

@@ -20,7 +20,7 @@ from benchmarks.cost import machine
 from benchmarks.cost.aims import Aim
 from examples.quickstart.history import read_attempts, training_steps
 from examples.quickstart.job import REPOSITORY
-from examples.quickstart.warm_start import warm_start
+from examples.quickstart.sums.warm_start import warm_start
 
 TITLE = "Whole step of the quickstart's job"
 FOLDER = REPOSITORY / "outputs" / "cost"

@@ -9,19 +9,18 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+from daro_verl.errors import DaroDataError
 from daro_verl.platform.overrides import ROLLOUTS
 from examples.quickstart.history import held_out_by_level, read_attempts
 from examples.quickstart.job import METHODS, REPOSITORY, Job
-from examples.quickstart.pass_rates import GROUP_SIZE
 from examples.quickstart.process_tree import ProcessTree
-from examples.quickstart.progress import duration, follow
+from examples.quickstart.progress import StepLines, duration, follow
+from examples.quickstart.smollm2 import TASK as SMOLLM2
 from examples.quickstart.summary import summarise
-from examples.quickstart.task import NUM_TEST, SOURCE_OF_LEVEL, build_data
-from examples.quickstart.warm_start import STEPS as WARM_START_STEPS
-from examples.quickstart.warm_start import warm_start
+from examples.quickstart.sums import TASK as SUMS
 
-RL_STEPS, SAVE_FREQ = 60, 10
-SMOKE = {"rl_steps": 2, "warm_start_steps": 120, "num_test": 16, "num_measured": 8}
+TASKS = {"tiny": SUMS, "smollm2": SMOLLM2}
+SMOKE_STEPS = 2
 TAIL_LINES = 30
 
 
@@ -29,9 +28,11 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     method = "grpo" if os.environ.get("GRPO") == "1" else "daro"
     parser = argparse.ArgumentParser(prog="python -m examples.quickstart", description=__doc__)
     parser.add_argument("--method", choices=METHODS, default=method, help="advantage estimator (GRPO=1 means grpo)")
+    model = os.environ.get("MODEL") or "tiny"
+    parser.add_argument("--model", default=model, help="tiny, or smollm2: a real one (MODEL=smollm2 means that)")
     rollout = os.environ.get("ROLLOUT") or "vllm"
     parser.add_argument("--rollout", default=rollout, help="engine: vllm or sglang (ROLLOUT=sglang means sglang)")
-    parser.add_argument("--steps", type=int, help=f"RL steps, {RL_STEPS} by default")
+    parser.add_argument("--steps", type=int, help=f"RL steps, {SUMS.steps} for tiny, {SMOLLM2.steps} for smollm2")
     parser.add_argument("--output", type=Path, help="directory of everything that is written")
     parser.add_argument("--smoke", action="store_true", help="two steps of everything, as a test: learns nothing")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="further settings for verl")
@@ -39,36 +40,33 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     for override in arguments.overrides:
         if "=" not in override:
             parser.error(f"got {override!r}, expected key=value. Give verl's settings as key=value.")
+    if arguments.model not in TASKS:
+        parser.error(f"--model: got {arguments.model!r}, expected one of {tuple(TASKS)}. Leave it out for tiny.")
     if arguments.rollout not in ROLLOUTS:
         parser.error(f"--rollout: got {arguments.rollout!r}, expected one of {ROLLOUTS}. Leave it out for vllm.")
     if find_spec(arguments.rollout) is None:
         fix = f"Run `ROLLOUT={arguments.rollout} make quickstart`, which has an environment with it."
         parser.error(f"--rollout: got {arguments.rollout!r}, expected an engine that is installed here. {fix}")
-    name = "quickstart-smoke" if arguments.smoke else "quickstart"
-    arguments.output = arguments.output or REPOSITORY / "outputs" / name
-    arguments.steps = arguments.steps or (SMOKE["rl_steps"] if arguments.smoke else RL_STEPS)
+    names = ["quickstart", *([arguments.model] if arguments.model != "tiny" else []), *["smoke"] * arguments.smoke]
+    arguments.output = arguments.output or REPOSITORY / "outputs" / "-".join(names)
+    arguments.steps = arguments.steps or (SMOKE_STEPS if arguments.smoke else TASKS[arguments.model].steps)
     return arguments
 
 
 def prepare(arguments: argparse.Namespace) -> Job:
     """Data and model, which both methods share, and the job on them."""
-    output = arguments.output.resolve()
-    print("1/4  data and warm start", flush=True)
-    data = build_data(output / "data", num_test=SMOKE["num_test"] if arguments.smoke else NUM_TEST)
-    sizes = (SMOKE["warm_start_steps"], SMOKE["num_measured"]) if arguments.smoke else (WARM_START_STEPS, 200)
-    report = warm_start(output / "model", *sizes)
-    levels = ", ".join(f"level {level} {rate:.2f}" for level, rate in report["pass_rate_of_level"].items())
-    print(f"     {report['parameters']} parameters, pass rate {report['pass_rate']:.2f} ({levels})")
-    print(f"     prompts with 0..{GROUP_SIZE} of {GROUP_SIZE} right: {report['num_prompts_of_bin']}")
-    print(f"     mean length of right and wrong responses: {report['length_right']}, {report['length_wrong']}")
+    output, task = arguments.output.resolve(), TASKS[arguments.model]
+    print("1/4  data and model", flush=True)
+    start = task.prepare(output, arguments.smoke)
+    for line in start.lines:
+        print(f"     {line}", flush=True)
     engine = "" if arguments.rollout == "vllm" else f"-{arguments.rollout}"
     return Job(
+        task=task,
+        start=start,
         method=arguments.method,
         steps=arguments.steps,
-        save_freq=min(SAVE_FREQ, arguments.steps),
         directory=output / f"{arguments.method}{engine}",
-        model=output / "model",
-        data=data,
         extra=tuple(arguments.overrides),
         rollout=arguments.rollout,
     )
@@ -76,7 +74,7 @@ def prepare(arguments: argparse.Namespace) -> Job:
 
 def is_complete(job: Job) -> bool:
     """Whether the last step was validated; what happens in between is verl's to resume."""
-    return bool(held_out_by_level(read_attempts(job.attempts).get(job.steps, {}), SOURCE_OF_LEVEL))
+    return bool(held_out_by_level(read_attempts(job.attempts).get(job.steps, {}), job.task.sources))
 
 
 def train(job: Job) -> int:
@@ -85,10 +83,12 @@ def train(job: Job) -> int:
     log = attempt.with_suffix(".log")
     resumed = f", resumed from step {step}" if (step := job.checkpointed_step()) else ""
     print(f"2/4  verl.trainer.main_ppo, {job.method}{resumed}; its output: {log}", flush=True)
-    print(f"3/4  Ray, two Megatron actors and two {job.rollout} servers start (1 to 3 minutes), then RL", flush=True)
+    ranks = f"Ray, Megatron actors and {job.rollout} servers ({job.task.num_devices} each)"
+    print(f"3/4  {ranks} start (1 to 3 minutes), then RL", flush=True)
     tree = ProcessTree(job.command(), job.environment(attempt), log, job.directory)
     try:
-        return follow(tree, attempt.with_suffix(".jsonl"), job.steps, lambda line: print(f"     {line}", flush=True))
+        lines = StepLines(job.steps, job.task.sources)
+        return follow(tree, attempt.with_suffix(".jsonl"), lines, lambda line: print(f"     {line}", flush=True))
     finally:
         print(f"     stopping verl after {duration(time.monotonic() - start)}", flush=True)
         tree.stop()
@@ -115,10 +115,13 @@ def main() -> int:
             train(job)
             if not is_complete(job):
                 return fail(job)
+    except DaroDataError as error:
+        print(f"{error}\nMODEL=tiny trains a model that is made here.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("\ninterrupted. Run the same command again to resume from the last checkpoint.", file=sys.stderr)
         return 130
-    print(f"4/4  {summarise(job.directory, job.method).text()}")
+    print(f"4/4  {summarise(job).text()}")
     return 0
 
 

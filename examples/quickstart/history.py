@@ -27,7 +27,7 @@ def held_out(metrics: dict, data_source: str) -> float | None:
     return next((value for name, value in metrics.items() if name.startswith(prefix)), None)
 
 
-def held_out_by_level(metrics: dict, sources: dict[int, str]) -> dict[int, float]:
+def held_out_by_level(metrics: dict, sources: dict[str, str]) -> dict[str, float]:
     """Held-out pass rate by level; empty where verl did not validate."""
     found = {level: held_out(metrics, source) for level, source in sources.items()}
     return {level: value for level, value in found.items() if value is not None}

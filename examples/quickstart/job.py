@@ -1,6 +1,6 @@
-"""The RL job: verl's own ``verl.trainer.main_ppo`` with Megatron TP = 2 actors and two rollout servers on the CPU.
+"""The RL job: verl's own ``verl.trainer.main_ppo`` with Megatron actors and rollout servers on the CPU.
 
-Only the task's settings are here. What verl needs on a machine without a GPU comes from ``daro_verl.platform``.
+Only the settings of a quickstart are here; what verl needs without a GPU comes from ``daro_verl.platform``.
 """
 
 import os
@@ -9,28 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daro_verl.platform.overrides import cpu_overrides
-from examples.quickstart.pass_rates import GROUP_SIZE
-from examples.quickstart.task import MAX_RESPONSE_LENGTH
+from examples.quickstart.task import GROUP_SIZE, Start, Task
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 METHODS = ("daro", "grpo")
-MAX_PROMPT_LENGTH = 16  # six digits, five "+", "=" and the three tokens of the chat template
-TRAIN_BATCH_SIZE = 16  # prompts, one optimizer step
 NUM_VALIDATION_RESPONSES = 4  # per held-out prompt
-LEARNING_RATE = 1e-4
 WARM_UP_SHARE = 0.1  # of the steps: Adam's first updates are as large as the rate, whatever the gradient
 
 
 @dataclass(frozen=True)
 class Job:
-    """One RL run: its method, its length in steps and where it lives."""
+    """One RL run: its task, its method, its length in steps and where it lives."""
 
+    task: Task
+    start: Start
     method: str
     steps: int
-    save_freq: int
     directory: Path  # of this method: checkpoints, logs, results
-    model: Path
-    data: dict[str, Path]  # parquet by split
     extra: tuple[str, ...] = ()  # the user's own Hydra overrides, which win
     rollout: str = "vllm"  # engine of the rollout servers
 
@@ -43,6 +38,11 @@ class Job:
     def checkpoints(self) -> Path:
         return self.directory / "checkpoints"
 
+    @property
+    def answers(self) -> Path:
+        """Holds ``<step>.jsonl``, verl's dump of each validation: prompts, responses, scores."""
+        return self.directory / "answers"
+
     def next_attempt(self) -> Path:
         """Path of the next attempt's files, without suffix. verl's logger would overwrite an existing file."""
         self.attempts.mkdir(parents=True, exist_ok=True)
@@ -54,8 +54,10 @@ class Job:
         return int(tracker.read_text()) if tracker.exists() else 0
 
     def command(self) -> list[str]:
-        platform = cpu_overrides(num_devices=2, rollout=self.rollout)
-        settings = [*platform, *self._task(), *self._training(), *self._rollout(), *self._trainer()]
+        task = self.task
+        platform = cpu_overrides(task.num_devices, dtype=task.dtype, rollout_dtype=task.dtype, rollout=self.rollout)
+        own = [*self._data(), *self._training(), *self._rollout(), *self._trainer()]
+        settings = [*platform, *own, *task.settings]
         return [sys.executable, "-m", "verl.trainer.main_ppo", *settings, *self.extra]
 
     def environment(self, attempt: Path) -> dict[str, str]:
@@ -70,31 +72,33 @@ class Job:
             "HF_HUB_OFFLINE": "1",
             "HYDRA_FULL_ERROR": "1",
             "RAY_USAGE_STATS_ENABLED": "0",
+            # Ranks and servers take turns, so the ranks share the cores, and so do the servers.
+            "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // self.task.num_devices)),
             # Else Ray starts as many idle workers as it may promise CPUs: a minute of work, and gigabytes.
             "RAY_prestart_worker_first_driver": "0",
         }
 
-    def _task(self) -> list[str]:
+    def _data(self) -> list[str]:
         return [
-            f"data.train_files={self.data['train']}",
-            f"data.val_files={self.data['test']}",
-            f"data.train_batch_size={TRAIN_BATCH_SIZE}",
-            f"data.max_prompt_length={MAX_PROMPT_LENGTH}",
-            f"data.max_response_length={MAX_RESPONSE_LENGTH}",
-            f"reward.custom_reward_function.path={Path(__file__).with_name('reward.py')}",
-            f"actor_rollout_ref.model.path={self.model}",
+            f"data.train_files={self.start.data['train']}",
+            f"data.val_files={self.start.data['test']}",
+            f"data.train_batch_size={self.task.batch_size}",
+            f"data.max_prompt_length={self.task.max_prompt_length}",
+            f"data.max_response_length={self.task.max_response_length}",
+            f"reward.custom_reward_function.path={self.task.reward}",
+            f"actor_rollout_ref.model.path={self.start.model}",
         ]
 
     def _training(self) -> list[str]:
         actor = "actor_rollout_ref.actor"
         return [
             f"algorithm.adv_estimator={self.method}",
-            f"{actor}.megatron.tensor_model_parallel_size=2",
-            f"{actor}.optim.lr={LEARNING_RATE}",
+            f"{actor}.megatron.tensor_model_parallel_size={self.task.tensor_parallel}",
+            f"{actor}.optim.lr={self.task.learning_rate}",
             f"{actor}.optim.lr_warmup_steps_ratio={WARM_UP_SHARE}",
             f"{actor}.optim.use_checkpoint_opt_param_scheduler=True",  # else each resume warms up again
-            f"{actor}.ppo_mini_batch_size={TRAIN_BATCH_SIZE}",
-            f"{actor}.ppo_micro_batch_size_per_gpu={TRAIN_BATCH_SIZE * GROUP_SIZE}",
+            f"{actor}.ppo_mini_batch_size={self.task.batch_size}",
+            f"{actor}.ppo_micro_batch_size_per_gpu={self.task.micro_batch}",
             f"{actor}.use_dynamic_bsz=False",
             f"{actor}.use_kl_loss=False",
         ]
@@ -103,8 +107,8 @@ class Job:
         rollout = "actor_rollout_ref.rollout"
         return [
             f"{rollout}.n={GROUP_SIZE}",
-            f"{rollout}.log_prob_micro_batch_size_per_gpu={TRAIN_BATCH_SIZE * GROUP_SIZE}",
-            f"{rollout}.max_model_len={MAX_PROMPT_LENGTH + MAX_RESPONSE_LENGTH}",
+            f"{rollout}.log_prob_micro_batch_size_per_gpu={self.task.micro_batch}",
+            f"{rollout}.max_model_len={self.task.max_prompt_length + self.task.max_response_length}",
             f"{rollout}.max_num_seqs=128",
             f"{rollout}.max_num_batched_tokens=2048",
             f"{rollout}.val_kwargs.n={NUM_VALIDATION_RESPONSES}",
@@ -125,7 +129,8 @@ class Job:
             "trainer.total_epochs=1000",
             f"trainer.val_before_train={not is_resumed}",
             f"trainer.test_freq={self.steps}",
-            f"trainer.save_freq={self.save_freq}",
+            f"trainer.save_freq={min(self.task.save_freq, self.steps)}",
+            f"trainer.validation_data_dir={self.answers}",
             f"trainer.default_local_dir={self.checkpoints}",
             "trainer.max_actor_ckpt_to_keep=2",
             "trainer.resume_mode=auto",

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from examples.quickstart.history import held_out_by_level, per_bin, read_lines
 from examples.quickstart.process_tree import ProcessTree
-from examples.quickstart.task import SOURCE_OF_LEVEL
 
 POLL_SECONDS = 1.0
 SAMPLE_SECONDS = 3.0  # of the process tree
@@ -18,8 +17,8 @@ RECENT_STEPS = 10  # the time left is estimated from these
 class StepLines:
     """Turns records of verl's metrics file into lines of text, and estimates the time left."""
 
-    def __init__(self, steps: int):
-        self.steps = steps
+    def __init__(self, steps: int, sources: dict[str, str]):
+        self.steps, self.sources = steps, sources
         self._seconds: deque[float] = deque(maxlen=RECENT_STEPS)
 
     def line(self, step: int, metrics: dict) -> str:
@@ -35,8 +34,8 @@ class StepLines:
             )
         if weights := per_bin(metrics, "actor/daro/weight"):
             parts.append("  w " + " ".join(f"{weight:.2f}" for weight in weights.values()))
-        if levels := held_out_by_level(metrics, SOURCE_OF_LEVEL):
-            text = ", ".join(f"level {level} {rate:.2f}" for level, rate in levels.items())
+        if levels := held_out_by_level(metrics, self.sources):
+            text = ", ".join(f"{level} {rate:.2f}" for level, rate in levels.items())
             parts.append(f"{'  ' if parts else f'step {step:3d}/{self.steps}  '}held-out pass rate: {text}")
         return "".join(parts)
 
@@ -47,9 +46,9 @@ def duration(seconds: float) -> str:
     return f"{minutes}:{seconds:02d}"
 
 
-def follow(tree: ProcessTree, metrics_file: Path, steps: int, show: Callable[[str], None] = print) -> int:
+def follow(tree: ProcessTree, metrics_file: Path, lines: StepLines, show: Callable[[str], None] = print) -> int:
     """Show a line for each record of ``metrics_file`` until the command ends; returns its exit status."""
-    lines, shown = StepLines(steps), 0
+    shown = 0
     start = last_shown = time.monotonic()
     next_sample = 0.0
     while True:

@@ -5,66 +5,92 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from daro_verl.workers.saved_state import FILE_NAME
+from examples.quickstart.answers import change, pass_rates, read_answers, side_by_side
 from examples.quickstart.history import held_out_by_level, per_bin, read_attempts, training_steps
-from examples.quickstart.task import SOURCE_OF_LEVEL
+from examples.quickstart.job import Job
 
 PICTURE = "difficulty_weights.png"
+SHOWN = 100  # characters of an answer
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did. Pass rates are in [0, 1], by level; a level is the number of additions."""
+    """What a run did."""
 
     method: str
     num_steps: int
-    before: dict[int, float]
-    after: dict[int, float]
+    before: pd.DataFrame | None
+    """The held-out answers (see ``answers.py``); None if they were not validated."""
+    after: pd.DataFrame
     seconds: float  # all attempts together
     peak_memory: int  # bytes, the largest of all attempts
     weights: str  # what the last checkpoint says of the difficulty weights
     picture: Path
 
     def text(self) -> str:
-        lines = [f"{self.method}, {self.num_steps} steps. Held-out pass rate:"]
-        lines += ["", "            before   after  points"]
-        for level in self.after:
-            lines.append(_row(f"level {level}", self.before.get(level), self.after[level]))
-        lines.append(_row("all", _mean(self.before), _mean(self.after)))
-        lines += [
-            "",
-            f"{self.seconds / 60:.1f} minutes of RL, peak memory {self.peak_memory / 2**30:.1f} GiB",
-            *([self.weights] if self.weights else []),
-            f"picture: {self.picture}",
-        ]
-        return "\n".join(lines)
+        return "\n".join(
+            [
+                f"{self.method}, {self.num_steps} steps. Held-out pass rate, with standard errors over problems:",
+                "",
+                *self._table(),
+                "",
+                *self._answers(),
+                f"{self.seconds / 60:.1f} minutes of RL, peak memory {self.peak_memory / 2**30:.1f} GiB",
+                *([self.weights] if self.weights else []),
+                f"picture: {self.picture}",
+            ]
+        )
+
+    def _table(self) -> list[str]:
+        after = pass_rates(self.after)
+        before, moved = {}, {}
+        if self.before is not None:
+            before, moved = pass_rates(self.before).T, change(self.before, self.after).T
+        lines = [f"{'':16}{'before':>16}{'after':>16}{'change':>17}"]
+        for level, row in after.iterrows():
+            cells = [_cell(before.get(level)), _cell(row), _cell(moved.get(level), "+")]
+            lines.append(f"{level:16}{cells[0]:>16}{cells[1]:>16}{cells[2]:>17}")
+        return lines
+
+    def _answers(self) -> list[str]:
+        if self.before is None:
+            return []
+        lines = ["One answer each, before and after:"]
+        for prompt, before, after in side_by_side(self.before, self.after):
+            question = " ".join(prompt.split())[-SHOWN:]
+            lines += [f"  {question}", f"    before: {_short(before)}", f"    after:  {_short(after)}"]
+        return [*lines, ""]
 
 
-def summarise(directory: Path, method: str) -> Summary:
-    """Read the run in ``directory`` (see ``Job``), draw its picture and return its summary.
+def summarise(job: Job) -> Summary:
+    """Read a finished run, draw its picture and return its summary.
 
     Raises:
         ValueError: the run has no final validation, so there is nothing to sum up.
     """
-    history = read_attempts(directory / "attempts")
-    steps = training_steps(history)
-    validated = {step: rates for step, data in history.items() if (rates := held_out_by_level(data, SOURCE_OF_LEVEL))}
-    if not validated or max(validated) == 0:
+    history = read_attempts(job.attempts)
+    steps, sources = training_steps(history), job.task.sources
+    validated = {step: rates for step, data in history.items() if (rates := held_out_by_level(data, sources))}
+    last = max(validated, default=0)
+    after = read_answers(job.answers, last, sources)
+    if last == 0 or after is None:
         raise ValueError(
-            f"summary of {directory}: got validations at steps {list(validated)}, expected one after training. "
+            f"summary of {job.directory}: got validations at steps {list(validated)}, expected one after training. "
             "Run the quickstart again: it resumes from its last checkpoint."
         )
-    costs = [json.loads(file.read_text()) for file in sorted((directory / "attempts").glob("*.cost.json"))]
-    picture = draw(steps, validated, method, directory / PICTURE)
+    costs = [json.loads(file.read_text()) for file in sorted(job.attempts.glob("*.cost.json"))]
     return Summary(
-        method=method,
-        num_steps=max(validated),
-        before=validated.get(0, {}),
-        after=validated[max(validated)],
+        method=job.method,
+        num_steps=last,
+        before=read_answers(job.answers, 0, sources),
+        after=after,
         seconds=sum(cost["seconds"] for cost in costs),
         peak_memory=max((cost["peak_memory"] for cost in costs), default=0),
-        weights=describe_weights(directory / "checkpoints" / f"global_step_{max(validated)}"),
-        picture=picture,
+        weights=describe_weights(job.checkpoints / f"global_step_{last}"),
+        picture=draw(steps, validated, job, job.directory / PICTURE),
     )
 
 
@@ -81,7 +107,7 @@ def describe_weights(checkpoint: Path) -> str:
     )
 
 
-def draw(steps: dict[int, dict], validated: dict[int, dict[int, float]], method: str, file: Path) -> Path:
+def draw(steps: dict[int, dict], validated: dict[int, dict[str, float]], job: Job, file: Path) -> Path:
     """Pass rates over RL steps and, where the method learns them, the weights of the difficulty bins."""
     import matplotlib
 
@@ -93,10 +119,10 @@ def draw(steps: dict[int, dict], validated: dict[int, dict[int, float]], method:
     figure, axes = plt.subplots(1, 2 if bins else 1, figsize=(11 if bins else 6, 4), squeeze=False)
     rates = axes[0][0]
     rates.plot(list(steps), [metrics["critic/score/mean"] for metrics in steps.values()], color="0.6", label="training")
-    for level in SOURCE_OF_LEVEL:
+    for level in job.task.sources:
         points = [(step, row[level]) for step, row in validated.items() if level in row]
-        rates.plot(*zip(*points, strict=True), "o--", label=f"held-out, level {level}")
-    rates.set(xlabel="RL step", ylabel="pass rate", ylim=(0, 1), title=method)
+        rates.plot(*zip(*points, strict=True), "o--", label=f"held-out, {level}")
+    rates.set(xlabel="RL step", ylabel="pass rate", ylim=(0, 1), title=job.method)
     rates.legend(fontsize="small")
     colours = plt.colormaps["viridis"]
     for k in bins:
@@ -111,12 +137,10 @@ def draw(steps: dict[int, dict], validated: dict[int, dict[int, float]], method:
     return file
 
 
-def _row(name: str, before: float | None, after: float) -> str:
-    if before is None:
-        return f"{name:10s}  not run  {after:6.3f}"
-    return f"{name:10s}  {before:6.3f}  {after:6.3f}  {100 * (after - before):+6.1f}"
+def _cell(row: pd.Series | None, sign: str = "") -> str:
+    return "not run" if row is None else f"{row['rate']:{sign}.3f} +- {row['error']:.3f}"
 
 
-def _mean(rates: dict[int, float]) -> float | None:
-    """Over the levels, which the held-out problems cover evenly."""
-    return sum(rates.values()) / len(rates) if rates else None
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."

@@ -10,7 +10,7 @@ import torch
 
 # The quickstart's reward, looking at every rollout server over HTTP while it serves, as an operator would.
 QUICKSTART_REWARD = """
-from examples.quickstart import reward
+from examples.quickstart.sums import reward
 from tests.end_to_end.watching import look_at_servers
 
 def compute_score(*args, **kwargs):

@@ -17,11 +17,27 @@ from examples.quickstart.job import Job
 from examples.quickstart.process_tree import ProcessTree
 from examples.quickstart.progress import StepLines, follow
 from examples.quickstart.summary import summarise
-from examples.quickstart.task import LEVELS, SOURCE_OF_LEVEL
+from examples.quickstart.sums import TASK
+from examples.quickstart.task import Start
+
+LEVELS = {"level 2": 2, "level 3": 3, "level 4": 4, "level 5": 5}
 
 
 def validation(rate: float) -> dict:
-    return {f"val-core/{SOURCE_OF_LEVEL[level]}/acc/mean@4": rate - 0.05 * level for level in LEVELS}
+    return {f"val-core/{TASK.sources[name]}/acc/mean@4": rate - 0.05 * level for name, level in LEVELS.items()}
+
+
+def write_answers(job: Job, step: int, right: list[int]) -> None:
+    """Two problems a level with four responses each, of which so many of the first problem's are right."""
+    rows = []
+    for name, num_right in zip(LEVELS, right, strict=True):
+        for problem, number in (("1+2=", num_right), ("3+4=", 0)):
+            for i in range(4):
+                score = float(i < number)
+                own = {"input": f"{name} {problem}", "output": f"{step} {i}", "score": score}
+                rows.append(own | {"source": TASK.sources[name]})
+    job.answers.mkdir(parents=True, exist_ok=True)
+    (job.answers / f"{step}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def training(step: int, daro: bool = True) -> dict:
@@ -44,7 +60,8 @@ def write_attempt(job: Job, records: dict[int, dict], tail: str = "") -> None:
 @pytest.fixture
 def job(tmp_path) -> Job:
     data = {split: tmp_path / f"{split}.parquet" for split in ("train", "test")}
-    return Job("daro", 4, 2, tmp_path / "daro", tmp_path / "model", data, ("trainer.seed=7",))
+    start = Start(tmp_path / "model", data, [])
+    return Job(TASK, start, "daro", 4, tmp_path / "daro", ("trainer.seed=7",))
 
 
 @pytest.fixture
@@ -52,6 +69,8 @@ def resumed(job) -> Job:
     """Interrupted in step 4, after the checkpoint of step 2; then run to the end."""
     write_attempt(job, {0: validation(0.6), 1: training(1), 2: training(2), 3: training(3)}, tail='{"step":4,"da')
     write_attempt(job, {3: training(3), 4: training(4) | validation(0.9)})
+    write_answers(job, 0, [0, 0, 0, 1])
+    write_answers(job, 4, [4, 2, 0, 1])
     return job
 
 
@@ -70,7 +89,7 @@ def test_a_run_without_its_last_validation_is_not_complete(job):
     write_attempt(job, {0: validation(0.6), 1: training(1)})
     assert not is_complete(job)
     with pytest.raises(ValueError, match=r"got validations at steps \[0\], expected one after training"):
-        summarise(job.directory, job.method)
+        summarise(job)
 
 
 def test_bins_are_read_by_number():
@@ -78,7 +97,7 @@ def test_bins_are_read_by_number():
 
 
 def test_step_line():
-    lines = StepLines(steps=60)
+    lines = StepLines(60, TASK.sources)
     line = lines.line(10, training(10))
     assert line.startswith("step  10/60  pass rate 0.40  length 21.2   4.0 s/step  3:20 left")
     assert line.endswith("w 1.10 1.20 1.30 1.40 1.50 1.60 1.70")
@@ -94,7 +113,7 @@ def test_follow_shows_each_record_once_and_returns_the_status(tmp_path):
     command = [sys.executable, "-c", f"open({str(file)!r}, 'w').write({text!r}); raise SystemExit(3)"]
     shown = []
     tree = ProcessTree(command, os.environ, tmp_path / "log", tmp_path)
-    assert follow(tree, file, steps=2, show=shown.append) == 3
+    assert follow(tree, file, StepLines(2, TASK.sources), show=shown.append) == 3
     assert [line[:10] for line in shown] == ["step   1/2", "step   2/2"]
 
 
@@ -115,11 +134,15 @@ def test_summary(resumed):
     saved = {**weights.state_dict(), "version": 8, "num_ranks": 2}
     saved_state.begin(resumed.checkpoints / "global_step_4" / "actor", saved)
     saved_state.finish(resumed.checkpoints / "global_step_4" / "actor")
-    summary = summarise(resumed.directory, resumed.method)
-    assert summary.before == pytest.approx({2: 0.5, 3: 0.45, 4: 0.4, 5: 0.35})
+    summary = summarise(resumed)
     text = summary.text()
-    assert "level 2      0.500   0.800   +30.0" in text
-    assert "all          0.425   0.725   +30.0" in text
+    # Level 2: (4/4 + 0/4) / 2 = 0.5; between 1 and 0 the standard error is (1 / sqrt 2) / sqrt 2 = 0.5.
+    assert "level 2           0.000 +- 0.000  0.500 +- 0.500  +0.500 +- 0.500" in text
+    # Level 5: (1/4 + 0) / 2 before and after: nothing changed for any problem.
+    assert "level 5           0.125 +- 0.125  0.125 +- 0.125  +0.000 +- 0.000" in text
+    # All: (1 + 0.5 + 0.25) / 8 = 0.219 after, 0.25 / 8 = 0.031 before.
+    assert "all               0.031 +- 0.031  0.219 +- 0.129  +0.188 +- 0.132" in text
+    assert "  level 2 1+2=\n    before: 0 0\n    after:  4 0\n" in text
     assert "3.0 minutes of RL, peak memory 3.0 GiB" in text
     assert summary.picture.stat().st_size > 10_000
     assert "after 8 updates: 2.00, 2.00, 2.00, 2.00, 2.00, 2.00, 2.00; equal on all 2 ranks" in text
@@ -127,8 +150,9 @@ def test_summary(resumed):
 
 def test_summary_without_weights(job):
     write_attempt(job, {0: validation(0.6), 4: training(4, daro=False) | validation(0.5)})
-    summary = summarise(job.directory, "grpo")
-    assert "all          0.425   0.325   -10.0" in summary.text()
+    write_answers(job, 4, [1, 1, 1, 1])
+    summary = summarise(dataclasses.replace(job, method="grpo"))
+    assert "all                      not run  0.125 +- 0.047          not run" in summary.text()
     assert "difficulty weights" not in summary.text()
 
 

@@ -6,8 +6,8 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from examples.quickstart.reward import compute_score
-from examples.quickstart.task import (
+from examples.quickstart.sums.reward import compute_score
+from examples.quickstart.sums.task import (
     LEVELS,
     MAX_RESPONSE_LENGTH,
     Problem,

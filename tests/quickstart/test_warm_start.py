@@ -7,10 +7,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from examples.quickstart import warm_start as module
-from examples.quickstart.pass_rates import GROUP_SIZE, measure_pass_rates
-from examples.quickstart.task import draw_split
-from examples.quickstart.tokenizer_model import VOCAB_SIZE, build_model, build_tokenizer, encode_prompt
+from examples.quickstart.sums import warm_start as module
+from examples.quickstart.sums.pass_rates import measure_pass_rates
+from examples.quickstart.sums.task import draw_split
+from examples.quickstart.sums.tokenizer_model import VOCAB_SIZE, build_model, build_tokenizer, encode_prompt
+from examples.quickstart.task import GROUP_SIZE
 
 
 def test_tokenizer_has_one_token_per_byte(tmp_path):
@@ -71,7 +72,7 @@ def test_pass_rates_count_prompts_by_bin(monkeypatch):
     problems = draw_split(2, seed=0)  # of levels 2 and 3
     right, wrong = problems[0].answer, "0"
     responses = [right] * 3 + [wrong + "?0"] * 5 + [wrong] * GROUP_SIZE
-    monkeypatch.setattr("examples.quickstart.pass_rates.sample_responses", lambda *_: responses)
+    monkeypatch.setattr("examples.quickstart.sums.pass_rates.sample_responses", lambda *_: responses)
     report = measure_pass_rates(None, None, problems)
     assert report["pass_rate"] == 3 / 16
     assert report["pass_rate_of_level"] == {"2": 3 / 8, "3": 0.0}

@@ -9,7 +9,7 @@ from daro_verl.toolkit.data.build import build
 from daro_verl.toolkit.data.dataset_spec import DatasetSpec
 from daro_verl.toolkit.data.sources import SOURCES
 from daro_verl.toolkit.data.sources.gym import parse_task, source
-from examples.quickstart.tokenizer_model import build_tokenizer
+from examples.quickstart.sums.tokenizer_model import build_tokenizer
 from tests.toolkit.data import raw
 
 

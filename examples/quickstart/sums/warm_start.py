@@ -15,9 +15,9 @@ import torch
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast, Qwen2ForCausalLM
 
-from examples.quickstart.pass_rates import measure_pass_rates
-from examples.quickstart.task import LEVELS, Problem, draw_problem, draw_split, held_out_problems, worked_solution
-from examples.quickstart.tokenizer_model import build_model, build_tokenizer, encode_prompt
+from examples.quickstart.sums.pass_rates import measure_pass_rates
+from examples.quickstart.sums.task import LEVELS, Problem, draw_problem, draw_split, held_out_problems, worked_solution
+from examples.quickstart.sums.tokenizer_model import build_model, build_tokenizer, encode_prompt
 
 STEPS = 500
 CAREFUL_SHARE = 0.7  # of the steps: only careful solutions

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen2ForCausalLM
 
-from examples.quickstart.task import LEVELS, MAX_RESPONSE_LENGTH, Problem, is_right
-from examples.quickstart.tokenizer_model import encode_prompt
-
-GROUP_SIZE = 8  # responses per prompt, here and in RL
+from examples.quickstart.sums.task import LEVELS, MAX_RESPONSE_LENGTH, Problem, is_right
+from examples.quickstart.sums.tokenizer_model import encode_prompt
+from examples.quickstart.task import GROUP_SIZE
 
 
 @torch.no_grad()

@@ -1,9 +1,0 @@
-"""The reward function that verl calls (``reward.custom_reward_function``): 1 for a right answer, 0 for any other."""
-
-from examples.quickstart.task import is_right
-
-
-def compute_score(data_source: str, solution_str: str, ground_truth: str, extra_info=None, **_) -> dict[str, float]:
-    """``score`` is what RL maximises; ``acc`` is what verl's validation reports per data source."""
-    right = float(is_right(solution_str, ground_truth))
-    return {"score": right, "acc": right}

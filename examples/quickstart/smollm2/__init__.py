@@ -1,0 +1,41 @@
+"""``smollm2``: SmolLM2-135M-Instruct, a pretrained language model, on arithmetic and word problems."""
+
+from pathlib import Path
+
+from examples.quickstart.smollm2.task import NUM_TEST, SOURCES, build_data
+from examples.quickstart.task import Start, Task
+
+SMOKE_TEST = 8
+
+
+def prepare(output: Path, smoke: bool) -> Start:
+    """Data, and the model from the package that ships it; both methods and every output directory share the model."""
+    from daro_verl.toolkit.models.smollm2 import write_smollm2
+
+    data = build_data(output / "data", num_test=SMOKE_TEST if smoke else NUM_TEST)
+    model = write_smollm2(Path(__file__).resolve().parents[3] / "outputs" / "models" / "smollm2-135m-instruct")
+    return Start(model, data, [f"SmolLM2-135M-Instruct in {model}; levels: {', '.join(SOURCES)}"])
+
+
+TASK = Task(
+    prepare=prepare,
+    sources=SOURCES,
+    reward=Path(__file__).with_name("reward.py"),
+    steps=16,
+    save_freq=4,
+    max_prompt_length=96,
+    max_response_length=48,
+    batch_size=16,
+    micro_batch=16,
+    learning_rate=1e-5,
+    num_devices=1,
+    tensor_parallel=1,
+    dtype="bfloat16",
+    settings=(
+        # One tensor of the model has 113 MB in float32; verl sends a tensor whole.
+        "actor_rollout_ref.rollout.checkpoint_engine.update_weights_bucket_megabytes=128",
+        # One optimizer step per batch, so the servers' own log-probabilities are the old ones.
+        "actor_rollout_ref.rollout.calculate_log_probs=True",
+        "algorithm.rollout_correction.bypass_mode=True",
+    ),
+)
