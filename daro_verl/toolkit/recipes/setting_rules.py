@@ -110,6 +110,7 @@ _ALL = (
         "RECOMPUTE", f"{MEGATRON}.override_transformer_config.recompute_granularity", one_of("full", "selective", None)
     ),
     Setting("MAX_TOKENS", f"{ACTOR}.ppo_max_token_len_per_gpu", COUNT),
+    Setting("BUCKET", f"{ROLLOUT}.checkpoint_engine.update_weights_bucket_megabytes", COUNT),
     Setting("DYNAMIC", f"{ACTOR}.use_dynamic_bsz", SWITCH),
     Setting("ROLLOUT_MEMORY", f"{ROLLOUT}.gpu_memory_utilization", SHARE),
     Setting("MAX_PROMPT", "data.max_prompt_length", COUNT),
