@@ -22,5 +22,5 @@ def differences(tmp_path_factory) -> dict[str, float]:
 
 @pytest.mark.parametrize("recipe", ["qwen2.5-math-1.5b", "llama-3.1-8b"])
 def test_mbridge_has_the_rotary_embeddings_of_the_model(differences, recipe):
-    """Base 40000 of Qwen2.5-Math, scaled frequencies of Llama 3.1. Without the scaling Llama's differ by 0.1 and more."""
+    """Base 40000 of Qwen2.5-Math, scaled frequencies of Llama 3.1. Without scaling Llama's differ by 0.7."""
     assert differences[recipe] < 1e-4

@@ -103,6 +103,11 @@ REFUSED = [
         ["actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-sum"], "got 'seq-mean-token-sum'", id="other_mean"
     ),
     pytest.param(
+        ["actor_rollout_ref.actor.checkpoint.async_save=True"],
+        "async_save: got True, expected False",
+        id="async_save",
+    ),
+    pytest.param(
         ["actor_rollout_ref.actor.megatron.dynamic_context_parallel=True"],
         "dynamic_context_parallel: got True, expected False",
         id="dynamic_cp",

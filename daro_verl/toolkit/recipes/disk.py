@@ -1,12 +1,15 @@
 """An estimate of what checkpoints take on the disk. Not measured on a GPU.
 
-With ``P`` the parameters of the model, a checkpoint is 14 P bytes: 2 P weights in bfloat16 in Hugging Face's format, 12 P
-of the optimizer (float32 weights and two moments). verl keeps ``trainer.max_actor_ckpt_to_keep`` of them; with 1 the old
-one goes when the new one is whole, so that there are two for a while.
+With ``P`` the parameters of the model, a checkpoint is 14 P bytes: 2 P weights in bfloat16 in Hugging Face's format,
+12 P of the optimizer (float32 weights and two moments). verl keeps ``trainer.max_actor_ckpt_to_keep`` of them; with 1
+the old one goes when the new one is whole, so that there are two for a while.
+
+``recipes/paper_table.sh`` keeps the weights of each finished run's last step, and removes the rest.
 """
 
 import math
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,10 +61,24 @@ def disk_problems(config: DictConfig, found: Checkpoints) -> list[str]:
     if found.total <= room:
         return []
     got, expected = f"{room / GB:.0f} GB for {place}", f"{found.total / GB:.0f} GB (an estimate): {in_words(found)}"
-    fix = f"another OUTPUT, a smaller {KEY['KEEP']}, or a larger {KEY['SAVE_EVERY']}"
+    fix = "an OUTPUT on a larger disk" + (f", or {KEY['KEEP']}=2" if found.number > 2 else "")
     return [problem("disk", got, expected, fix)]
 
 
 def in_words(found: Checkpoints) -> str:
     """For instance ``2 checkpoints of 112 GB``."""
     return f"{found.number} checkpoints of {found.size / GB:.1f} GB"
+
+
+def table_size(runs: Sequence[Checkpoints]) -> float:
+    """Bytes at most: the weights of each run's last step, and what the largest training has while it is under way."""
+    return sum(found.weights for found in runs) + max(found.total - found.weights for found in runs)
+
+
+def table_problems(needed: float, place: Path) -> list[str]:
+    """Whether a table of ``needed`` bytes fits into ``place``, which may hold some of it already."""
+    room = free(place) + taken(place)
+    if needed <= room:
+        return []
+    fix = "one model at a time, or a larger disk"
+    return [problem("disk", f"{room / GB:.0f} GB for {place}", f"about {needed / GB:.0f} GB (an estimate)", fix)]

@@ -90,7 +90,10 @@ def _resume_problems(config: DictConfig, step: Path) -> list[str]:
     actor, megatron = step / "actor", config.actor_rollout_ref.actor.megatron
     contents = config.actor_rollout_ref.actor.checkpoint
     if (actor / "model").exists() and "optimizer" in contents.save_contents and not (actor / "optimizer").exists():
-        got, fix = f"{step} without its optimizer", "choose another OUTPUT: paper_table.sh removes it from finished runs"
+        got, fix = (
+            f"{step} without its optimizer",
+            "choose another OUTPUT: paper_table.sh removes it from finished runs",
+        )
         return [problem("OUTPUT", got, "a whole checkpoint to resume from", fix)]
     try:
         saved = json.loads((actor / TRANSFORMER).read_text())

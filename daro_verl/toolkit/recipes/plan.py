@@ -1,5 +1,6 @@
 """A job as a recipe plans it: composed, with every check passed."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +9,9 @@ from omegaconf import DictConfig
 
 from daro_verl.errors import DaroConfigError, problem
 from daro_verl.platform.overrides import cpu_overrides
-from daro_verl.toolkit.recipes import smoke, software, tiny_model
+from daro_verl.toolkit.recipes import gpu_layout, smoke, software, tiny_model
 from daro_verl.toolkit.recipes.arithmetic import layout_problems, number_problems
-from daro_verl.toolkit.recipes.compose import check_arguments, compose_job, key_of, refusals_of, without
+from daro_verl.toolkit.recipes.compose import CONFIG_NAME, check_arguments, compose_job, key_of, refusals_of, without
 from daro_verl.toolkit.recipes.disk import Checkpoints, checkpoints_of, disk_problems
 from daro_verl.toolkit.recipes.files import MODEL, TRAIN, VALIDATION, find_files
 from daro_verl.toolkit.recipes.memory import GB, Estimate, estimate, memory_problems
@@ -36,7 +37,9 @@ class Plan:
 
 
 def plan(folder: Path, arguments: Sequence[str], environment: Mapping[str, str], dry_run: bool = False) -> Plan:
-    """Compose the job and check all of it. With ``SMOKE=1`` model and data are made first, but not in a dry run.
+    """Compose the job and check all of it.
+
+    With ``SMOKE=1`` or ``GPU_SMOKE=1`` model and data are made first, but not in a dry run.
 
     Args:
         folder: of ``daro.yaml``.
@@ -49,10 +52,11 @@ def plan(folder: Path, arguments: Sequence[str], environment: Mapping[str, str],
     asked = read_environment(environment)
     asked.dry_run = asked.dry_run or dry_run
     overrides, config, problems = _compose(folder, arguments, asked)
-    if asked.smoke and not asked.dry_run:
+    is_tiny = asked.smoke or asked.gpu_smoke
+    if is_tiny and not asked.dry_run:
         smoke.build(config)
     found = find_files(config)
-    if asked.smoke and found.missing:
+    if is_tiny and found.missing:
         found.shape = tiny_model.shape(config.recipe.model)
     sizes, gpu = read_sizes(config), config.recipe.gpu_memory_gb * GB
     memory, checkpoints = estimate(sizes, found.shape, gpu), checkpoints_of(config, found.shape)
@@ -72,7 +76,8 @@ def _compose(folder: Path, arguments: Sequence[str], asked: Asked) -> tuple[list
 
     Composed twice: the platform's settings and the absolute paths follow from what is asked.
     """
-    shortcuts = without([*(["size=smoke"] if asked.smoke else []), *asked.overrides], arguments)
+    size = ["size=smoke"] if asked.smoke else gpu_layout.settings(asked) if asked.gpu_smoke else []
+    shortcuts = without([*without(size, asked.overrides), *asked.overrides], arguments)
     wanted = compose_job(folder, [*shortcuts, *arguments])
     arguments_win = {key_of(argument) for argument in arguments}
     variables = {key: name for key, name in asked.variables.items() if key not in arguments_win}
@@ -125,6 +130,12 @@ def _cluster_problems(sizes: Sizes, asked: Asked) -> list[str]:
         return []
     fix = "`ray start` on every node (docs/recipes/), then RAY_ADDRESS=auto on the first one"
     return [problem("NNODES", sizes.nnodes, "1, or the RAY_ADDRESS of a cluster", fix)]
+
+
+def command_of(folder: Path, planned: Plan) -> list[str]:
+    """verl's entry point with the overrides of the plan."""
+    place = ["--config-path", str(folder.absolute()), "--config-name", CONFIG_NAME]
+    return [sys.executable, "-m", "verl.trainer.main_ppo", *place, *planned.overrides]
 
 
 def child_environment(asked: Asked, environment: Mapping[str, str]) -> dict[str, str]:

@@ -73,7 +73,8 @@ SWITCH = Rule("True or False", lambda value: isinstance(value, bool))
 PATH = Rule("a path", lambda value: isinstance(value, str) and bool(value.strip()))
 FILES = Rule("paths that end in .parquet", _are_files)
 NAME = Rule("letters, digits, '.', '_' and '-'", lambda value: bool(re.fullmatch(r"[A-Za-z0-9][\w.-]*", str(value))))
-METHODS = one_of("daro", "daro_paper", "grpo", "dapo", "dr_grpo", "lipo")
+METHOD_NAMES = ("daro", "daro_paper", "grpo", "dapo", "dr_grpo", "lipo")
+METHODS = one_of(*METHOD_NAMES)
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,6 @@ _ALL = (
         "RECOMPUTE", f"{MEGATRON}.override_transformer_config.recompute_granularity", one_of("full", "selective", None)
     ),
     Setting("MAX_TOKENS", f"{ACTOR}.ppo_max_token_len_per_gpu", COUNT),
-    Setting("BUCKET", f"{ROLLOUT}.checkpoint_engine.update_weights_bucket_megabytes", COUNT),
     Setting("DYNAMIC", f"{ACTOR}.use_dynamic_bsz", SWITCH),
     Setting("ROLLOUT_MEMORY", f"{ROLLOUT}.gpu_memory_utilization", SHARE),
     Setting("MAX_PROMPT", "data.max_prompt_length", COUNT),

@@ -26,7 +26,11 @@ def missing(
         (KEY["INFER_BACKEND"], backend, backend, install),
         (KEY["BRIDGE"], bridge, module, f"{install}, or set {KEY['BRIDGE']}={str(not vanilla_mbridge).lower()}"),
         ("the reward", "math-verify", "math_verify", 'pip install "math-verify[antlr4_9_3]"'),
-        *((KEY["LOGGER"], name, name, f"pip install {name}, or leave it out") for name in loggers if name not in BUILT_IN),
+        *(
+            (KEY["LOGGER"], name, name, f"pip install {name}, or leave it out")
+            for name in loggers
+            if name not in BUILT_IN
+        ),
     ]
     if not smoke:
         needs.append((KEY["BRIDGE"], bridge, "transformer_engine", install))

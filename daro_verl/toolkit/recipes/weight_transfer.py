@@ -4,8 +4,9 @@ from omegaconf import DictConfig
 
 from daro_verl.errors import problem
 from daro_verl.toolkit.models.shape import Shape
-from daro_verl.toolkit.recipes.setting_rules import KEY
+from daro_verl.toolkit.recipes.setting_rules import KEY, ROLLOUT
 
+BUCKET = f"{ROLLOUT}.checkpoint_engine.update_weights_bucket_megabytes"
 BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 
 
@@ -23,9 +24,9 @@ def transfer_problems(config: DictConfig, shape: Shape, smoke: bool) -> list[str
         (actor.vanilla_mbridge and scaled and not smoke, KEY["BRIDGE"], True,
          f"false for a model with {shape.rope_scaling} rotary embeddings, whose scaling mbridge leaves out",
          f"set {KEY['BRIDGE']}=false, Megatron-Bridge, which has it"),
-        (smoke and largest > bucket * 2**20, KEY["BUCKET"], bucket,
+        (smoke and largest > bucket * 2**20, BUCKET, bucket,
          f"at least {needed}, the MB of the embedding: {shape.vocab_size} x {shape.hidden_size} in {actor.dtype}",
-         f"set {KEY['BUCKET']}={needed}"),
+         f"set {BUCKET}={needed}"),
     ]  # fmt: skip
     return [problem(key, got, expected, fix) for wrong, key, got, expected, fix in rows if wrong]
 
