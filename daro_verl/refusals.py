@@ -106,6 +106,13 @@ def job_problems(config: DictConfig, use_critic: bool) -> list[str]:
             "set critic.enable=False",
         ),
         (
+            actor.get("checkpoint", {}).get("async_save", False),
+            "actor_rollout_ref.actor.checkpoint.async_save",
+            True,
+            "False; DARO's file marks the actor's checkpoint as whole, while verl would still be writing it",
+            "set actor_rollout_ref.actor.checkpoint.async_save=False",
+        ),
+        (
             dynamic_cp,
             "actor_rollout_ref.actor.megatron.dynamic_context_parallel",
             True,

@@ -4,6 +4,7 @@
 #   SEED=43 bash recipes/paper_table.sh llama8b   some models (the ends of the names run_daro_*.sh), another seed
 #   bash recipes/paper_table.sh trainer.save_freq=50         KEY=VALUE: an argument of every training
 # It stops at the first command that fails, and the same command goes on: what is finished is not done again.
+# First it says what it takes on the disk. Of a finished run it keeps the weights of the last step and the logs.
 # Data and models come first: docs/recipes/.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -14,17 +15,36 @@ for argument; do
 done
 [[ ${#scripts[@]} -gt 0 ]] || scripts=(qwen2.5_math_1.5b qwen2.5_math_7b llama8b)
 
+methods=(grpo daro daro_paper dapo dr_grpo lipo)
+
+prune() { # keep what an evaluation reads of a finished run: the weights of its last step. Its optimizer goes, 6/7 of it.
+    local checkpoints=outputs/$1/checkpoints latest step
+    latest=$checkpoints/latest_checkpointed_iteration.txt
+    [[ -f $latest && $(<"$latest") == "$STEPS" ]] || return 0 # somebody trains it for longer
+    for step in "$checkpoints"/global_step_*; do
+        if [[ $step == "$checkpoints/global_step_$STEPS" ]]; then rm -rf "$step/actor/optimizer"; else rm -rf "$step"; fi
+    done
+}
+
+models=()
 for script in "${scripts[@]}"; do
     case $script in
-        qwen2.5_math_1.5b | qwen2.5_math_7b) model=${script//_/-} data=data/test.parquet tokens=8192 ;;
-        llama8b) model=llama-3.1-8b data=data/plain/test.parquet tokens=3072 ;;
+        qwen2.5_math_1.5b | qwen2.5_math_7b) models+=("$script") ;;
+        llama8b) models+=(llama3.1_8b) ;;
         *)
             echo "model: got '$script', expected qwen2.5_math_1.5b, qwen2.5_math_7b or llama8b. Fix: correct it" >&2
             exit 2
             ;;
     esac
+done
+"$PYTHON" -m daro_verl.cli table-disk --config-dir "$HERE/config" --methods "${#methods[@]}" --out outputs \
+    "${models[@]}" "${arguments[@]}"
+
+for script in "${scripts[@]}"; do
+    model=${script//_/-} data=data/test.parquet tokens=8192
+    [[ $script != llama8b ]] || model=llama-3.1-8b data=data/plain/test.parquet tokens=3072
     runs=() scores=()
-    for method in grpo daro daro_paper dapo dr_grpo lipo; do
+    for method in "${methods[@]}"; do
         run=$model-$method-seed$SEED
         scored=outputs/evaluation/$run-global_step_$STEPS
         latest=outputs/$run/checkpoints/latest_checkpointed_iteration.txt
@@ -34,6 +54,7 @@ for script in "${scripts[@]}"; do
         # this very step, drawn in the same way for all: the trainings' variables of these names do not reach the evaluation
         OUT=$scored DATA=$data RESPONSE_TOKENS=$tokens TEMPERATURE=0.6 TOP_P=1.0 TOP_K=-1 SEED=0 TP=1 DP=0 \
             ROLLOUT_MEMORY=0.9 bash "$HERE/eval.sh" "outputs/$run/checkpoints/global_step_$STEPS"
+        prune "$run"
         runs+=("outputs/$run") scores+=("$method=$scored")
     done
     "$PYTHON" -m daro_verl.cli compare "${scores[@]}" --out "outputs/evaluation/$model-seed$SEED.md"

@@ -45,6 +45,8 @@ What is added to verl's registries, and every name of another library that is re
         load_state_dict                              shares one step between all parameters
     mbridge.core.llm_bridge
         get_gpt_decoder_block_spec                   asks for layers of Transformer Engine
+    mbridge.core.llm_bridge, mbridge.models.llama
+        LLMBridge._get_gptmodel_args, and Llama's    leave out the scaling of rotary embeddings
     mbridge.core.bridge
         Bridge._weight_name_mapping_mcore_to_hf      does not know the norms of other layers
     importlib.metadata

@@ -63,6 +63,8 @@ BRIDGES: tuple[tuple[str, Callable[[Any], None]], ...] = (
     ("megatron.core.optimizer.distrib_optimizer", megatron_bridges.resume_at_the_step_of_the_checkpoint),
     ("mbridge.core.llm_bridge", megatron_bridges.use_local_layers),
     ("mbridge.core.bridge", megatron_bridges.name_separate_norms),
+    ("mbridge.core.llm_bridge", megatron_bridges.scale_rotary_embeddings),
+    ("mbridge.models.llama", megatron_bridges.scale_rotary_embeddings),
     ("vllm.model_executor.layers.utils", vllm_bridges.keep_linear_weights),
     ("transformers.utils.import_utils", sglang_bridges.do_without_torchvision),
     ("sglang.srt.configs.utils", sglang_bridges.register_no_image_processors),

@@ -4,11 +4,16 @@ from typing import Any
 
 import wrapt
 
+from daro_verl.errors import DaroConfigError
+
 # A local layer has its norms beside its linear layers; Transformer Engine fuses each into the linear layer after it.
 FUSED_NORM = {
     "input_layernorm.weight": "self_attention.linear_qkv.layer_norm_weight",
     "pre_mlp_layernorm.weight": "mlp.linear_fc1.layer_norm_weight",
 }
+
+# Of llama3 scaling, what Megatron-core fixes; the factor is its own argument.
+FIXED_SCALING = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
 
 
 def keep_rng_states_of_the_cpu(random: Any) -> None:
@@ -68,6 +73,38 @@ def name_separate_norms(bridge: Any) -> None:
         return to_hf(name)
 
     wrapt.wrap_function_wrapper(bridge, "Bridge._weight_name_mapping_mcore_to_hf", with_fused_names)
+
+
+def scale_rotary_embeddings(models: Any) -> None:
+    """Train Llama 3.1 with its scaled rotary embeddings, computed by Megatron-core.
+
+    ``LLaMABridge`` asks for ``"rope_scaling" in hf_config``, which transformers 5 never answers with yes, and would
+    scale all frequencies alike; other bridges do not ask. Scaling that Megatron-core does not know is refused. Not
+    needed once a bridged model's log-probabilities are those of transformers.
+    """
+
+    def with_scaling(arguments: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        return arguments(*args, **kwargs) | scaling_arguments(instance.hf_config)
+
+    for bridge in [value for value in vars(models).values() if isinstance(value, type)]:
+        if bridge.__module__ == models.__name__ and "_get_gptmodel_args" in vars(bridge):
+            wrapt.wrap_function_wrapper(bridge, "_get_gptmodel_args", with_scaling)
+
+
+def scaling_arguments(hf_config: Any) -> dict[str, Any]:
+    """What Megatron-core's ``GPTModel`` is told of the model's scaling.
+
+    Raises:
+        DaroConfigError: Megatron-core has no such scaling.
+    """
+    scaling = getattr(hf_config, "rope_parameters", None) or {}
+    kind = scaling.get("rope_type", "default")
+    if kind == "default":
+        return {}
+    if kind != "llama3" or any(scaling.get(name) != value for name, value in FIXED_SCALING.items()):
+        expected = f"none, or llama3 with {FIXED_SCALING}"
+        raise DaroConfigError("rope_parameters", got=scaling, expected=expected, fix="train on a GPU, without mbridge")
+    return {"rope_scaling": True, "rope_scaling_factor": scaling["factor"]}
 
 
 def restore_float32_without_grad(distrib_optimizer: Any) -> None:

@@ -60,7 +60,11 @@ def test_wrong_careless_solutions_are_longer():
     ],
 )
 def test_reward_reads_the_last_number(solution, right):
-    assert compute_score("sum_level2", solution, "16") == {"score": float(right), "acc": float(right), "source": "sum_level2"}
+    assert compute_score("sum_level2", solution, "16") == {
+        "score": float(right),
+        "acc": float(right),
+        "source": "sum_level2",
+    }
 
 
 def test_splits_are_disjoint_balanced_and_without_repeats(tmp_path):

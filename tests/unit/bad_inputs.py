@@ -126,6 +126,7 @@ ROWS = [
         "only the first of them",
     ),
     Row("algorithm.use_kl_in_reward=True", "use_kl_in_reward: got True, expected False"),
+    Row(f"{ACTOR}.checkpoint.async_save=True", "async_save: got True, expected False", "accepted"),
     Row("critic.enable=True", "critic: got 'enabled', expected disabled"),
     Row(f"{ACTOR}.megatron.dynamic_context_parallel=True", "dynamic_context_parallel: got True, expected False"),
     Row(f"{CORRECTION}.bypass_mode=True {CORRECTION}.rollout_rs=token_k1", "got 'token_k1', expected null in bypass"),

@@ -27,10 +27,13 @@ def resolve(source: str, revision: str | None = None) -> Path:
         expected = "a model's directory or a hub id such as Qwen/Qwen2.5-Math-7B"
         raise DaroDataError("model", got=source, expected=expected, fix="check the path")
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(source, revision=revision, allow_patterns=_PATTERNS))
+    except GatedRepoError as error:
+        fix = f"accept the licence on the model's page on the hub ({source}), then `hf auth login`"
+        raise DaroDataError(f"download of {source}", got="a gated model", expected="access to it", fix=fix) from error
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         got = f"{type(error).__name__}: {error}"[:300]
         fix = "check the name, the network and `hf auth login`, then run again: it goes on where it was"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daro_verl.errors import DaroDataError
+from daro_verl.toolkit.models.families import scaling
 from daro_verl.toolkit.models.origin import CONFIG, read_json
 
 
@@ -12,7 +13,8 @@ from daro_verl.toolkit.models.origin import CONFIG, read_json
 class Shape:
     """Sizes of a decoder. ``num_kv_heads``: equal to ``num_heads`` without grouped queries. ``window``: of sliding
     attention, None without. ``tokenizer_limit``: ``model_max_length`` of the tokenizer, None if it does not say.
-    ``tied``: input and output share one embedding. ``eos_ids``: tokens at which generation stops."""
+    ``tied``: input and output share one embedding. ``eos_ids``: tokens at which generation stops. ``rope_scaling``:
+    type of the scaling of rotary embeddings, ``default`` for none."""
 
     num_layers: int
     num_heads: int
@@ -25,6 +27,7 @@ class Shape:
     window: int | None = None
     tokenizer_limit: int | None = None
     eos_ids: frozenset[int] = frozenset()
+    rope_scaling: str = "default"
 
 
 def read_shape(directory: Path) -> Shape:
@@ -33,7 +36,7 @@ def read_shape(directory: Path) -> Shape:
     Raises:
         DaroDataError: there is no such file, or it is not of a decoder.
     """
-    read_json(directory / CONFIG)  # a message of our own
+    rope_scaling = scaling(read_json(directory / CONFIG))
     from transformers import AutoConfig
 
     try:
@@ -52,6 +55,7 @@ def read_shape(directory: Path) -> Shape:
             window=window,
             tokenizer_limit=_optional(directory / "tokenizer_config.json", "model_max_length"),
             eos_ids=_eos_ids(directory, config.eos_token_id),
+            rope_scaling=rope_scaling,
         )
     except (AttributeError, ValueError, OSError, KeyError) as error:
         got, fix = f"{type(error).__name__}: {error}"[:200], "name the directory of a language model"

@@ -43,11 +43,11 @@ def check_tokenizer(directory: Path, vocab_size: int | None, eos_ids: frozenset[
         errors.append(problem("tokenizer", spelled, expected, "download the model again"))
     if tokenizer.eos_token_id is None:
         errors.append(problem("tokenizer", "no eos_token", "a token that ends a response", _FIX))
-    errors += _template_errors(tokenizer)
+    errors += _template_errors(tokenizer, eos_ids)
     return TokenizerCheck(errors, [] if errors else _remarks(tokenizer, vocab_size, eos_ids))
 
 
-def _template_errors(tokenizer: Any) -> list[str]:
+def _template_errors(tokenizer: Any, eos_ids: frozenset[int]) -> list[str]:
     if not tokenizer.chat_template:
         return [problem("tokenizer", "no chat template", "one, verl renders every prompt with it", _FIX)]
     try:
@@ -60,9 +60,28 @@ def _template_errors(tokenizer: Any) -> list[str]:
     if USER not in plain or SYSTEM not in with_system or USER not in with_system:
         errors.append(problem("chat template", with_system, "the messages in the prompt", _FIX))
     bos = tokenizer.bos_token
-    if bos and plain.count(bos) > 1:
-        errors.append(problem("chat template", f"{plain.count(bos)} start tokens", "at most one", _FIX))
+    if bos and bos * 2 in plain:  # ChatML's start token begins every turn, which is as it should be
+        errors.append(problem("chat template", f"{bos * 2} in a prompt", "one start token", _FIX))
+    if not errors and _opens_a_turn(tokenizer, plain, eos_ids):
+        expected = f"the token that ends a turn of its chat template, {_turn_end(tokenizer)}"
+        errors.append(problem("tokenizer: eos_token", tokenizer.eos_token, expected, _FIX))
     return errors
+
+
+def _opens_a_turn(tokenizer: Any, prompt: str, eos_ids: frozenset[int]) -> bool:
+    """Whether the end token is one that the template writes before an answer, while another one ends the answer."""
+    end, before_answer = _turn_end(tokenizer), prompt.partition(USER)[2]
+    if end is None or tokenizer.convert_tokens_to_ids(end) in eos_ids | {tokenizer.eos_token_id}:
+        return False
+    return bool(tokenizer.eos_token) and tokenizer.eos_token in before_answer
+
+
+def _turn_end(tokenizer: Any) -> str | None:
+    """The special token that the chat template writes after an answer; None if it writes another text."""
+    closed = render(tokenizer, ("user", USER), ("assistant", ASSISTANT), generation=False)
+    after = tokenizer.encode(closed.partition(ASSISTANT)[2], add_special_tokens=False)
+    is_special = after and after[0] in tokenizer.all_special_ids
+    return str(tokenizer.convert_ids_to_tokens(after[0])) if is_special else None
 
 
 def _remarks(tokenizer: Any, vocab_size: int | None, eos_ids: frozenset[int]) -> list[str]:
@@ -73,13 +92,10 @@ def _remarks(tokenizer: Any, vocab_size: int | None, eos_ids: frozenset[int]) ->
     before = plain[: plain.index(USER)].removeprefix(tokenizer.bos_token or "").strip()
     if len(before) > 60:
         remarks.append(f"without a system message the chat template writes its own: {before[:160]!r}")
-    closed = render(tokenizer, ("user", USER), ("assistant", ASSISTANT), generation=False)
-    after = tokenizer.encode(closed.partition(ASSISTANT)[2], add_special_tokens=False)
-    stops = eos_ids | {tokenizer.eos_token_id}
-    if after and after[0] not in stops and after[0] in tokenizer.all_special_ids:
-        ends = tokenizer.convert_ids_to_tokens(after[0])
+    stops, end = eos_ids | {tokenizer.eos_token_id}, _turn_end(tokenizer)
+    if end is not None and tokenizer.convert_tokens_to_ids(end) not in stops:
         names = ", ".join(tokenizer.convert_ids_to_tokens(sorted(stops)))
-        remarks.append(f"the chat template ends a response with {ends}, generation stops at {names}")
+        remarks.append(f"the chat template ends a response with {end}, generation stops at {names}")
     return remarks
 
 

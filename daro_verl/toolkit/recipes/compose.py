@@ -74,6 +74,7 @@ def without(overrides: Sequence[str], later: Sequence[str]) -> list[str]:
 
 def refusals_of(config: DictConfig) -> tuple[list[str], list[str]]:
     """What verl and DARO refuse in ``config``, and what they warn of. It stays as it is."""
+    from hydra.errors import HydraException
     from verl.trainer.ppo.utils import need_critic, need_reference_policy
     from verl.utils.config import validate_config
 
@@ -89,6 +90,8 @@ def refusals_of(config: DictConfig) -> tuple[list[str], list[str]]:
             validate_config(trial, need_reference_policy(trial), critic)
     except DaroError as error:
         return [line.removeprefix("- ") for line in str(error).splitlines() if "got" in line], warnings.seen
+    except HydraException as error:  # of a dataclass of verl: it names the key, and its cause what is wrong there
+        return [f"verl refuses the job: {' '.join(str(error).split())}"], warnings.seen
     except (AssertionError, ValueError, TypeError, NotImplementedError, OmegaConfBaseException) as error:
         return [f"verl refuses the job: {error}"], warnings.seen
     finally:

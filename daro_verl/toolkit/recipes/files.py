@@ -14,6 +14,7 @@ from daro_verl.toolkit.recipes.setting_rules import KEY
 COLUMNS = ("data_source", "prompt", "reward_model")
 OWN_ROLLOUTS = "__rollout_n__"
 MODEL, TRAIN, VALIDATION = (KEY[name] for name in ("MODEL", "TRAIN_FILES", "VAL_FILES"))
+GATED = ("meta-llama/Llama-3.1-8B",)
 _AGAIN = "write it again with `daro data`"
 
 
@@ -43,7 +44,8 @@ def find_files(config: DictConfig) -> Found:
 
 def _model(found: Found, directory: Path, source: str) -> None:
     if not directory.exists():
-        fix = f"daro models prepare {source} {directory}"
+        login = " (a gated model: accept its licence on the hub, then `hf auth login`)" if source in GATED else ""
+        fix = f"daro models prepare {source} {directory}{login}"
         found.missing.append(problem(MODEL, str(directory), "a model's directory", fix))
         found.notes.append(f"{directory} is not here: sizes are the published ones of {source}, from a table")
         return

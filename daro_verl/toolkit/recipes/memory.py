@@ -8,11 +8,13 @@ gradients       4 P: Megatron's float32 buffer (verl sets ``grad_reduce_in_fp32`
 optimizer       12 P / (DP x CP): float32 weights and two moments, shared out (``use_distributed_optimizer``)
 logits          10 t V / TP, of the last stage: in bfloat16 (2) and float32 (4), and softmax, which becomes the
                 gradient (4)
-activations     with recomputation: 2 t h per layer (its input), and 34 t h once, for the layer at hand; all / TP
-                (sequence parallel). Without: 34 t h per layer / TP. 34: Korthikanti et al., arXiv 2205.05198,
-                with an attention kernel that keeps no scores
+activations     ``a`` = 14 h + 4 k + 6 f for a token and layer, in bfloat16, ``k`` the size of all keys, ``f`` of the
+                MLP: inputs of norms and matrices, queries, keys and values, gate, its activation and product; an
+                attention kernel that keeps no scores. After Korthikanti et al., arXiv 2205.05198, whose MLP has
+                one matrix less. With recomputation: 2 t h per layer (its input), and t a once, for the layer at
+                hand; without: t a per layer; all / TP (sequence parallel)
 server          ``gpu_memory_utilization`` of the GPU: its weights, and what is left for the KV cache
-other           3 GB: CUDA, NCCL, kernels (a guess)
+other           8 GB: CUDA, NCCL, kernels' workspaces, fragments (a guess)
 ==============  ===========================================================================================
 
 In training the servers sleep. While they generate, weights, gradients and optimizer stay unless they are offloaded.
@@ -26,8 +28,8 @@ from daro_verl.toolkit.recipes.setting_rules import KEY
 from daro_verl.toolkit.recipes.sizes import Sizes
 
 GB = 10**9
-WEIGHT, GRADIENT, OPTIMIZER, LOGIT, ACTIVATION = 2, 4, 12, 10, 34  # bytes, see above
-OTHER = 3 * GB
+WEIGHT, GRADIENT, OPTIMIZER, LOGIT = 2, 4, 12, 10  # bytes, see above
+OTHER = 8 * GB
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,9 @@ def estimate(job: Sizes, shape: Shape, gpu: float) -> Estimate:
     parameters = num_parameters(shape, job.tp, job.pp)
     weights, gradients = WEIGHT * parameters, GRADIENT * parameters
     optimizer = OPTIMIZER * parameters / (max(1, job.dp) * job.cp)
-    layers, width = shape.num_layers / job.pp, job.max_tokens * shape.hidden_size / job.tp
-    activations = width * (WEIGHT * layers + ACTIVATION if job.recompute == "full" else ACTIVATION * layers)
+    layers, layer = shape.num_layers / job.pp, activation_bytes(shape)
+    kept_of_a_token = WEIGHT * shape.hidden_size * layers + layer if job.recompute == "full" else layer * layers
+    activations = job.max_tokens * kept_of_a_token / job.tp
     server = WEIGHT * num_parameters(shape, job.rollout_tp)
     cache = job.rollout_memory * gpu - server
     kept = {
@@ -75,6 +78,12 @@ def estimate(job: Sizes, shape: Shape, gpu: float) -> Estimate:
         generation={**kept, "server's weights": server, "KV cache": cache, "other": OTHER},
         kv_tokens=max(0, int(cache // kv_bytes(shape, job.rollout_tp))),
     )
+
+
+def activation_bytes(shape: Shape) -> int:
+    """What a layer keeps of a token for its backward pass, in bfloat16."""
+    keys = shape.num_kv_heads * shape.hidden_size // shape.num_heads
+    return 14 * shape.hidden_size + 4 * keys + 6 * shape.intermediate_size
 
 
 def kv_bytes(shape: Shape, tp: int) -> float:

@@ -10,6 +10,9 @@ from daro_verl.errors import DaroConfigError, problem
 from daro_verl.toolkit.recipes.setting_rules import KEY, VALIDATION
 
 RUN, CHECKPOINTS, LATEST = "run.json", "checkpoints", "latest_checkpointed_iteration.txt"
+TRANSFORMER = "transformer_config.json"  # verl's, beside the weights
+RESHARDABLE = "dist_ckpt_optim_fully_reshardable=true and load_contents=[model,optimizer]"
+RAY_JOBS = "working_dir_files"  # folder in which Ray unpacks what `ray job submit` sends
 NUM_NAMED = 5
 # A run goes on although these differ: hardware, layout, engine, how long, how often, what is watched. All other
 # settings change what is learned.
@@ -53,6 +56,15 @@ def _flat(prefix: str, value: Any) -> dict[str, Any]:
     }
 
 
+def place_problems(config: DictConfig) -> list[str]:
+    """Whether the folder would outlive the job: ``ray job submit`` runs in a copy that Ray removes."""
+    output, here = Path(config.recipe.output.strip()).expanduser(), Path.cwd()
+    if output.is_absolute() or RAY_JOBS not in here.parts:
+        return []
+    fix = "OUTPUT=/a/shared/disk/NAME in the submitted command, and absolute paths of model and data"
+    return [problem("OUTPUT", str(output), f"an absolute path, because {here} is Ray's and is removed", fix)]
+
+
 def output_problems(config: DictConfig) -> list[str]:
     """Whether ``recipe.output`` can be written, holds no other run, and no checkpoint that nobody would resume."""
     output = Path(config.recipe.output)
@@ -68,7 +80,38 @@ def output_problems(config: DictConfig) -> list[str]:
         got = f"disable over a checkpoint of step {latest.read_text().strip()} in {output}"
         fix = f"set trainer.resume_mode=auto, or {new}"
         problems.append(problem("trainer.resume_mode", got, "an OUTPUT without checkpoints", fix))
+    if latest.exists() and config.trainer.resume_mode == "auto":
+        problems += _resume_problems(config, output / CHECKPOINTS / f"global_step_{latest.read_text().strip()}")
     return problems + _other_run(output, identity(config), latest.exists(), new)
+
+
+def _resume_problems(config: DictConfig, step: Path) -> list[str]:
+    """Whether the job can load the checkpoint that it would resume from."""
+    actor, megatron = step / "actor", config.actor_rollout_ref.actor.megatron
+    contents = config.actor_rollout_ref.actor.checkpoint
+    if (actor / "model").exists() and "optimizer" in contents.save_contents and not (actor / "optimizer").exists():
+        got, fix = (
+            f"{step} without its optimizer",
+            "choose another OUTPUT: paper_table.sh removes it from finished runs",
+        )
+        return [problem("OUTPUT", got, "a whole checkpoint to resume from", fix)]
+    try:
+        saved = json.loads((actor / TRANSFORMER).read_text())
+        there = saved["tensor_model_parallel_size"], saved["pipeline_model_parallel_size"]
+    except (OSError, ValueError, KeyError):
+        return []  # of another version of verl, or of a job without `extra`: only a start can tell
+    own = megatron.tensor_model_parallel_size, megatron.pipeline_model_parallel_size
+    may_change = megatron.dist_ckpt_optim_fully_reshardable and "extra" not in contents.load_contents
+    if own == there or may_change:
+        return []
+    expected = f"TP {there[0]}, PP {there[1]}, the layout of {step}, whose optimizer no other can load"
+    fix = f"TP={there[0]} PP={there[1]}; or, from the first start on, {RESHARDABLE} (docs/recipes/)"
+    return [problem("TP, PP", f"TP {own[0]}, PP {own[1]}", expected, fix)]
+
+
+def has_checkpoint(output: Path) -> bool:
+    """Whether a start would resume."""
+    return (output / CHECKPOINTS / LATEST).exists()
 
 
 def _other_run(output: Path, own: dict[str, Any], has_checkpoint: bool, fix: str) -> list[str]:

@@ -1,5 +1,6 @@
 """A job as a recipe plans it: composed, with every check passed."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,16 +9,18 @@ from omegaconf import DictConfig
 
 from daro_verl.errors import DaroConfigError, problem
 from daro_verl.platform.overrides import cpu_overrides
-from daro_verl.toolkit.recipes import smoke, software, tiny_model
+from daro_verl.toolkit.recipes import gpu_layout, smoke, software, tiny_model
 from daro_verl.toolkit.recipes.arithmetic import layout_problems, number_problems
-from daro_verl.toolkit.recipes.compose import check_arguments, compose_job, key_of, refusals_of, without
+from daro_verl.toolkit.recipes.compose import CONFIG_NAME, check_arguments, compose_job, key_of, refusals_of, without
+from daro_verl.toolkit.recipes.disk import Checkpoints, checkpoints_of, disk_problems
 from daro_verl.toolkit.recipes.files import MODEL, TRAIN, VALIDATION, find_files
 from daro_verl.toolkit.recipes.memory import GB, Estimate, estimate, memory_problems
-from daro_verl.toolkit.recipes.output import attempt_settings, output_problems
+from daro_verl.toolkit.recipes.output import attempt_settings, has_checkpoint, output_problems, place_problems
 from daro_verl.toolkit.recipes.prompts import long_prompts
-from daro_verl.toolkit.recipes.setting_rules import items_of, value_problems
+from daro_verl.toolkit.recipes.setting_rules import KEY, items_of, value_problems
 from daro_verl.toolkit.recipes.shortcuts import VARIABLES, Asked, read_environment, render
 from daro_verl.toolkit.recipes.sizes import Sizes, read_sizes
+from daro_verl.toolkit.recipes.weight_transfer import transfer_problems
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,15 @@ class Plan:
     config: DictConfig
     sizes: Sizes
     memory: Estimate
+    checkpoints: Checkpoints
     notes: list[str]
     asked: Asked
 
 
 def plan(folder: Path, arguments: Sequence[str], environment: Mapping[str, str], dry_run: bool = False) -> Plan:
-    """Compose the job and check all of it. With ``SMOKE=1`` model and data are made first, but not in a dry run.
+    """Compose the job and check all of it.
+
+    With ``SMOKE=1`` or ``GPU_SMOKE=1`` model and data are made first, but not in a dry run.
 
     Args:
         folder: of ``daro.yaml``.
@@ -46,21 +52,23 @@ def plan(folder: Path, arguments: Sequence[str], environment: Mapping[str, str],
     asked = read_environment(environment)
     asked.dry_run = asked.dry_run or dry_run
     overrides, config, problems = _compose(folder, arguments, asked)
-    if asked.smoke and not asked.dry_run:
+    is_tiny = asked.smoke or asked.gpu_smoke
+    if is_tiny and not asked.dry_run:
         smoke.build(config)
     found = find_files(config)
-    if asked.smoke and found.missing:
+    if is_tiny and found.missing:
         found.shape = tiny_model.shape(config.recipe.model)
     sizes, gpu = read_sizes(config), config.recipe.gpu_memory_gb * GB
-    memory = estimate(sizes, found.shape, gpu)
+    memory, checkpoints = estimate(sizes, found.shape, gpu), checkpoints_of(config, found.shape)
     layout, remarks = layout_problems(sizes, found.shape)
     refused, warnings = refusals_of(config)
     problems += number_problems(sizes) + layout + memory_problems(sizes, memory, gpu) + found.problems
-    problems += long_prompts(config) + refused + output_problems(config) + _cluster_problems(sizes, asked)
-    problems += [] if asked.dry_run else found.missing + _missing_software(config)
+    problems += transfer_problems(config, found.shape, asked.smoke) + long_prompts(config) + refused
+    problems += output_problems(config) + _cluster_problems(sizes, asked)
+    problems += [] if asked.dry_run else found.missing + _not_here(config, asked) + disk_problems(config, checkpoints)
     if problems:
         raise DaroConfigError.of(problems)
-    return Plan(overrides, config, sizes, memory, found.notes + remarks + warnings, asked)
+    return Plan(overrides, config, sizes, memory, checkpoints, found.notes + remarks + warnings, asked)
 
 
 def _compose(folder: Path, arguments: Sequence[str], asked: Asked) -> tuple[list[str], DictConfig, list[str]]:
@@ -68,7 +76,8 @@ def _compose(folder: Path, arguments: Sequence[str], asked: Asked) -> tuple[list
 
     Composed twice: the platform's settings and the absolute paths follow from what is asked.
     """
-    shortcuts = without([*(["size=smoke"] if asked.smoke else []), *asked.overrides], arguments)
+    size = ["size=smoke"] if asked.smoke else gpu_layout.settings(asked) if asked.gpu_smoke else []
+    shortcuts = without([*without(size, asked.overrides), *asked.overrides], arguments)
     wanted = compose_job(folder, [*shortcuts, *arguments])
     arguments_win = {key_of(argument) for argument in arguments}
     variables = {key: name for key, name in asked.variables.items() if key not in arguments_win}
@@ -76,10 +85,21 @@ def _compose(folder: Path, arguments: Sequence[str], asked: Asked) -> tuple[list
         raise DaroConfigError.of(problems)
     platform = cpu_overrides(num_devices=wanted.trainer.n_gpus_per_node) if asked.smoke else []
     platform, paths = without(platform, arguments), [render(*item) for item in _absolute(wanted).items()]
-    overrides = [*without(shortcuts, [*platform, *paths]), *platform, *without(arguments, paths), *paths]
+    start = without([render(*item) for item in _of_this_start(wanted, asked).items()], arguments)
+    overrides = [*without(shortcuts, [*platform, *paths]), *platform, *start, *without(arguments, paths), *paths]
     config, decided = compose_job(folder, overrides), set(map(key_of, platform))
     ignored = {key: name for key, name in variables.items() if key in decided}
-    return overrides, config, smoke.platform_problems(config, wanted, ignored)
+    return overrides, config, smoke.platform_problems(config, wanted, ignored) + place_problems(wanted)
+
+
+def _of_this_start(config: DictConfig, asked: Asked) -> dict[str, str | list[str]]:
+    """What depends on the moment, unless an argument says otherwise."""
+    settings: dict[str, str | list[str]] = {}
+    if asked.ray_address is None:  # else Ray joins whatever runs on this node already
+        settings["++ray_kwargs.ray_init.address"] = "local"
+    if has_checkpoint(Path(_path(config.recipe.output))):  # validated at its first start
+        settings[KEY["VAL_FIRST"]] = "false"
+    return settings
 
 
 def _absolute(config: DictConfig) -> dict[str, str | list[str]]:
@@ -98,10 +118,11 @@ def _path(text: str) -> str:
     return str(Path(text.strip()).expanduser().absolute())
 
 
-def _missing_software(config: DictConfig) -> list[str]:
+def _not_here(config: DictConfig, asked: Asked) -> list[str]:
     megatron = config.actor_rollout_ref.actor.megatron
     name, loggers = config.actor_rollout_ref.rollout.name, items_of(config.trainer.logger)
-    return software.missing(name, megatron.vanilla_mbridge, megatron.context_parallel_size, loggers)
+    absent = software.missing(name, megatron.vanilla_mbridge, megatron.context_parallel_size, loggers, asked.smoke)
+    return absent + (software.smoke_problems() if asked.smoke else [])
 
 
 def _cluster_problems(sizes: Sizes, asked: Asked) -> list[str]:
@@ -109,6 +130,12 @@ def _cluster_problems(sizes: Sizes, asked: Asked) -> list[str]:
         return []
     fix = "`ray start` on every node (docs/recipes/), then RAY_ADDRESS=auto on the first one"
     return [problem("NNODES", sizes.nnodes, "1, or the RAY_ADDRESS of a cluster", fix)]
+
+
+def command_of(folder: Path, planned: Plan) -> list[str]:
+    """verl's entry point with the overrides of the plan."""
+    place = ["--config-path", str(folder.absolute()), "--config-name", CONFIG_NAME]
+    return [sys.executable, "-m", "verl.trainer.main_ppo", *place, *planned.overrides]
 
 
 def child_environment(asked: Asked, environment: Mapping[str, str]) -> dict[str, str]:

@@ -73,7 +73,8 @@ SWITCH = Rule("True or False", lambda value: isinstance(value, bool))
 PATH = Rule("a path", lambda value: isinstance(value, str) and bool(value.strip()))
 FILES = Rule("paths that end in .parquet", _are_files)
 NAME = Rule("letters, digits, '.', '_' and '-'", lambda value: bool(re.fullmatch(r"[A-Za-z0-9][\w.-]*", str(value))))
-METHODS = one_of("daro", "daro_paper", "grpo", "dapo", "dr_grpo", "lipo")
+METHOD_NAMES = ("daro", "daro_paper", "grpo", "dapo", "dr_grpo", "lipo")
+METHODS = one_of(*METHOD_NAMES)
 
 
 @dataclass(frozen=True)

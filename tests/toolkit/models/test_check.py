@@ -153,7 +153,34 @@ def no_config(model):
     (model / "config.json").write_text('{"model')
 
 
+def chatml(model, **tokens):
+    """ChatML with the tokens of SmolLM2: the start token begins every turn."""
+    settings = json.loads((model / "tokenizer_config.json").read_text())
+    (model / "tokenizer_config.json").write_text(json.dumps(settings | {"bos_token": "<|im_start|>"} | tokens))
+
+
+def doubled_start(model):
+    chatml(model)
+    (model / "chat_template.jinja").write_text("<|im_start|>" + tiny.CHATML)
+
+
+def start_token_ends(model):
+    """As transformers reads SmolLM2's GGUF: the end token from the id of the start token."""
+    chatml(model, eos_token="<|im_start|>")
+
+
+def test_a_start_token_that_begins_every_turn_is_right(tmp_path, capsys):
+    model = tiny.qwen_math(tmp_path / "model")
+    chatml(model, eos_token="<|im_end|>")
+    assert check(model) == 0, capsys.readouterr().err
+
+
 BROKEN = {
+    "two start tokens": (doubled_start, "got '<|im_start|><|im_start|> in a prompt', expected one start token"),
+    "an end token that begins turns": (
+        start_token_ends,
+        "eos_token: got '<|im_start|>', expected the token that ends a turn of its chat template, <|im_end|>",
+    ),
     "no template": (no_template, "no chat template"),
     "broken template": (broken_template, "one that renders a system and a user message"),
     "template without messages": (deaf_template, "the messages in the prompt"),

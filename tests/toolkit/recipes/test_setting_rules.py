@@ -16,7 +16,7 @@ from tests.toolkit.recipes.scripts import BASE_MODELS, CONFIG, SCRIPTS, settings
 WRONG_VARIABLES = {
     "METHOD": "ppo", "INFER_BACKEND": "hf", "MODEL": " ", "TRAIN_FILES": "data/train.csv", "VAL_FILES": "test.json",
     "NNODES": "0", "GPUS": "eight", "TP": "0", "PP": "1.5", "SEED": "-1", "STEPS": "0", "OUTPUT": "  ",
-    "RAY_ADDRESS": "head node", "DRY_RUN": "2", "SMOKE": "on",
+    "RAY_ADDRESS": "head node", "DRY_RUN": "2", "SMOKE": "on", "GPU_SMOKE": "yes",
 }  # fmt: skip
 WRONG = {
     "INFER_BACKEND": "hf", "MODEL": "' '", "TRAIN_FILES": "data/train.csv", "VAL_FILES": "[a.parquet,test.json]",
@@ -29,6 +29,10 @@ WRONG = {
     "KEEP": "0", "RESUME": "yes", "TEST_EVERY": "0", "VAL_FIRST": "1", "VAL_TEMPERATURE": "-0.1", "VAL_TOP_P": "1.1",
     "VAL_ROLLOUTS": "0", "LOGGER": "[file,paper]", "PROJECT": "a b", "NAME": "a/b",
 }  # fmt: skip
+RECOMPUTE = {
+    f"actor_rollout_ref.actor.megatron.override_transformer_config.recompute_{name}"
+    for name in ("method", "num_layers")
+}
 # What a recipe sets and no rule is about: names, switches and words that verl or DARO check themselves.
 UNCHECKED = {
     "recipe.model", "recipe.method", "recipe.source", "recipe.published", "recipe.overlong_len",
@@ -44,6 +48,7 @@ UNCHECKED = {
     "actor_rollout_ref.actor.megatron.override_transformer_config.recompute_method",
     "actor_rollout_ref.actor.megatron.override_transformer_config.recompute_num_layers",
     "actor_rollout_ref.rollout.val_kwargs.do_sample", "trainer.total_epochs", "trainer.default_local_dir",
+    "ray_kwargs.ray_init.runtime_env.env_vars.CUDA_DEVICE_MAX_CONNECTIONS",
 }  # fmt: skip
 FILES = [CONFIG / "daro.yaml", *CONFIG.glob("base_model/*.yaml"), *CONFIG.glob("method/*.yaml")]
 
@@ -101,9 +106,17 @@ def test_a_wrong_argument_is_refused_by_name(dapo, name):
 def test_all_wrong_values_are_reported_at_once(dry_run):
     arguments = [f"{KEY[name]}={value}" for name, value in WRONG.items() if name not in WRONG_VARIABLES]
     with pytest.raises(DaroConfigError) as error:
-        dry_run(SCRIPTS[0], *arguments, "method=dapo", **{**WRONG_VARIABLES, "SMOKE": "0", "METHOD": "ppo"})
+        dry_run(
+            SCRIPTS[0],
+            *arguments,
+            "method=dapo",
+            **{**WRONG_VARIABLES, "SMOKE": "0", "GPU_SMOKE": "0", "METHOD": "ppo"},
+        )
     named = {line.split(": got")[0] for line in str(error.value).splitlines()}
-    assert named == {*WRONG_VARIABLES, *(KEY[name] for name in WRONG if name not in WRONG_VARIABLES)} - {"SMOKE"}
+    assert named == {*WRONG_VARIABLES, *(KEY[name] for name in WRONG if name not in WRONG_VARIABLES)} - {
+        "SMOKE",
+        "GPU_SMOKE",
+    }
 
 
 @pytest.mark.parametrize("name", sorted(set(SETTINGS) - VARIABLES))
@@ -151,7 +164,9 @@ def test_recipes_differ_only_in_settings_of_the_model():
     )
     own = {"recipe.model", "recipe.source", "recipe.published", KEY["MODEL"]}
     assert set(small) == set(large) == set(llama)
-    assert {key for key in small if small[key] != large[key]} == own | {KEY["TP"], KEY["OFFLOAD"]}
+    assert {key for key in small if small[key] != large[key]} == own | {
+        KEY["TP"], KEY["OFFLOAD"], KEY["MAX_TOKENS"], KEY["RECOMPUTE"], *RECOMPUTE
+    }  # fmt: skip
     assert {key for key in large if large[key] != llama[key]} == own | {
         KEY["TRAIN_FILES"], KEY["VAL_FILES"], KEY["MAX_RESPONSE"], KEY["MAX_LENGTH"], "recipe.overlong_len",
         KEY["MAX_TOKENS"],

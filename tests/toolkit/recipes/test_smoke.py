@@ -14,12 +14,17 @@ from tests.toolkit.recipes.scripts import RECIPES, SCRIPTS, clean_environment
 pytestmark = pytest.mark.slow
 G = 4
 VALIDATION = "val-core/reasoning_gym/gcd/acc/mean@2"
+ACTOR = "actor_rollout_ref.actor"
+RESHARDABLE = [
+    f"{ACTOR}.megatron.dist_ckpt_optim_fully_reshardable=true",
+    f"{ACTOR}.checkpoint.load_contents=[model,optimizer]",
+]
 FOREIGN = ("VERL_", "VLLM_", "RAY_", "OMP_")
 
 
-def smoke(script: str, output: Path, **variables: str) -> None:
+def smoke(script: str, output: Path, *arguments: str, **variables: str) -> None:
     """``SMOKE=1 OUTPUT=output bash recipes/script.sh``; two steps and a checkpoint, or as many as ``STEPS``."""
-    run(output, [f"{script}.sh"], SMOKE="1", OUTPUT=str(output), **variables)
+    run(output, [f"{script}.sh", *arguments], SMOKE="1", OUTPUT=str(output), **variables)
 
 
 def evaluate(output: Path) -> dict:
@@ -60,10 +65,12 @@ def assert_is_a_step_of_daro(metrics: dict[str, float], version: int) -> None:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_the_recipe_trains_validates_saves_resumes_and_is_evaluated(tmp_path, script):
-    output = tmp_path / "run"
-    smoke(script, output)
+    """7B: resumed with another TP, as the documented settings allow."""
+    output, another = tmp_path / "run", script == "run_daro_qwen2.5_math_7b"
+    arguments = RESHARDABLE if another else []
+    smoke(script, output, *arguments)
     first = logged(output, attempt=1)
-    smoke(script, output, STEPS="3")
+    smoke(script, output, *arguments, STEPS="3", **({"TP": "1"} if another else {}))
     second = logged(output, attempt=2)
     assert {step for step in first if "actor/grad_norm" in first[step]} == {1, 2}
     assert {step for step in second if "actor/grad_norm" in second[step]} == {3}  # not from the start again

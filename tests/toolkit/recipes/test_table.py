@@ -42,7 +42,8 @@ def test_each_model_is_trained_and_evaluated_with_each_method(run):
     commands = [arguments[2] for arguments, _ in calls]
     assert all(arguments[:2] == ["-m", "daro_verl.cli"] for arguments, _ in calls)
     one_model = ["recipe", "evaluate"] * 6 + ["compare", "report"]
-    assert code == 0 and commands == one_model * 3
+    assert code == 0 and commands == ["table-disk"] + one_model * 3
+    assert calls[0][0][-3:] == ["qwen2.5_math_1.5b", "qwen2.5_math_7b", "llama3.1_8b"]
     trained = [variables for arguments, variables in calls if arguments[2] == "recipe"]
     assert [variables["METHOD"] for variables in trained] == METHODS * 3
     assert trained[-1]["OUTPUT"] == "outputs/llama-3.1-8b-lipo-seed42" and trained[-1]["STEPS"] == "500"
@@ -57,7 +58,8 @@ def test_each_model_is_trained_and_evaluated_with_each_method(run):
 
 def test_variables_and_arguments_of_the_training_do_not_change_the_evaluation(run):
     _, calls = run("paper_table.sh", "trainer.save_freq=50", "qwen2.5_math_1.5b", SEED="43", TP="4", TEMPERATURE="0.9")
-    (trained, training), (evaluation, _) = calls[:2]
+    (disk, _), (trained, training), (evaluation, _) = calls[:3]
+    assert disk[-2:] == ["qwen2.5_math_1.5b", "trainer.save_freq=50"]
     assert (training["SEED"], training["TP"]) == ("43", "4")
     assert trained[-2:] == ["base_model=qwen2.5_math_1.5b", "trainer.save_freq=50"]
     options = dict(zip(evaluation[4::2], evaluation[5::2], strict=True))
@@ -67,7 +69,7 @@ def test_variables_and_arguments_of_the_training_do_not_change_the_evaluation(ru
 
 def test_a_command_that_fails_ends_the_table(run):
     code, calls = run("paper_table.sh", FAIL="daro")
-    assert code == 3 and [variables["METHOD"] for _, variables in calls] == ["grpo", None, "daro"]
+    assert code == 3 and [variables["METHOD"] for _, variables in calls] == [None, "grpo", None, "daro"]
     assert run("paper_table.sh", "llama70b") == (2, [])
 
 
@@ -78,6 +80,24 @@ def test_a_finished_training_is_not_started_again(run, tmp_path):
         (folder / "latest_checkpointed_iteration.txt").write_text(step)
         _, calls = run("paper_table.sh", "llama8b")
         assert ("grpo" in [variables["METHOD"] for _, variables in calls]) == trains
+
+
+def test_a_finished_run_keeps_the_weights_of_its_last_step(run, tmp_path):
+    """Its optimizer is 12 of 14 bytes a parameter. A run that goes beyond the table's steps is left alone."""
+    finished, longer = (
+        tmp_path / "outputs" / f"llama-3.1-8b-{method}-seed42" / "checkpoints" for method in METHODS[:2]
+    )
+    for folder, last in ((finished, 500), (longer, 600)):
+        for step in (480, 500, last):
+            for part in ("optimizer/dist_ckpt", "model/huggingface"):
+                (folder / f"global_step_{step}" / "actor" / part).mkdir(parents=True, exist_ok=True)
+        (folder / "latest_checkpointed_iteration.txt").write_text(str(last))
+    assert run("paper_table.sh", "llama8b")[0] == 0
+    kept = sorted(
+        str(path.relative_to(finished)) for path in finished.rglob("*") if path.name in ("model", "optimizer")
+    )
+    assert kept == ["global_step_500/actor/model"]
+    assert len(list(longer.glob("global_step_*/actor/optimizer"))) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,78 @@
+"""What checkpoints take, in closed form, and what is refused before a start."""
+
+from types import SimpleNamespace
+
+import pytest
+from omegaconf import OmegaConf
+
+from daro_verl.cli import main
+from daro_verl.errors import DaroConfigError
+from daro_verl.toolkit.models.shape import Shape
+from daro_verl.toolkit.recipes import disk
+from daro_verl.toolkit.recipes.disk import checkpoints_of, disk_problems, table_size
+from tests.toolkit.recipes.scripts import CONFIG, SCRIPTS, settings_of
+
+LLAMA = Shape(**settings_of(CONFIG / "base_model/llama3.1_8b.yaml")["recipe.published"][0])
+
+
+def config(place, every=20, keep=2, steps=500):
+    trainer = {"save_freq": every, "max_actor_ckpt_to_keep": keep, "total_training_steps": steps}
+    return OmegaConf.create({"trainer": {**trainer, "default_local_dir": str(place)}})
+
+
+def room(monkeypatch, size):
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda place: SimpleNamespace(free=size))
+
+
+@pytest.mark.parametrize(
+    ("every", "keep", "steps", "number"),
+    [
+        (20, 2, 500, 2),
+        (20, 1, 500, 2),  # the old one goes when the new one is whole
+        (20, 5, 500, 5),
+        (20, None, 500, 25),
+        (20, None, 510, 26),  # and after the last step
+        (500, 2, 500, 1),
+        (-1, 2, 500, 0),
+    ],
+)
+def test_checkpoints_at_the_same_time(tmp_path, every, keep, steps, number):
+    found = checkpoints_of(config(tmp_path, every, keep, steps), LLAMA)
+    assert found.number == number and found.total == number * found.size
+
+
+def test_a_checkpoint_of_llama():
+    """8.03e9 parameters: 2 bytes in Hugging Face's format, 12 of the optimizer: 14 x 8.03 = 112.4 GB."""
+    found = checkpoints_of(config("/"), LLAMA)
+    assert found.size == pytest.approx(112.4e9, rel=0.005) and found.weights == pytest.approx(16.06e9, rel=0.005)
+
+
+def test_a_run_that_goes_on_has_some_of_it_already(tmp_path, monkeypatch):
+    found = checkpoints_of(config(tmp_path), LLAMA)
+    room(monkeypatch, found.total - 100)
+    (problem,) = disk_problems(config(tmp_path), found)
+    assert problem.startswith("disk: got '225 GB for") and "225 GB (an estimate): 2 checkpoints of 112.4 GB" in problem
+    (tmp_path / "old").write_bytes(bytes(100))
+    assert disk_problems(config(tmp_path), found) == []
+
+
+def test_a_real_run_without_room_is_refused(dry_run, monkeypatch):
+    room(monkeypatch, 40e9)
+    dry_run(SCRIPTS[0])  # 2 x 21.6 GB; a dry run may be on another machine
+    with pytest.raises(
+        DaroConfigError, match=r"disk: got '40 GB for .*, expected 43 GB \(an estimate\): 2 checkpoints"
+    ):
+        dry_run(SCRIPTS[0], DRY_RUN="0")
+
+
+def test_the_table_needs_all_weights_and_one_training(tmp_path, monkeypatch, capsys):
+    """Six runs of 3.1 GB and six of 16.1 GB, and what Llama's training has beside its weights: 2 x 112.4 - 16.1."""
+    small, large = (disk.Checkpoints(14 * size, 2 * size, 2) for size in (1.54e9, 8.03e9))
+    assert table_size([small] * 6 + [large] * 6) == 6 * 3.08e9 + 6 * 16.06e9 + 28 * 8.03e9 - 16.06e9
+    command = ["table-disk", "--config-dir", str(CONFIG), "--out", str(tmp_path), "qwen2.5_math_1.5b", "llama3.1_8b"]
+    room(monkeypatch, 1e12)
+    assert main(command) == 0
+    assert "disk: about 324 GB at most" in capsys.readouterr().out
+    room(monkeypatch, 3e11)
+    assert main(command) == 2
+    assert "disk: got '300 GB for" in capsys.readouterr().err
