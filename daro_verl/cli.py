@@ -25,7 +25,7 @@ COMMANDS = {
     "data": Entry("daro_verl.toolkit.data.commands:app", "Training sets, benchmarks and generated tasks for verl."),
     "models": Entry("daro_verl.toolkit.models.commands:app", "Prepare a model, and check that it fits a layout."),
     "recipe": Entry("daro_verl.toolkit.recipes.commands:recipe", "Check and start a training of recipes/."),
-    "table-disk": Entry("daro_verl.toolkit.recipes.commands:table_disk", "What the paper's table takes on the disk."),
+    "table-disk": Entry("daro_verl.toolkit.recipes.table:table_disk", "What the paper's table takes on the disk."),
     "evaluate": Entry("daro_verl.toolkit.evaluation.commands:evaluate", "A checkpoint's figures on the benchmarks."),
     "compare": Entry("daro_verl.toolkit.evaluation.commands:compare", "Finished evaluations side by side."),
     "report": Entry("daro_verl.toolkit.report.commands:report", "The paper's figures from what a job logged."),

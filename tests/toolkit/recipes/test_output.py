@@ -47,6 +47,7 @@ def test_every_setting_of_a_recipe_changes_the_training_or_may_change(start):
         "actor_rollout_ref.rollout.val_kwargs.do_sample",
         "actor_rollout_ref.actor.megatron.override_transformer_config.recompute_method",
         "actor_rollout_ref.actor.megatron.override_transformer_config.recompute_num_layers",
+        "ray_kwargs.ray_init.runtime_env.env_vars.CUDA_DEVICE_MAX_CONNECTIONS",
     }  # fmt: skip
     assert not {key for key in identity if key.startswith("trainer.")}
 
