@@ -1,5 +1,6 @@
 """The estimator as verl's trainers call it, on the driver."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from daro_verl.advantage.groups import PromptGroups, final_rows, group_by_prompt
 from daro_verl.advantage.reward_range import SeenRewards, seen_rewards
 from daro_verl.advantage.weighting import find_weighting
 from daro_verl.errors import DaroVerlError
+
+logger = logging.getLogger(__name__)
 
 
 def estimate_advantage(
@@ -44,7 +47,8 @@ def estimate_advantage(
     scores, has_tokens, once = session_scores(token_level_rewards, response_mask, final_row)
     threshold = threshold_of(options["success_threshold"])
     groups = group_by_prompt(scores, has_tokens, index, threshold, once, seen.see(scores[has_tokens]))
-    log_lost(groups, index)
+    if groups.lost.any() and seen.is_to_say("lost"):
+        log_lost(groups, index)
     _warn_of_threshold(groups, threshold, seen)
     return advantages_of(groups, response_mask, find_weighting(options["weighting"]))
 
@@ -69,10 +73,10 @@ def rewards_of_job(saved: Mapping[str, Any] | None) -> SeenRewards:
 def _warn_of_threshold(groups: PromptGroups, threshold: float | None, seen: SeenRewards) -> None:
     """Rewards that differ teach nothing where the threshold has all of a prompt's on one side."""
     one_sided = groups.differs & ((groups.pass_rate == 0) | (groups.pass_rate == 1))
-    if threshold is None or not one_sided.any():
+    if threshold is None or not one_sided.any() or not seen.is_to_say("threshold"):
         return
     rows = groups.counted & (groups.prompt_of == one_sided.nonzero()[0])
-    seen.warn_once(
+    logger.warning(
         "%d of %d prompts teach nothing although their rewards differ, for example %s: all are on one side of "
         "algorithm.daro.success_threshold=%g. Choose one between the rewards of a failure and of a success, or leave "
         "it out. The metric actor/daro/missed_by_threshold counts their responses.",

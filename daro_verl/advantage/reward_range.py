@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 FILE_NAME = "daro_rewards.json"
 FORMAT = 1
+ONE_HOUR = 3600.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class SeenRewards:
         self._entries = [entry for entry in entries if entry[0] <= step]
         low, high = given or (self._entries[-1][1:] if self._entries else (math.inf, -math.inf))
         self.range = RewardRange(low, high)
-        self._warned = False
+        self._last_said: dict[str, float] = {}
 
     def see(self, rewards: torch.Tensor) -> RewardRange:
         """Widen the range by the rewards of one estimate, log and save it if it changes, and return it."""
@@ -99,11 +101,13 @@ class SeenRewards:
                 self._save()
         return self.range
 
-    def warn_once(self, message: str, *values: object) -> None:
-        """Log what is wrong with the rewards, once in the life of the process."""
-        if not self._warned:
-            logger.warning(message, *values)
-        self._warned = True
+    def is_to_say(self, cause: str) -> bool:
+        """Whether the log shall say what is wrong: each cause at most once an hour."""
+        now = time.monotonic()
+        if now - self._last_said.get(cause, -ONE_HOUR) < ONE_HOUR:
+            return False
+        self._last_said[cause] = now
+        return True
 
     def _declare(self, rewards: torch.Tensor) -> None:
         values = rewards[rewards.isfinite()].unique().tolist()

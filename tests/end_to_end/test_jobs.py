@@ -61,6 +61,16 @@ def assert_theorem_1_holds(metrics: dict[str, float], label: str) -> None:
         assert 0 <= metrics[f"actor/daro/loss_share/{label}"] <= 1
 
 
+def test_the_console_says_that_daro_is_on_and_what_rewards_it_saw(output):
+    """Each once; the second attempt has the range from the first one's file."""
+    first, second = ((output / "daro" / "attempts" / f"{attempt:04d}.log").read_text() for attempt in (1, 2))
+    assert first.count("DARO is on: weighting=learned") == second.count("DARO is on: weighting=learned") == 1
+    assert first.count("Rewards lie in [0, 1] (in this batch {0, 1})") == 1
+    assert "Rewards lie in" not in second
+    saved = json.loads((output / "daro" / "checkpoints" / "daro_rewards.json").read_text())
+    assert saved["ranges"] == [[1, 0.0, 1.0]]
+
+
 def test_every_step_logs_daros_metrics(output):
     steps = logged(output, "daro")
     for step in (1, 2, 3):

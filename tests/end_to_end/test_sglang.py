@@ -54,6 +54,16 @@ def steps(output) -> dict[int, dict[str, float]]:
     return {step: metrics for step, metrics in found.items() if "actor/daro/objective" in metrics}
 
 
+def test_the_console_says_that_daro_is_on_and_what_rewards_it_saw(output):
+    """Each once; the second attempt has the range from the first one's file."""
+    first, second = ((output / "daro-sglang" / "attempts" / f"{attempt:04d}.log").read_text() for attempt in (1, 2))
+    assert first.count("DARO is on: weighting=learned") == second.count("DARO is on: weighting=learned") == 1
+    assert first.count("Rewards lie in [0, 1] (in this batch {0, 1})") == 1
+    assert "Rewards lie in" not in second
+    saved = json.loads((output / "daro-sglang" / "checkpoints" / "daro_rewards.json").read_text())
+    assert saved["ranges"] == [[1, 0.0, 1.0]]
+
+
 def test_servers_sample_from_the_actors_model_at_every_step(steps):
     """They start from random weights, and the model moves far in a step. Both compute in bfloat16."""
     assert list(steps) == [1, 2, 3]
