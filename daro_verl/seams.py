@@ -110,11 +110,21 @@ def _on_workers(module: ModuleType) -> None:
     from verl.single_controller.base.decorator import Dispatch, register
 
     def difficulty_snapshot(self: Any, global_step: int, exchange: dict[str, float]) -> bytes:
+        if not hasattr(self.actor, "difficulty_snapshot"):
+            raise _without_weights(self.actor)
         return self.actor.difficulty_snapshot(global_step, exchange)
 
     worker_class = module.ActorRolloutRefWorker
     worker_class.actor_worker_cls = _ActorWorkerClass(worker_class.actor_worker_cls)
     worker_class.difficulty_snapshot = register(dispatch_mode=Dispatch.ONE_TO_ALL)(difficulty_snapshot)
+
+
+def _without_weights(actor: Any) -> Exception:
+    from daro_verl.errors import DaroVerlError
+
+    fix = "let the class that your worker names in actor_worker_cls inherit from that one"
+    expected = "daro_verl.workers.actor_worker.DaroActorWorker, which holds the difficulty weights"
+    return DaroVerlError("training worker of the actor", got=type(actor).__name__, expected=expected, fix=fix)
 
 
 class _ActorWorkerClass:

@@ -10,6 +10,7 @@ from verl.checkpoint_engine.base import CheckpointEngineManager, CheckpointEngin
 from verl.workers.rollout.llm_server import LLMServerManager
 from verl.workers.rollout.replica import RolloutReplicaRegistry
 
+from daro_verl.errors import DaroVerlError
 from daro_verl.rollout.exchange import DifficultyExchange, with_exchange
 from daro_verl.rollout.replicas import ReplicaClass, with_difficulty
 from tests.unit.jobs import compose_job
@@ -109,6 +110,15 @@ def test_the_snapshot_is_asked_for_after_the_model_from_any_kind_of_caller(caplo
     assert asked.calls == 3 * ["model", "snapshot"]
     asked.manager.update_weights()
     assert asked.calls[6:] == ["model"]
+
+
+def test_a_training_worker_without_weights_is_named_at_the_first_sync():
+    """A recipe whose own class attribute ``actor_worker_cls`` takes the place of DARO's: before any update."""
+    from verl.workers.engine_workers import ActorRolloutRefWorker
+
+    holder = SimpleNamespace(actor=SimpleNamespace())
+    with pytest.raises(DaroVerlError, match="training worker of the actor: got SimpleNamespace, .*Fix: let the class"):
+        ActorRolloutRefWorker.difficulty_snapshot(holder, 0, {})
 
 
 def test_a_users_own_manager_has_the_exchange_by_inheritance():
