@@ -76,8 +76,8 @@ class Health:
         share = (responses[-1] / responses.sum()).item()
         return (
             f"nothing taught for {TAUGHT_NOTHING_FOR} steps, as no prompt has both successes and failures "
-            f"({share:.0%} of the responses are of prompts solved every time; do rewards differ at all, and lie on both "
-            "sides of algorithm.daro.success_threshold, if it is set?)"
+            f"({share:.0%} of the responses are of prompts solved every time; do rewards differ at all, and lie on "
+            "both sides of algorithm.daro.success_threshold, if it is set?)"
         )
 
     def _not_positive(self, counts: BinCounts, losses: torch.Tensor, weights: DifficultyWeights) -> str | None:
