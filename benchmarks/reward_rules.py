@@ -1,7 +1,7 @@
-"""``python -m benchmarks.reward_rules [--golds N] [--without] [--out FILE]``: what each rule of the reward is worth.
+"""``python -m benchmarks.reward_rules [--golds N] [--out FILE]``: what each rule of the reward is worth.
 
 Pairs: published answers with their golds, and answers that are made by rule from real golds, whose verdict is known.
-Scored by the reward, by plain math-verify, and (``--without``) by the reward with one rule taken out at a time.
+Scored by the reward, by plain math-verify, and by the reward with one rule taken out at a time.
 """
 
 import argparse
@@ -41,33 +41,33 @@ class Pair(NamedTuple):
 
 
 # Each rule of the reward, and what stands in its place when it is taken out.
-WITHOUT: dict[str, dict[str, Callable[..., Any]]] = {
+WITHOUT: dict[str, dict[str, Any]] = {
     "units": {"normalise.split_unit": lambda text: (text, None)},
     "words behind a value": {"cheap_match.split_remark": lambda text: (text, "")},
     "characters": {"normalise._to_latex": lambda text: text},
     "choice": {"cheap_match._same_choice": lambda gold, predicted: None},
     "words": {"cheap_match._same_words": lambda gold, predicted: None},
     "base": {"cheap_match._same_in_base": lambda gold, predicted: None},
-    "infinity": {"cheap_match._same_infinity": lambda gold, predicted: None},
+    "brackets of a tuple": {"cheap_match._same_brackets": lambda gold, predicted: None},
     "numerals": {"cheap_match.to_number": lambda text: None},
-    "structure": {"cheap_match.compare_parts": lambda gold, predicted, compare: None},
+    "all rewrites": {"normalise._REWRITES": []},
     "cheap match": {"math.cheap_match": lambda gold, predicted: None if gold.text and predicted.text else False},
     "values": {"judge.same_value": lambda gold, predicted: None},
 }
+WITHOUT["cheap match and values"] = WITHOUT["cheap match"] | WITHOUT["values"]
 _VALUES = f"{_REWARD}.judge.same_value"  # in a worker
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reward_rules", description=__doc__)
     parser.add_argument("--golds", type=int, default=0, help="as many golds, drawn with seed 0; all by default")
-    parser.add_argument("--without", action="store_true", help="each rule taken out, too")
     parser.add_argument("--out", type=Path, help="write figures, and the pairs on which scorer and label differ, there")
     arguments = parser.parse_args()
     published, made = pairs(arguments.golds)
     ours = verdicts(published + made)
     plain = score_plain(published + made, lambda pair: pair.response).verdicts
     rules = {name: {f"{_REWARD}.{at}": by for at, by in patches.items()} for name, patches in WITHOUT.items()}
-    others = {name: verdicts(published + made, patches) for name, patches in rules.items() if arguments.without}
+    others = {name: verdicts(published + made, patches) for name, patches in rules.items()}
     everything = published + made
     results = {
         "pairs": dict(zip(("published", "right", "wrong"), counts(everything, [True] * len(everything)), strict=True)),
@@ -93,7 +93,7 @@ def pairs(num_golds: int) -> tuple[list[Pair], list[Pair]]:
     return published, [Pair(rule, gold, answer, right) for gold in found for rule, answer, right in made_from(gold)]
 
 
-def verdicts(items: Sequence[Pair], patches: dict[str, Callable[..., Any]] | None = None) -> list[bool]:
+def verdicts(items: Sequence[Pair], patches: dict[str, Any] | None = None) -> list[bool]:
     """Of the reward with some of its functions replaced."""
     patches = dict(patches or {})
     pool = _without_values() if patches.pop(_VALUES, None) else _with_values()

@@ -31,16 +31,17 @@ def folder() -> Path:
     return Path(os.environ.get(VARIABLE) or root.parent / "shared" / "data")
 
 
-def problems(source: str) -> list[Problem]:
-    """Every row of a source's real file, as `daro data` reads it."""
-    return [SOURCES[source].read(row) for row in raw_rows(SOURCES[source], folder() / FILES[source])]
+def problems(source: str, file: Path | None = None) -> list[Problem]:
+    """Every row of a source's real file, or of another of its form, as `daro data` reads it."""
+    return [SOURCES[source].read(row) for row in raw_rows(SOURCES[source], file or folder() / FILES[source])]
 
 
-def golds() -> list[str]:
-    """Each answer once, in the order of the files, as `daro data` writes it and as the file does; of the plain numbers
-    with less than four digits, which most golds are, every eighth."""
-    found = (text for source in FILES for problem in problems(source) for text in (problem.answer, problem.raw_answer))
-    distinct = list(dict.fromkeys(found))
+def golds(found: list[Problem] | None = None) -> list[str]:
+    """Each answer once, as `daro data` writes it and as the file does, of these problems or of all real files in their
+    order; of the plain numbers with less than four digits, which most golds are, every eighth."""
+    if found is None:
+        found = [problem for source in FILES for problem in problems(source)]
+    distinct = list(dict.fromkeys(text for problem in found for text in (problem.answer, problem.raw_answer)))
     short = [gold for gold in distinct if gold.isdigit() and len(gold) < 4]
     return [gold for gold in distinct if gold not in short] + short[::8]
 
