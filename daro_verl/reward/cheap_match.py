@@ -2,9 +2,11 @@
 
 import re
 from fractions import Fraction
+from functools import partial
 
 from daro_verl.reward.normalise import LONGEST_ANSWER, Answer
 from daro_verl.reward.numerals import Number, same_number, to_number
+from daro_verl.reward.structure import compare_parts
 from daro_verl.reward.units import split_remark
 
 _LOOSE_SPACE = re.compile(r"(?<![0-9]) | (?![0-9])")  # but 2 1/2 is not 21/2
@@ -29,15 +31,16 @@ _TAKES_BACK = re.compile(
     re.IGNORECASE,
 )
 _NO_CHOICE = ""
+_PARTS_WITHIN_PARTS = 2
 
 
 def cheap_match(gold: Answer, predicted: Answer) -> bool | None:
     """Whether the prediction is right, or None where only algebra can tell.
 
     Decided: different known units, a percentage and a unit (wrong); equal texts but for spaces; two plain numbers;
-    digits in a base; choices ``A`` to ``J``, also ``(C) 5`` for ``C``; words; a tuple without its brackets (wrong);
-    words behind a value that are no unit and that the gold answer does not have (wrong); texts too long to be
-    normalised.
+    digits in a base; choices ``A`` to ``J``, also ``(C) 5`` for ``C``; words; several of these in brackets, lists or
+    matrices; a tuple without its brackets (wrong); words behind a value that are no unit and that the gold answer
+    does not have (wrong); texts too long to be normalised.
     """
     if not predicted.text or not gold.text:
         return False
@@ -51,10 +54,13 @@ def cheap_match(gold: Answer, predicted: Answer) -> bool | None:
         return False
     if max(len(gold.text), len(predicted.text)) > LONGEST_ANSWER:
         return gold.text == predicted.text
-    return _match_texts(gold.text, predicted.text)
+    return _match_texts(gold.text, predicted.text, _PARTS_WITHIN_PARTS)
 
 
-def _match_texts(gold: str, predicted: str) -> bool | None:
+def _match_texts(gold: str, predicted: str, depth: int) -> bool | None:
+    one, other = to_number(gold), to_number(predicted)
+    if one is not None and other is not None:
+        return same_number(one, other)
     if _LOOSE_SPACE.sub("", gold) == _LOOSE_SPACE.sub("", predicted):
         return True
     for decide in (_same_in_base, _same_choice, _same_words, _same_brackets):
@@ -62,9 +68,9 @@ def _match_texts(gold: str, predicted: str) -> bool | None:
         if verdict is not None:
             return verdict
     (gold_value, gold_remark), (value, remark) = split_remark(gold), split_remark(predicted)
-    if not remark:
-        return None
-    return cheap_match(Answer(gold_value), Answer(value)) if gold_remark == remark else False
+    if remark:
+        return _match_texts(gold_value, value, depth) if gold_remark == remark else False
+    return None if depth == 0 else compare_parts(gold, predicted, partial(_match_texts, depth=depth - 1))
 
 
 def _same_up_to_percent(gold: Number, gold_percent: bool, predicted: Number, predicted_percent: bool) -> bool:

@@ -21,7 +21,10 @@ SAME = [
     ("2516_8", r"2516_{\text{eight}}"),
     (r"\frac{1}{3} E_{1}+\frac{2}{3} E_{2}", r"\frac{E_1+2E_2}{3}"),
     ("E_{1},E_{2}", "E_2, E_1"),
-    (r"\frac{10^5 L_{\odot}}{c^2}", r"10^5 L_\odot / c^2"),
+    (
+        r"\frac{dM}{dt}=\frac{10^{5} L_{\odot}}{0.007 c^{2} M_{\odot}^{6}} M^{6}",
+        r"\frac{dM}{dt} = \frac{10^8 L_{\odot}}{7 c^2 M_{\odot}^6} M^6",
+    ),
 ]
 
 DIFFERENT = [
