@@ -12,9 +12,9 @@ from daro_verl.reward.units import split_remark
 _LOOSE_SPACE = re.compile(r"(?<![0-9]) | (?![0-9])")  # but 2 1/2 is not 21/2
 _CHOICE = re.compile(r"\(?([A-J])\)?")
 _WORDS = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*\.?")
-_INFINITY = re.compile(r"([+-]?)\s?\\infty")
-_PARTS_WITHIN_PARTS = 2
-_IN_BASE = re.compile(r"([0-9A-Za-z]+)_\{?\s?([0-9]{1,2})\s?\}?")
+_IN_BASE = re.compile(r"([0-9][0-9A-Za-z]*)_\{?\s?([0-9]{1,2})\s?\}?")
+_TUPLE = re.compile(r"\([^()\[\]]+,[^()\[\]]+\)")
+_LIST = re.compile(r"(?!.*\\\{)[^()\[\]=]+,[^()\[\]=]+")  # of values: no set, and x = 1, y = 2 may name a tuple's parts
 
 # The one choice that an answer makes: C, (C), (C) 5, C. parabola.
 _CHOSEN = re.compile(
@@ -31,15 +31,16 @@ _TAKES_BACK = re.compile(
     re.IGNORECASE,
 )
 _NO_CHOICE = ""
+_PARTS_WITHIN_PARTS = 2
 
 
 def cheap_match(gold: Answer, predicted: Answer) -> bool | None:
     """Whether the prediction is right, or None where only algebra can tell.
 
     Decided: different known units, a percentage and a unit (wrong); equal texts but for spaces; two plain numbers;
-    digits in a base; choices ``A`` to ``J``, also ``(C) 5`` for ``C``; words; words behind a value that are no unit and
-    that the gold answer does not have (wrong); several of these in brackets, lists or matrices; texts too long to be
-    normalised.
+    digits in a base; choices ``A`` to ``J``, also ``(C) 5`` for ``C``; words; several of these in brackets, lists or
+    matrices; a tuple without its brackets (wrong); words behind a value that are no unit and that the gold answer
+    does not have (wrong); texts too long to be normalised.
     """
     if not predicted.text or not gold.text:
         return False
@@ -60,9 +61,9 @@ def _match_texts(gold: str, predicted: str, depth: int) -> bool | None:
     one, other = to_number(gold), to_number(predicted)
     if one is not None and other is not None:
         return same_number(one, other)
-    if _without_loose_spaces(gold) == _without_loose_spaces(predicted):
+    if _LOOSE_SPACE.sub("", gold) == _LOOSE_SPACE.sub("", predicted):
         return True
-    for decide in (_same_infinity, _same_in_base, _same_choice, _same_words):
+    for decide in (_same_in_base, _same_choice, _same_words, _same_brackets):
         verdict = decide(gold, predicted)
         if verdict is not None:
             return verdict
@@ -70,10 +71,6 @@ def _match_texts(gold: str, predicted: str, depth: int) -> bool | None:
     if remark:
         return _match_texts(gold_value, value, depth) if gold_remark == remark else False
     return None if depth == 0 else compare_parts(gold, predicted, partial(_match_texts, depth=depth - 1))
-
-
-def _without_loose_spaces(text: str) -> str:
-    return _LOOSE_SPACE.sub("", text)
 
 
 def _same_up_to_percent(gold: Number, gold_percent: bool, predicted: Number, predicted_percent: bool) -> bool:
@@ -94,20 +91,19 @@ def _hundredth(number: Number) -> Number:
     return Number(number.value * Fraction(1, 100), number.rounded)
 
 
-def _same_infinity(gold: str, predicted: str) -> bool | None:
-    """An infinity is itself and no number."""
-    found = _INFINITY.fullmatch(gold), _INFINITY.fullmatch(predicted)
-    if found[0] and found[1]:
-        return (found[0][1] == "-") == (found[1][1] == "-")
-    return False if (found[0] or found[1]) and (to_number(gold) or to_number(predicted)) else None
-
-
 def _same_in_base(gold: str, predicted: str) -> bool | None:
-    """``2516_8``: with both bases written they count, with one only the digits do."""
-    found = _IN_BASE.fullmatch(gold), _IN_BASE.fullmatch(predicted)
-    if found[0] and found[1] and gold[0].isdigit() and predicted[0].isdigit():
-        return found[0].groups() == found[1].groups()
-    return None
+    """``2516_8``: with both bases written they count, with the gold one's only the digits do. No base is base ten."""
+    right, found = _IN_BASE.fullmatch(gold), _IN_BASE.fullmatch(predicted)
+    if right and found:
+        return right.groups() == found.groups()
+    if right:
+        return right[1] == predicted if predicted.isalnum() else None
+    return found.groups() == (gold, "10") if found and gold.isdigit() else None
+
+
+def _same_brackets(gold: str, predicted: str) -> bool | None:
+    """``1, 2`` is not the pair ``(1, 2)``."""
+    return False if _TUPLE.fullmatch(gold) and _LIST.fullmatch(predicted) else None
 
 
 def _same_choice(gold: str, predicted: str) -> bool | None:

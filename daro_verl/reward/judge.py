@@ -1,5 +1,6 @@
 """The verdict on two normalised answers by algebra. Runs in a worker only: it may take for ever, or all memory."""
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -8,6 +9,8 @@ from math_verify import LatexExtractionConfig, parse, verify
 from daro_verl.reward.numeric import same_value
 
 _CONFIG = (LatexExtractionConfig(boxed_match_priority=0, try_extract_without_anchor=False),)
+# What stands for symbols that math-verify cannot read: an energy E_1 (E alone is Euler's number), a solar mass.
+_SYMBOLS = ((re.compile(r"(?<![a-zA-Z\\])E(?=_)"), r"\\mathcal{E}"), (re.compile(r"_\s?\{?\s?\\odot\s?\}?"), "_{sun}"))
 # One pair of every kind, so that no answer pays for what libraries import and tabulate at first use.
 _KINDS = r"""x+1;1+x | (1,2);[1,2) | (2,1);(1,2) | [1,2];1 \le x \le 2 | x=5;y=5 | x>1;(1,\infty) | 1,2;\{2,1\} | n!;n
 | (1,2),(3,4);(3,4),(1,3) | \frac{\pi}{2};1.5 | \sqrt{8};2\sqrt{2} | \arcsin(1/3);\ln 2 | 3+4i;4-3i | x^2+1;(x+1)^2
@@ -37,7 +40,7 @@ def is_readable(gold: str) -> bool:
     :func:`judge` cannot tell: it compares what nobody can read as text.
     """
     for text in (gold, gold.rpartition("=")[2].strip()):
-        parsed = parse(rf"\boxed{{{text}}}", _CONFIG, fallback_mode="no_fallback", parsing_timeout=None)
+        parsed = parse(_boxed(text), _CONFIG, fallback_mode="no_fallback", parsing_timeout=None)
         if parsed:
             return bool(verify(parsed, parsed, allow_set_relation_comp=True, timeout_seconds=None))
     return False
@@ -53,7 +56,13 @@ def warm_up() -> None:
 
 @lru_cache(maxsize=256)  # a gold answer returns with every response of its prompt
 def _parse(text: str) -> list[Any]:
-    return parse(rf"\boxed{{{text}}}", _CONFIG, parsing_timeout=None)
+    return parse(_boxed(text), _CONFIG, parsing_timeout=None)
+
+
+def _boxed(text: str) -> str:
+    for symbol, readable in _SYMBOLS:
+        text = symbol.sub(readable, text)
+    return rf"\boxed{{{text}}}"
 
 
 def _by_value(gold: Any, predicted: Any) -> bool | None:

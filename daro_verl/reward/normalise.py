@@ -26,7 +26,6 @@ _SAME = {
     "\N{GREEK SMALL LETTER PI}": r"\pi ",
     "\N{GREEK SMALL LETTER THETA}": r"\theta ",
     "\N{INFINITY}": r"\infty ",
-    "\N{SQUARE ROOT}": r"\sqrt ",
     "\N{DEGREE SIGN}": r"^\circ ",
     "\N{LESS-THAN OR EQUAL TO}": r"\le ",
     "\N{GREATER-THAN OR EQUAL TO}": r"\ge ",
@@ -44,38 +43,59 @@ _SAME = {
 _TABLE: dict[int, int | str] = {**_FULL_WIDTH, **{ord(character): latex for character, latex in _SAME.items()}}
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _SUPERSCRIPT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+")
+_ROOT = re.compile("√ ?([0-9.]+|[a-zA-Z])?")  # √21, not the \\sqrt21 that LaTeX sets as √2 1
 
 _FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|ln|log|exp|pi"
-_DIGIT_GAP = r"(?:(?<!\\)\\[,!;: ]|\{,\}|~)"
+_DIGIT_GAP = r"(?:,?\s?\\!\s?|(?<!\\)\\[,;: ]|\{,\}|~)"
+_INSIDE = "[^{}]*"
+for _ in range(3):  # levels of braces inside
+    _INSIDE = rf"(?:[^{{}}]|\{{{_INSIDE}\}})*"
+_BRACED = rf"\{{({_INSIDE})\}}"
+_NAMES = "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
+_BASES = {name: str(base) for base, name in enumerate(_NAMES, start=2)}
+_LESS = {">": "<", ">=": "<=", r"\ge": r"\le", r"\geq": r"\leq"}
+_GREATER = r"\s?(>=?|\\geq?(?![a-zA-Z]))\s?"
+_SIDE = r"([^<>=]+?)"
 _REWRITES = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"\\\$|\$|\\displaystyle|\\textstyle|\\limits", ""),  # a gold answer may be \$18.90
         (r"(?<!\\)\\[()\[\]]", ""),  # \( \) \[ \], but not a row end \\[
-        (rf"(?<=[0-9]){_DIGIT_GAP}(?=[0-9]{{3}}(?![0-9]))", ""),  # 1\,234 and 1{,}234
+        (rf"(?<=[0-9]){_DIGIT_GAP}(?=[0-9]{{3}}(?![0-9]))", ""),  # 1\,234, 1{,}234 and 1,\!234
         (r"(?<!\\)\\[,!;:> ]|~|\\q?quad(?![a-zA-Z])|[\s\x00]+", " "),
         (r"\\(?:left|right|[bB]igg?[lr]?)(?![a-zA-Z])\.?", ""),
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
         (r"\\(?:mathrm|mathit|mathsf|textbf|textit|textrm|textnormal|mbox)(?![a-zA-Z])", r"\\text"),
-        (r"\\(?:mathbf|boldsymbol|bm)\s?\{([^{}]*)\}", r"\1"),
+        (rf"\\(?:mathbf|boldsymbol|bm)\s?{_BRACED}", r"\1"),
+        (r"\\text\s?\{\s?and\s?\}", " and "),  # math-verify makes a comma of it, and of 8 and 221 then 8,221
+        (r"(?<=_)\{\s?([a-zA-Z0-9])\s?\}", r"\1"),
+        (  # a base written as text
+            rf"(?<=[0-9]_)\{{?\s?\\text\s?\{{\s?([0-9]+|{'|'.join(_NAMES)})\s?\}}\s?\}}?",
+            lambda found: "{" + _BASES.get(found[1], found[1]) + "}",
+        ),
         (r"\\frac\s?([0-9])\s?([0-9])", r"\\frac{\1}{\2}"),
         (r"\\frac\s?([0-9])\s?\{", r"\\frac{\1}{"),
         (r"\\frac\s?(\{[^{}]*\})\s?([0-9])", r"\\frac\1{\2}"),
         (r"\\text\s?\{\s*(percent|percentage|pct|\\?%)\s*\}|\bpercent(?:age)?\b|\\%", "%"),
         (r"\*\*", "^"),
+        (  # 2 > x > 1, which math-verify reads as x > 1
+            rf"^{_SIDE}{_GREATER}{_SIDE}{_GREATER}{_SIDE}$",
+            lambda found: f"{found[5]} {_LESS[found[4]]} {found[3]} {_LESS[found[2]]} {found[1]}",
+        ),
         (r"(?<![a-zA-Z])(?:np|numpy|math|sympy)\.", ""),  # a gold answer may be np.arcsin(10/13)
         (r"(?<![a-zA-Z\\])\\?sqrt\s?\(([^()]*)\)", r"\\sqrt{\1}"),
         (rf"(?<![a-zA-Z\\])({_FUNCTIONS})(?![a-zA-Z])", r"\\\1 "),
         (  # 4.5e33, which math-verify reads as 4.5 e 33
-            r"(?<![a-zA-Z0-9.\\])([0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE]([+-]?)0*([0-9]+)(?![a-zA-Z0-9.])",
+            r"(?<![a-zA-Z0-9.\\])([0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE]([+-]?)0*([0-9]+)(?![a-zA-Z0-9]|\.[0-9])",
             lambda found: rf"{found[1]} \times 10^{{{found[2].replace('+', '')}{found[3]}}}",
         ),
     )
 ]
-_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
-_ALL_TEXT = re.compile(r"\\text\s?\{([^{}]*)\}")
+_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:(?:,[0-9]{3})+|(?: [0-9]{3})+)(?:\.[0-9]+)?")
+_ALL_IN_BRACES = re.compile(rf"(?:\\text\s?)?{_BRACED}")
+# A letter before (0,4], which can be nothing but an interval.
+_BEFORE_INTERVAL = re.compile(r"^[a-zA-Z]\s?(?=\([^()\[\]]*,[^()\[\]]*\]$|\[[^()\[\]]*,[^()\[\]]*\)$)")
 _ONE_LETTER = re.compile(r"\\text\s?\{\s?([a-zA-Z])\s?\}")  # no unit: a symbol, which math-verify drops
-_ALL_BRACES = re.compile(r"\{([^{}]*)\}")
 _CURRENCY = re.compile(r"^([+-]?)\s?(?:£|€|¥|Rs\.?|USD)\s?(?=[0-9.])")
 _PERCENT = re.compile(r"\s?%$")
 
@@ -103,9 +123,9 @@ def normalise(raw: str) -> Answer:
     without_sign = _PERCENT.sub("", text)
     percent = without_sign != text and bool(without_sign)
     text, unit = split_unit(without_sign if percent else text)
-    text = _ONE_LETTER.sub(r"\1", _unwrap(_trim(text)))
+    text = _BEFORE_INTERVAL.sub("", _ONE_LETTER.sub(r"\1", _unwrap(_trim(text))), count=1)
     if _THOUSANDS.fullmatch(text):
-        text = text.replace(",", "")
+        text = re.sub("[, ]", "", text)
     return Answer(text, unit, percent)
 
 
@@ -117,7 +137,7 @@ def _to_latex(text: str) -> str:
     """
     if text.isascii() and "\x00" not in text:
         return text
-    text = text.translate(_TABLE)
+    text = _ROOT.sub(lambda found: rf"\sqrt{{{found[1]}}}" if found[1] else r"\sqrt ", text.translate(_TABLE))
     return _SUPERSCRIPT.sub(lambda found: "^{" + found.group().translate(_SUPERSCRIPTS) + "}", text)
 
 
@@ -127,8 +147,8 @@ def _trim(text: str) -> str:
 
 
 def _unwrap(text: str) -> str:
-    r"""The content of ``\text{...}`` or ``{...}`` where that is the whole text."""
-    for pattern in (_ALL_TEXT, _ALL_BRACES):
-        if found := pattern.fullmatch(text):
+    r"""The content of ``\text{...}`` or ``{...}`` where that is the whole text, of two at most."""
+    for _ in range(2):
+        if found := _ALL_IN_BRACES.fullmatch(text):
             text = found[1].strip()
     return text

@@ -1,4 +1,4 @@
-r"""Answers of several parts, taken apart as text: pairs, intervals, inequalities, sets, lists, matrices and ``n = 5``.
+r"""Answers of several parts, taken apart as text: pairs, intervals, sets, lists, matrices and ``n = 5``.
 
 Parsing these takes math-verify tens of milliseconds; most of them are plain numbers between brackets.
 """
@@ -15,25 +15,12 @@ _CONJUNCTION = re.compile(r",?\s?(?:\\text\s?\{\s?(?:and|or)\s?\}|(?<![a-zA-Z\\]
 _MATRIX = re.compile(r"\\begin\s?\{([pb])matrix\}(.*)\\end\s?\{\1matrix\}", re.DOTALL)
 _ASSIGNMENT = re.compile(r"([a-zA-Z](?:_\{?[a-zA-Z0-9]\}?)?)\s?=([^=<>,;]+)")
 
-_RELATION = re.compile(r"\s?(\\leq?(?:slant)?(?![a-zA-Z])|\\geq?(?:slant)?(?![a-zA-Z])|<=?|>=?)\s?")
-_VARIABLE = re.compile(r"[a-zA-Z]|\\[a-z]+")
-_LESS, _CLOSED = ("<", r"\l"), ("=", "e", "eq", "slant")
-
 
 class Parts(NamedTuple):
     """``kind`` is the pair of brackets, ``set`` for sets and lists, whose order is free, or the shape of a matrix."""
 
     kind: str
     parts: list[str]
-
-
-class Bounds(NamedTuple):
-    """An interval with its variable; ``brackets`` are two characters, as ``[)``."""
-
-    variable: str
-    brackets: str
-    low: str
-    high: str
 
 
 def compare_parts(gold: str, predicted: str, compare: Compare) -> bool | None:
@@ -45,13 +32,7 @@ def compare_parts(gold: str, predicted: str, compare: Compare) -> bool | None:
     names = _ASSIGNMENT.fullmatch(gold), _ASSIGNMENT.fullmatch(predicted)
     if names[0] or names[1]:
         return _compare_assigned(gold, predicted, names, compare)
-    bounds = _as_bounds(gold), _as_bounds(predicted)
-    if bounds[0] and bounds[1] and bounds[0].variable != bounds[1].variable:
-        return None
-    one, other = (
-        Parts(found.brackets, [found.low, found.high]) if found else _split_parts(text)
-        for found, text in zip(bounds, (gold, predicted), strict=True)
-    )
+    one, other = _split_parts(gold), _split_parts(predicted)
     if one is None or other is None:
         return None
     if "set" in (one.kind, other.kind):
@@ -79,34 +60,6 @@ def _split_parts(text: str) -> Parts | None:
             return Parts("set" if tokens[0] == r"\{" else tokens[0] + tokens[-1], inner)
     parts = _split_at_commas(tokens)
     return Parts("set", parts) if parts is not None and len(parts) > 1 else None
-
-
-def _as_bounds(text: str) -> Bounds | None:
-    r"""The interval of a text that is one inequality, or a chain of two in one direction; else None.
-
-    ``x \ge 5`` is ``[5, \infty)``, and ``1 < x \le 2`` is ``(1, 2]``.
-    """
-    pieces = _RELATION.split(text)
-    if len(pieces) not in (3, 5) or not all(piece.strip() for piece in pieces):
-        return None
-    terms, relations = pieces[::2], pieces[1::2]
-    less, closed = [found.startswith(_LESS) for found in relations], [found.endswith(_CLOSED) for found in relations]
-    if len(set(less)) == 2:
-        return None
-    if not less[0]:  # read it from the other end
-        terms, closed = terms[::-1], closed[::-1]
-    if len(terms) == 2:
-        variable_first = _VARIABLE.fullmatch(terms[0]) is not None
-        terms = [r"-\infty", *terms] if variable_first else [*terms, r"\infty"]
-        closed = [False, *closed] if variable_first else [*closed, False]
-    low, variable, high = terms
-    if not _VARIABLE.fullmatch(variable) or any(variable in _letters(bound) for bound in (low, high)):
-        return None
-    return Bounds(variable, ("[" if closed[0] else "(") + ("]" if closed[1] else ")"), low, high)
-
-
-def _letters(bound: str) -> list[str]:
-    return re.findall(r"\\[a-zA-Z]+|[a-zA-Z]", bound)
 
 
 def _split_at_commas(tokens: list[str]) -> list[str] | None:

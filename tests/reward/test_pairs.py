@@ -4,16 +4,19 @@ import pytest
 
 from benchmarks.reward.formats import FORMATS
 from benchmarks.reward.pairs import gold_answers, make_pairs
+from tests.reward import real_pairs
 from tests.reward.hedges import HEDGES, LEGITIMATE
 from tests.reward.pairs import DIFFERENT, SAME
 
+ALL = SAME + DIFFERENT + HEDGES + LEGITIMATE + real_pairs.SAME + real_pairs.DIFFERENT
 
-@pytest.mark.parametrize(("gold", "answer"), SAME)
+
+@pytest.mark.parametrize(("gold", "answer"), SAME + real_pairs.SAME)
 def test_same(gold, answer, is_right):
     assert is_right(gold, answer)
 
 
-@pytest.mark.parametrize(("gold", "answer"), DIFFERENT)
+@pytest.mark.parametrize(("gold", "answer"), DIFFERENT + real_pairs.DIFFERENT)
 def test_different(gold, answer, is_right):
     assert not is_right(gold, answer)
 
@@ -28,7 +31,7 @@ def test_what_is_usual_around_an_answer_is_no_hedge(gold, answer, is_right):
     assert is_right(gold, answer)
 
 
-@pytest.mark.parametrize("gold", sorted({gold for gold, _ in SAME + DIFFERENT + HEDGES + LEGITIMATE}))
+@pytest.mark.parametrize("gold", sorted({gold for gold, _ in ALL}))
 def test_every_gold_answer_verifies_against_itself(gold, is_right):
     assert is_right(gold, gold)
 

@@ -9,7 +9,7 @@ import typer
 from daro_verl.toolkit.command_line import interruptible, one_of
 from daro_verl.toolkit.data.dataset_spec import DatasetSpec
 from daro_verl.toolkit.data.file_options import FileOptions, dataset_spec, gym_sources, named_sources
-from daro_verl.toolkit.data.sources import BENCHMARKS, SOURCES, TRAINING
+from daro_verl.toolkit.data.sources import BENCHMARKS, SOURCES, TESTS, TRAINING
 
 app = typer.Typer(no_args_is_help=True, help="Parquet files in verl's schema, each with a report beside it.")
 _resumable = partial(interruptible, "Run the same command again to go on from the last rows saved.")
@@ -79,8 +79,8 @@ def test(
         list[str] | None,
         typer.Argument(
             metavar="SOURCE",
-            callback=one_of(BENCHMARKS),
-            help=f"Benchmarks, all six if none is named: {', '.join(BENCHMARKS)}.",
+            callback=one_of(TESTS),
+            help=f"The paper's six if none is named. Known: {', '.join(TESTS)}.",
         ),
     ] = None,
     local: Local = None,

@@ -7,7 +7,7 @@ import pytest
 
 from daro_verl.errors import DaroDataError
 from daro_verl.toolkit.data.raw_rows import num_rows, raw_rows
-from daro_verl.toolkit.data.sources import BENCHMARKS, SOURCES, TRAINING
+from daro_verl.toolkit.data.sources import SOURCES, TESTS, TRAINING
 
 
 @pytest.fixture
@@ -34,6 +34,7 @@ CALLS = {
     "math500": ("HuggingFaceH4/MATH-500", None, "test", True),
     "minerva": ("math-ai/minervamath", None, "test", True),
     "olympiadbench": ("Hothan/OlympiadBench", "OE_TO_maths_en_COMP", "train", True),
+    "gsm8k": ("openai/gsm8k", "main", "test", True),
 }
 
 
@@ -44,7 +45,7 @@ def test_where_each_source_is_on_the_hub(hub, name, call):
 
 
 def test_no_source_is_without_such_a_case():
-    assert set(CALLS) == set(TRAINING) | set(BENCHMARKS) == set(SOURCES)
+    assert set(CALLS) == set(TRAINING) | set(TESTS) == set(SOURCES)
 
 
 @pytest.mark.parametrize("skip", range(7))

@@ -7,7 +7,9 @@ from daro_verl.toolkit.data.answers import balanced, check_gold, obvious_reason
 GOOD = [
     "5", "-2.5", r"\text{east}", "B", r"\frac{1}{2}", "69,84", "(3,4]", r"(-\infty, 0) \cup\{1\}", r"\arcsin(10/13)",
     r"4.5 \times 10^{33}", r"1 \pm \sqrt{19}", r"17.5\%", r"m_{\max }=n^{2}-n-1", r"5.4 \text{ cents}", "x=5",
-    r"90^\circ", r"\begin{pmatrix} -1/3 \\ 2/3 \end{pmatrix}",
+    r"90^\circ", r"\begin{pmatrix} -1/3 \\ 2/3 \end{pmatrix}", "E_{1},E_{2}", r"\frac{1}{3} E_{1}+\frac{2}{3} E_{2}",
+    r"\hbar \omega(v+1 / 2)-\frac{E_{0}^{2} e^{2}}{2 m \omega^{2}}",
+    r"\frac{dM}{dt}=\frac{10^{5} L_{\odot}}{0.007 c^{2} M_{\odot}^{6}} M^{6}",
 ]  # fmt: skip
 
 
@@ -22,7 +24,7 @@ BAD = {
     "braces": (r"\frac{1}{", "braces do not match"),
     "closing first": ("}1{", "braces do not match"),
     "an explanation": ("because " * 60, "characters"),
-    "nothing mathematical": (r"E_{1},E_{2}", "reads nothing"),
+    "nothing mathematical": (r"\clubsuit_{}^{}\spadesuit", "reads nothing"),
 }
 
 

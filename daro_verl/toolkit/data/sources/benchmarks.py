@@ -1,4 +1,4 @@
-r"""The six benchmarks, with the numbers of problems and responses that published scores have.
+r"""The six benchmarks of the paper, and GSM8K, with the numbers of problems and responses that published scores have.
 
 A new one is a function from a raw row to a problem, and an entry in ``SOURCES``.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from daro_verl.reward.extract import last_box
 from daro_verl.toolkit.data import raw_fields as fields
 from daro_verl.toolkit.data.answers import canonical, competition_integer
-from daro_verl.toolkit.data.problem import NEEDS_IMAGE, NO_BOX, Dropped, Problem, Source
+from daro_verl.toolkit.data.problem import MISSING, NEEDS_IMAGE, NO_BOX, Dropped, Problem, Source
 
 CORRECTIONS = {"t(0,4]": "(0,4]"}  # of OlympiadBench: a letter of the text around it
 
@@ -18,7 +18,7 @@ CORRECTIONS = {"t(0,4]": "(0,4]"}  # of OlympiadBench: a letter of the text arou
 def aime(row: Mapping[str, Any]) -> Problem:
     r"""AIME, both papers of a year. Answers are integers; one of 2025 has a degree sign, ``336^\circ``."""
     answer = fields.get(row, "answer")
-    text = fields.text(row, "problem")
+    text = fields.text(row, "problem", "question")
     return Problem(text, competition_integer(answer), str(answer), id=fields.label(row, "id"))
 
 
@@ -83,6 +83,14 @@ def olympiadbench(row: Mapping[str, Any]) -> Problem:
     )
 
 
+def gsm8k(row: Mapping[str, Any]) -> Problem:
+    """GSM8K. The answer is what follows the last ``####`` of the worked solution."""
+    _, mark, answer = fields.text(row, "answer").rpartition("####")
+    if not mark or not answer.strip():
+        raise Dropped(MISSING, "a number after #### in answer")
+    return Problem(fields.text(row, "question"), canonical(answer), answer.strip(), id=fields.label(row, "idx"))
+
+
 _avg32 = partial(Source, role="test", rollouts=32)
 _pass1 = partial(Source, role="test")
 SOURCES = (
@@ -93,3 +101,4 @@ SOURCES = (
     _pass1("minerva", minerva, "math-ai/minervamath", splits=("test",), num_rows=(272,)),
     _pass1("olympiadbench", olympiadbench, "Hothan/OlympiadBench", config="OE_TO_maths_en_COMP", num_rows=(674, 675)),
 )
+MORE = (_pass1("gsm8k", gsm8k, "openai/gsm8k", config="main", splits=("test",), num_rows=(1319,)),)
