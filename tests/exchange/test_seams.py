@@ -117,9 +117,7 @@ def test_a_training_worker_without_weights_is_named_at_the_first_sync():
     from verl.workers.engine_workers import ActorRolloutRefWorker
 
     holder = SimpleNamespace(actor=SimpleNamespace())
-    with pytest.raises(
-        DaroVerlError, match="worker of the actor: got 'SimpleNamespace', .*Fix: let the class"
-    ):
+    with pytest.raises(DaroVerlError, match="worker of the actor: got 'SimpleNamespace', .*Fix: let the class"):
         ActorRolloutRefWorker.difficulty_snapshot(holder, 0, {})
 
 
