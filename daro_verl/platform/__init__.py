@@ -64,6 +64,13 @@ What is added to verl's registries, and every name of another library that is re
         MultiprocessingSerializer.serialize          shares memory, which needs CUDA or related processes
     sglang.srt.layers.logits_processor
         torch                                        is asked for pinned memory, which needs an accelerator
+    sglang.srt.server_args
+        + torch_native                               deterministic inference, without which a request has no seed of its
+                                                     own, knows attention for GPUs only
+    sglang.srt.batch_invariant_ops
+        enable_batch_invariant_mode                  takes Triton's matrix products
+    sglang.srt.layers.sampler
+        multinomial_with_seed                        is a Triton kernel
     sglang.srt.entrypoints.engine
         run_scheduler_process,                       run in processes that do not import verl, which loads plugins
         run_detokenizer_process; in Engine, too
