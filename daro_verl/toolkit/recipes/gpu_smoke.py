@@ -62,11 +62,12 @@ def _train(name: str, folder: Path, planned: Plan, environment: Mapping[str, str
 
 
 def _evaluate(folder: Path, planned: Plan, environment: Mapping[str, str], run: Run) -> Part:
-    """Two problems of the tiny test file, with as many engines as there are GPUs."""
+    """Two problems of the tiny test file, with as many engines as the job has GPUs."""
     place, config = Path(planned.config.recipe.output), planned.config
     command, began = ["bash", str(folder.absolute().parent / "eval.sh"), str(place / "checkpoints")], time.monotonic()
     settings = {
-        "DATA": config.data.val_files[0], "OUT": str(place / "evaluation"), "LIMIT": "2", "TP": "1", "DP": "0",
+        "DATA": config.data.val_files[0], "OUT": str(place / "evaluation"), "LIMIT": "2", "TP": "1",
+        "DP": str(planned.sizes.gpus),
         "RESPONSE_TOKENS": str(config.data.max_response_length), "ROLLOUT_MEMORY": "0.3", "PYTHON": sys.executable,
         "INFER_BACKEND": config.actor_rollout_ref.rollout.name,
     }  # fmt: skip

@@ -109,6 +109,7 @@ def test_it_trains_resumes_and_evaluates_in_a_folder_of_its_own(node, tmp_path, 
     assert "trainer.total_training_steps=2" in train and "trainer.total_training_steps=3" in resume
     assert train[1:3] == ["-m", "verl.trainer.main_ppo"] and "GPU_SMOKE" not in variables
     assert evaluate[0] == "bash" and evaluate[1].endswith("recipes/eval.sh") and settings["LIMIT"] == "2"
+    assert settings["DP"] == "2"  # of a node with more GPUs, those of the job
     text = (tmp_path / "run" / gpu_smoke.REPORT).read_text()
     assert (
         "| train |" in text and "| tensor parallelism | run |" in text and "| context parallelism | not run |" in text
