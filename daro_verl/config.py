@@ -11,6 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from daro_verl.advantage.reward_range import AUTO
 from daro_verl.advantage.weighting import LITERAL, find_weighting
 from daro_verl.errors import DaroConfigError, problem
 
@@ -22,7 +23,6 @@ CHOICES = {
 }
 ESTIMATOR_NAME = "daro"
 NUMBERS = ("weight_lr", "weight_init", "weight_min", "weight_max", "loss_ema_decay")
-AUTO = "auto"
 
 
 def wants_daro(config: DictConfig) -> bool:
@@ -147,7 +147,7 @@ class DaroConfig:
         try:
             read = cls(**{name: value for name, value in options.items() if name in known})
         except DaroConfigError as error:
-            problems += str(error).splitlines()
+            problems += error.problems
         if problems:
             raise DaroConfigError.of(problems)
         return read

@@ -7,7 +7,11 @@ _NOT_GIVEN = object()
 
 
 class DaroError(Exception):
-    """Base of every error that daro-verl raises on purpose. Its message says what was got, expected, and the fix."""
+    """Base of every error that daro-verl raises on purpose. Its message says what was got, expected, and the fix.
+
+    Attributes:
+        problems: each one's message; one in all, unless :meth:`of` made the error. Not pickled.
+    """
 
     def __init__(self, subject: str, *, got: object = _NOT_GIVEN, expected: str = "", fix: str = "") -> None:
         """Say what is wrong.
@@ -19,6 +23,7 @@ class DaroError(Exception):
             fix: what to do.
         """
         super().__init__(subject if got is _NOT_GIVEN else problem(subject, got, expected, fix))
+        self.problems: list[str] = [str(self)]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (str(self),)
@@ -26,9 +31,9 @@ class DaroError(Exception):
     @classmethod
     def of(cls, problems: Sequence[str], heading: str = "") -> Self:
         """All problems at once, one line each."""
-        if heading:
-            return cls("\n".join([heading, *(f"- {line}" for line in problems)]))
-        return cls("\n".join(problems))
+        error = cls("\n".join([heading, *(f"- {line}" for line in problems)] if heading else problems))
+        error.problems = list(problems)
+        return error
 
 
 def without_traceback(error: DaroError) -> DaroError:
@@ -40,7 +45,9 @@ def without_traceback(error: DaroError) -> DaroError:
 
     kind = type(error)
     names = {"__module__": kind.__module__, "__reduce__": lambda self: (kind, (str(self),))}
-    return type(kind.__name__, (kind, CompactHydraException), names)(str(error))
+    compact = type(kind.__name__, (kind, CompactHydraException), names)(str(error))
+    compact.problems = error.problems
+    return compact
 
 
 class DaroConfigError(DaroError, ValueError):

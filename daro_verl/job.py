@@ -10,8 +10,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from daro_verl.advantage.reward_range import AUTO
 from daro_verl.advantage.reward_range import FILE_NAME as REWARDS
-from daro_verl.config import AUTO, DaroConfig, wants_daro
+from daro_verl.config import DaroConfig, wants_daro
 from daro_verl.errors import DaroConfigError
 from daro_verl.misplaced import misplaced_problems
 from daro_verl.refusals import job_problems, number_problems, weighting_problems, weighting_warnings
@@ -52,7 +53,7 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
             problems += weighting_problems(config, options)
             sampler = sampler_settings(config, options.success_threshold)
     except DaroConfigError as error:
-        problems += str(error).splitlines()
+        problems += error.problems
     if problems:
         raise DaroConfigError.of(problems, heading="DARO cannot train this job:")
     if not is_prepared(config):

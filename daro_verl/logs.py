@@ -1,10 +1,13 @@
-"""The console of the logger ``daro_verl``, the same in every process of a job."""
+"""The console of the logger ``daro_verl``, the same in every process of a job, and how often it says the same."""
 
 import logging
 import os
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
+ONE_HOUR = 3600.0
 FORMAT = "%(levelname)s:%(asctime)s:%(name)s: %(message)s"
 
 
@@ -34,3 +37,18 @@ def show_on_console() -> None:
         logger.addHandler(handler)
     logger.setLevel(os.getenv("VERL_LOGGING_LEVEL", "INFO"))
     logger.propagate = False
+
+
+class HourlyLimit:
+    """Lets each cause through once an hour, for what would else be logged at every step."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._last = clock, dict[str, float]()
+
+    def allows(self, cause: str) -> bool:
+        """Whether to log it now; then not again for an hour."""
+        now = self._clock()
+        if now - self._last.get(cause, -ONE_HOUR) < ONE_HOUR:
+            return False
+        self._last[cause] = now
+        return True

@@ -8,7 +8,7 @@ import torch
 
 from daro_verl.advantage.estimator import advantages_of, log_lost, session_scores
 from daro_verl.advantage.groups import PromptGroups, final_rows, group_by_prompt
-from daro_verl.advantage.reward_range import SeenRewards, seen_rewards
+from daro_verl.advantage.reward_range import AUTO, SeenRewards, seen_rewards
 from daro_verl.advantage.weighting import find_weighting
 from daro_verl.errors import DaroVerlError
 
@@ -47,7 +47,7 @@ def estimate_advantage(
     scores, has_tokens, once = session_scores(token_level_rewards, response_mask, final_row)
     threshold = threshold_of(options["success_threshold"])
     groups = group_by_prompt(scores, has_tokens, index, threshold, once, seen.see(scores[has_tokens]))
-    if groups.lost.any() and seen.is_to_say("lost"):
+    if groups.lost.any() and seen.log_limit.allows("lost"):
         log_lost(groups, index)
     _warn_of_threshold(groups, threshold, seen)
     return advantages_of(groups, response_mask, find_weighting(options["weighting"]))
@@ -55,7 +55,7 @@ def estimate_advantage(
 
 def threshold_of(option: float | str) -> float | None:
     """``algorithm.daro.success_threshold``; None for ``auto``."""
-    return None if option == "auto" else float(option)
+    return None if option == AUTO else float(option)
 
 
 def rewards_of_job(saved: Mapping[str, Any] | None) -> SeenRewards:
@@ -72,8 +72,10 @@ def rewards_of_job(saved: Mapping[str, Any] | None) -> SeenRewards:
 
 def _warn_of_threshold(groups: PromptGroups, threshold: float | None, seen: SeenRewards) -> None:
     """Rewards that differ teach nothing where the threshold has all of a prompt's on one side."""
+    if threshold is None:
+        return
     one_sided = groups.differs & ((groups.pass_rate == 0) | (groups.pass_rate == 1))
-    if threshold is None or not one_sided.any() or not seen.is_to_say("threshold"):
+    if not one_sided.any() or not seen.log_limit.allows("threshold"):
         return
     rows = groups.counted & (groups.prompt_of == one_sided.nonzero()[0])
     logger.warning(

@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,12 +11,14 @@ import torch
 
 from daro_verl.atomic import write_atomically
 from daro_verl.errors import DaroCheckpointError
+from daro_verl.logs import HourlyLimit
 
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "daro_rewards.json"
 FORMAT = 1
-ONE_HOUR = 3600.0
+AUTO = "auto"
+"""The default of the two options about rewards: found out from those that the job sees."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class SeenRewards:
     Attributes:
         range: now.
         given: whether the user set it: then it never changes, and nothing is saved.
+        log_limit: of what the log says is wrong with the rewards.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class SeenRewards:
         self._entries = [entry for entry in entries if entry[0] <= step]
         low, high = given or (self._entries[-1][1:] if self._entries else (math.inf, -math.inf))
         self.range = RewardRange(low, high)
-        self._last_said: dict[str, float] = {}
+        self.log_limit = HourlyLimit()
 
     def see(self, rewards: torch.Tensor) -> RewardRange:
         """Widen the range by the rewards of one estimate, log and save it if it changes, and return it."""
@@ -100,14 +102,6 @@ class SeenRewards:
                 self._declare(rewards)
                 self._save()
         return self.range
-
-    def is_to_say(self, cause: str) -> bool:
-        """Whether the log shall say what is wrong: each cause at most once an hour."""
-        now = time.monotonic()
-        if now - self._last_said.get(cause, -ONE_HOUR) < ONE_HOUR:
-            return False
-        self._last_said[cause] = now
-        return True
 
     def _declare(self, rewards: torch.Tensor) -> None:
         values = rewards[rewards.isfinite()].unique().tolist()

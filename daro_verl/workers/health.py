@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 
+from daro_verl.logs import HourlyLimit
 from daro_verl.objective import bin_label
 from daro_verl.workers.bin_counts import BinCounts
 from daro_verl.workers.difficulty_weights import DifficultyWeights
@@ -18,7 +19,6 @@ TAUGHT_NOTHING_FOR = 3
 """Optimizer steps in a row in which no prompt had responses of both kinds."""
 NOT_POSITIVE_FOR = 20
 """Optimizer steps in a row in which a bin was present and its loss not positive."""
-ONE_HOUR = 3600.0
 
 
 class Health:
@@ -29,7 +29,7 @@ class Health:
     """
 
     def __init__(self, num_rollouts: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._last_said = clock, dict[str, float]()
+        self._limit = HourlyLimit(clock)
         self._steps_clamped = self._steps_taught_nothing = 0
         self._steps_not_positive = torch.zeros(num_rollouts - 1, dtype=torch.int64)
 
@@ -46,15 +46,9 @@ class Health:
             "taught nothing": self._taught_nothing(counts),
             "not positive": self._not_positive(counts, losses, weights),
         }
-        now = self._clock()
-        new = {
-            cause: words
-            for cause, words in found.items()
-            if words and now - self._last_said.get(cause, -ONE_HOUR) >= ONE_HOUR
-        }
-        self._last_said |= dict.fromkeys(new, now)
+        new = [words for cause, words in found.items() if words and self._limit.allows(cause)]
         if new:
-            logger.warning("Something is wrong at optimizer step %d: %s.", weights.version, "; ".join(new.values()))
+            logger.warning("Something is wrong at optimizer step %d: %s.", weights.version, "; ".join(new))
 
     def _clamped(self, weights: DifficultyWeights) -> str | None:
         low, high, w = weights.options.weight_min, weights.options.weight_max, weights.weights()

@@ -89,7 +89,7 @@ def refusals_of(config: DictConfig) -> tuple[list[str], list[str]]:
             prepare_job(trial, critic)
             validate_config(trial, need_reference_policy(trial), critic)
     except DaroError as error:
-        return [line.removeprefix("- ") for line in str(error).splitlines() if "got" in line], warnings.seen
+        return error.problems, warnings.seen
     except HydraException as error:  # of a dataclass of verl: it names the key, and its cause what is wrong there
         return [f"verl refuses the job: {' '.join(str(error).split())}"], warnings.seen
     except (AssertionError, ValueError, TypeError, NotImplementedError, OmegaConfBaseException) as error:

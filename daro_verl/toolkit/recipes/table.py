@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from daro_verl.errors import DaroConfigError
+from daro_verl.toolkit.recipes.setting_rules import METHOD_NAMES
 
 
 def table_disk(
     models: Annotated[list[str], typer.Argument(help="files of base_model/, and KEY=VALUE arguments of the trainings")],
     config_dir: Annotated[Path, typer.Option(help="folder with daro.yaml")] = Path("recipes/config"),
-    methods: Annotated[int, typer.Option(min=1, help="trainings of each model")] = 6,
+    methods: Annotated[int, typer.Option(min=1, help="trainings of each model")] = len(METHOD_NAMES),
     out: Annotated[Path, typer.Option(help="where the runs are or will be")] = Path("outputs"),
 ) -> None:
     """What the paper's table takes on the disk, and whether there is room. Exit code 2: no.
