@@ -33,10 +33,11 @@ test-vllm: $(VENV)/ready lint
 test-fast: $(VENV)/ready
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-## set up SGLang, and the tests that need it: its bridges, the exchange, evaluation, a job
+## set up SGLang, and the tests that need it: its bridges, the exchange, evaluation, jobs
 test-sglang: $(SGLANG_VENV)/ready
 	$(SGLANG_BIN)/python -m pytest tests/platform/test_sglang_bridges.py tests/exchange \
-		tests/toolkit/evaluation/test_sglang_engine.py tests/end_to_end/test_sglang.py $(ARGS)
+		tests/toolkit/evaluation/test_sglang_engine.py tests/end_to_end/test_sglang.py \
+		tests/end_to_end/test_heard.py $(ARGS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 
 The trainer waits for its actor only, which must answer before its next update. A thread sends and waits for nobody;
 answers are looked at after the next sync. A server that is dead or slow costs a log line and a metric, and no other
-server anything.
+server anything. The line of a dead one comes at once, because verl ends the job before there is a next sync.
 """
 
 import logging
@@ -91,6 +91,11 @@ class Message:
     snapshot: Snapshot
     answer: Future[Receipt]
 
+    def log_failure(self, answer: Future[Receipt]) -> None:
+        """Called once there is an answer, in a thread of Ray's."""
+        if error := answer.exception():
+            logger.warning("%s got no difficulty weights (%s): %s", self.server, self.snapshot, error)
+
 
 class Messages:
     """What one manager sent, and what became of it. Lives as long as the manager.
@@ -168,17 +173,18 @@ def _send(snapshot: Snapshot, servers: dict[str, Any]) -> list[Message]:
         except Exception as error:  # Ray does not take the call
             answer = Future()
             answer.set_exception(error)
-        messages.append(Message(name, snapshot, answer))
+        message = Message(name, snapshot, answer)
+        answer.add_done_callback(message.log_failure)
+        messages.append(message)
     return messages
 
 
 def _outcome(message: Message) -> tuple[str, bool]:
-    """What became of a message, with a log line, and whether it was its server's first."""
+    """What became of a message, with a log line unless it failed, and whether it was its server's first."""
     if not message.answer.done():
         logger.warning("%s has not confirmed difficulty weights: %s.", message.server, message.snapshot)
         return "late", False
-    if error := message.answer.exception():
-        logger.warning("%s got no difficulty weights (%s): %s", message.server, message.snapshot, error)
+    if message.answer.exception():
         return "failed", False
     receipt = message.answer.result()
     if receipt.digest == message.snapshot.digest() and receipt.outcome in (Delivery.ACCEPTED, Delivery.DUPLICATE):

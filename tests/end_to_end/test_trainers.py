@@ -30,6 +30,7 @@ class Trainer:
 
     Attributes:
         separate: whether the rollout server has a device of its own.
+        own_servers: whether the job has a class of rollout servers that DARO does not know.
         weight_versions: as logged, the newest of a step.
     """
 
@@ -37,6 +38,7 @@ class Trainer:
     overrides: list[str]
     separate: bool
     weight_versions: tuple[float, float, float] = (2, 4, 6)
+    own_servers: bool = False
 
 
 TRAINERS = {
@@ -54,6 +56,7 @@ TRAINERS = {
         "verl.trainer.main_ppo",
         ["trainer.use_v1=False", *STEPS],
         separate=False,
+        own_servers=True,
     ),
     "separate_async": Trainer(
         "verl.trainer.main_ppo",
@@ -97,7 +100,8 @@ def overrides(trainer: Trainer) -> list[str]:
 def start(name: str, folder: Path, *more: str) -> Steps:
     """Run the job, and return what it logged of its steps, those of earlier runs in ``folder`` left out."""
     trainer = TRAINERS[name]
-    done = run(folder, trainer.module, [*write_task(folder), *overrides(trainer), *more])
+    modules = {"VERL_USE_EXTERNAL_MODULES": "tests.end_to_end.own_servers"} if trainer.own_servers else {}
+    done = run(folder, trainer.module, [*write_task(folder), *overrides(trainer), *more], **modules)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
     return {step: logged for step, logged in metrics(folder).items() if "actor/daro/objective" in logged}
 
@@ -140,6 +144,14 @@ def test_float32_rollout_and_training_agree_on_the_log_probabilities(finished_jo
     """Also in steps 2 and 3, whose rollouts are of updated weights."""
     _, steps = finished_job("sync")
     assert [logged["rollout_corr/kl"] for logged in steps.values()] == pytest.approx([0, 0, 0], abs=1e-5)
+
+
+def test_servers_of_another_class_are_named_and_left_alone(finished_job):
+    folder, steps = finished_job("main_ppo_v0")
+    line = "The rollout servers of OwnReplica do not get the difficulty weights."
+    assert (folder / "log.txt").read_text().count(line) == 1
+    assert not any("exchange" in name for logged in steps.values() for name in logged)
+    assert not (folder / "served.jsonl").exists()
 
 
 @pytest.mark.parametrize("name", ["sync", "colocate_async", "separate_async"])

@@ -85,13 +85,11 @@ def environment(folder: Path, level: str = "WARN") -> dict[str, str]:
 
 
 def run(
-    folder: Path, module: str, overrides: list[str], timeout: int = 500, level: str = "WARN"
+    folder: Path, module: str, overrides: list[str], timeout: int = 500, level: str = "WARN", **variables: str
 ) -> subprocess.CompletedProcess:
     """``python -m module overrides`` on the CPU platform; its output is also in ``folder/log.txt``."""
-    command = [sys.executable, "-m", module, *overrides]
-    done = subprocess.run(
-        command, cwd=folder, env=environment(folder, level), capture_output=True, text=True, timeout=timeout
-    )
+    command, env = [sys.executable, "-m", module, *overrides], environment(folder, level) | variables
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=timeout)
     (folder / "log.txt").write_text(done.stdout + done.stderr)
     return done
 

@@ -1,6 +1,7 @@
 """``GET /daro`` and ``/metrics`` of the rollout servers of a running job, from inside one of its processes."""
 
 import json
+import urllib.error
 import urllib.request
 from itertools import product
 from pathlib import Path
@@ -29,7 +30,12 @@ def look_at_servers(reward_file: str) -> float:
         except ValueError:
             continue
         host, port = ray.get(server.get_server_address.remote())
-        answer = json.loads(_get(f"http://{host}:{port}/daro"))
+        try:
+            answer = json.loads(_get(f"http://{host}:{port}/daro"))
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            continue  # servers of a class that DARO does not know
         if answer["serving"] and (replica, answer["global_step"]) not in _seen:
             _seen.add((replica, answer["global_step"]))
             page = _get(f"http://{host}:{port}/metrics").splitlines()
