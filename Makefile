@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 SGLANG_VENV := .venv-sglang
 SGLANG_BIN := $(SGLANG_VENV)/bin
 
+# Two processes; tests/conftest.py says which tests may run side by side.
+PYTEST := -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
 ROLLOUT := $(or $(ROLLOUT),vllm)
 ifeq ($(filter vllm sglang,$(ROLLOUT)),)
 $(error ROLLOUT: got '$(ROLLOUT)', expected vllm or sglang. Leave it out for vllm)
@@ -27,15 +30,15 @@ test:
 
 ## everything but what needs SGLang
 test-vllm: $(VENV)/ready lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python $(PYTEST) $(ARGS)
 
 ## the tests that start no engine
 test-fast: $(VENV)/ready
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python $(PYTEST) -m "not slow" $(ARGS)
 
 ## set up SGLang, and the tests that need it: its bridges, the exchange, evaluation, jobs
 test-sglang: $(SGLANG_VENV)/ready
-	$(SGLANG_BIN)/python -m pytest tests/platform/test_sglang_bridges.py tests/exchange \
+	$(SGLANG_BIN)/python $(PYTEST) tests/platform/test_sglang_bridges.py tests/exchange \
 		tests/toolkit/evaluation/test_sglang_engine.py tests/end_to_end/test_sglang.py \
 		tests/end_to_end/test_heard.py $(ARGS)
 

@@ -90,6 +90,16 @@ class GRPO(Weighting):
         return 1 / (variance.sqrt() + EPSILON)
 
 
+@named("focal")
+class Focal(GRPO):
+    """F-GRPO (arXiv 2602.06717): GRPO that leans to hard prompts, ``f = (1 - mu)^0.5 / (std + 1e-6)``."""
+
+    GAMMA = 0.5
+
+    def advantage_factor(self, groups: PromptGroups) -> torch.Tensor:
+        return super().advantage_factor(groups) * (1 - groups.pass_rate) ** self.GAMMA
+
+
 @named("dapo")
 class DAPO(GRPO):
     """DAPO (arXiv 2503.14476): GRPO's weight and normaliser.

@@ -101,7 +101,7 @@ def test_baselines_stay_verls_for_any_rewards(weighting):
 
 def test_every_weighting_says_which_rewards_it_means():
     raw = {name for name in weighting_names() if find_weighting(name).raw_rewards}
-    assert raw == {"grpo", "dapo", "dr_grpo", "lipo"}
+    assert raw == {"grpo", "dapo", "dr_grpo", "lipo", "focal"}
 
 
 def test_loss_on_policy_is_minus_the_covariance_of_reward_and_length():

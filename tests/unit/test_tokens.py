@@ -24,7 +24,15 @@ def narrowed(rows: torch.Tensor) -> torch.Tensor:
     return torch.nested.narrow(base, 1, torch.ones(5, dtype=torch.int64), torch.tensor(LENGTHS), layout=torch.jagged)
 
 
-@pytest.mark.parametrize("layout", [torch.clone, nested, narrowed, lambda rows: rows.t().contiguous().t()], ids=str)
+LAYOUTS = {
+    "padded": torch.clone,
+    "transposed": lambda rows: rows.t().contiguous().t(),
+    "nested": nested,
+    "narrowed": narrowed,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.float32])
 def test_number_and_value_in_every_layout(layout, dtype):
     trains = TrainingTokens.of(layout(MASK.to(dtype)))

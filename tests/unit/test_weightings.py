@@ -168,6 +168,15 @@ def test_lipo_is_lite_ppo_written_from_its_paper(rewards, seed):
     assert largest_difference(batch.with_weighting({"weighting": "lipo"}), want) <= BOUND
 
 
+def test_focal_is_grpo_times_the_root_of_the_failure_rate():
+    """6 of 8 right, mu = 3/4: std^2 = 8 (3/4) (1/4) / 7 = 3/14, so f = sqrt(1/4) / sqrt(3/14) = 1.0801."""
+    rewards = torch.tensor([[1.0]] * 6 + [[0.0]] * 2)
+    mask, index = torch.ones(8, 1, dtype=torch.int64), np.array(["a"] * 8, dtype=object)
+    advantages, _ = compute_daro_advantage(rewards, mask, index, find_weighting("focal"))
+    expected = 1.0801 * torch.tensor([0.25] * 6 + [-0.75] * 2)  # A = r - mu
+    assert advantages[:, 0].tolist() == pytest.approx(expected.tolist(), rel=1e-4)
+
+
 @pytest.mark.parametrize("options", [{"weighting": "inverse_variance"}, {"weighting": "uniform", "weight_init": 2.0}])
 def test_fixed_weights_per_bin_written_out(options):
     """Sum over bins 1 .. 7 of w_k times the mean of the bin's centred token losses."""
@@ -288,8 +297,8 @@ def test_a_weighting_with_an_unknown_part_is_refused(name, message):
 
 
 def test_the_methods_of_the_paper_are_there():
-    names = {"learned", "paper", "closed_form", "grpo", "dapo", "dr_grpo", "lipo", "inverse_variance", "uniform"}
-    assert names <= set(weighting_names())
+    paper = {"learned", "paper", "closed_form", "grpo", "dapo", "dr_grpo", "lipo", "inverse_variance", "uniform"}
+    assert set(weighting_names()) == paper | {"focal"}
     for name in weighting_names():
         assert find_weighting(name).__doc__ != Weighting.__doc__
 
