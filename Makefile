@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 SGLANG_VENV := .venv-sglang
 SGLANG_BIN := $(SGLANG_VENV)/bin
 
-# Two processes; tests/conftest.py says which tests may run side by side.
-PYTEST := -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+# Two processes, a file in one of them; tests/conftest.py has their order, and which may not run side by side.
+PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 ROLLOUT := $(or $(ROLLOUT),vllm)
 ifeq ($(filter vllm sglang,$(ROLLOUT)),)

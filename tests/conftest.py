@@ -4,6 +4,7 @@ import logging
 from importlib.util import find_spec
 
 import pytest
+from filelock import FileLock
 
 # SGLang has an environment of its own: `make test-sglang` runs these there.
 NEED_SGLANG = [
@@ -11,18 +12,31 @@ NEED_SGLANG = [
     "end_to_end/test_sglang.py",
     "toolkit/evaluation/test_sglang_engine.py",
 ]
-# Jobs of 8 GB and more: never two at a time.
-BIG = ("toolkit/recipes/test_smoke.py", "end_to_end/test_jobs.py", "end_to_end/test_sglang.py")
+# Jobs of 8 GB and more: never two at a time. The first one lasts longest.
+LONGEST = "toolkit/recipes/test_smoke.py"
+BIG = (LONGEST, "end_to_end/test_jobs.py", "end_to_end/test_sglang.py", "end_to_end/test_real_model.py")
 collect_ignore = [] if find_spec("sglang") else NEED_SGLANG
 
 
 def pytest_collection_modifyitems(items):
-    """For ``pytest -n 2 --dist loadgroup``: a file stays in one process, the big ones in the same. Long ones first."""
+    """For ``pytest -n 2 --dist loadfile``, which takes files in this order: the longest, slow ones, big ones, others."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    big = {item.path for item in items if item.path.as_posix().endswith(BIG)}
-    items.sort(key=lambda item: (item.path not in big, item.path not in slow))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("big" if item.path in big else item.path.as_posix()))
+
+    def place(item):
+        path = item.path.as_posix()
+        return not path.endswith(LONGEST), item.path not in slow, path.endswith(BIG)
+
+    items.sort(key=place)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_big_job_at_a_time(request, tmp_path_factory):
+    """A lock in the folder that the processes of ``pytest -n 2`` share."""
+    if not request.path.as_posix().endswith(BIG):
+        yield
+        return
+    with FileLock(tmp_path_factory.getbasetemp().parent / "big.lock"):
+        yield
 
 
 @pytest.fixture(autouse=True)
