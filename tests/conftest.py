@@ -19,7 +19,7 @@ collect_ignore = [] if find_spec("sglang") else NEED_SGLANG
 
 
 def pytest_collection_modifyitems(items):
-    """For ``pytest -n 2 --dist loadfile``, which takes files in this order: the longest, slow ones, big ones, others."""
+    """For ``pytest -n 2 --dist loadfile``, which takes files in order: the longest, slow ones, big ones, others."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
 
     def place(item):
