@@ -1,6 +1,7 @@
 """``python -m benchmarks.real_model``: see the package's docstring."""
 
 import argparse
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -92,7 +93,7 @@ def main(arguments: list[str] | None = None) -> None:
             write_smollm2(MODEL)
         runs = [run for run in study.runs() if not run.file(args.out).exists()]
         processes = (2 if args.device == "cpu" else 1) if args.processes is None else args.processes
-        threads = 1 if processes > 1 and args.device == "cpu" else 2
+        threads = max(1, len(os.sched_getaffinity(0)) // max(1, processes))
         work = partial(execute, folder=args.out, commit=commit(), threads=threads, save_every=args.save_every)
         try:
             work_off([(RUNS, work, runs)], processes, console)

@@ -4,7 +4,6 @@ Keys and values of a prompt are computed once and shared by its responses, in sa
 padded on the left, responses on the right. Shapes: ``n`` prompts, ``G`` responses to each, ``R`` the longest response.
 """
 
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -58,7 +57,7 @@ class LanguageModel:
         """
         uniform = uniform.to(self.device)
         group, longest = uniform.shape[1:]
-        running = _Rows.of(*self._prefix(prompts)).pick(torch.arange(len(prompts)).repeat_interleave(group))
+        running = self._prefix(prompts).pick(torch.arange(len(prompts)).repeat_interleave(group))
         rows, noise = torch.arange(len(prompts) * group, device=self.device), uniform.flatten(0, 1)
         responses = torch.full(noise.shape, PAD, device=self.device)
         log_probs = torch.zeros(noise.shape, device=self.device)
@@ -97,12 +96,12 @@ class LanguageModel:
         """
         flat = responses.flatten(0, 1).to(self.device)
         lengths = (flat != PAD).sum(dim=1)
-        order, all_rows, parts = lengths.argsort(stable=True), _Rows.of(*self._prefix(prompts)), []
+        order, all_rows, parts = lengths.argsort(stable=True), self._prefix(prompts), []
         for chunk in order.chunk(NUM_PARTS):
             part = flat[chunk, : int(lengths[chunk].max())]
-            parts.append(F.pad(self._log_probs_of(all_rows.pick(chunk // responses.shape[1]), part), (0, 0)))
-        wide = [F.pad(part, (0, responses.shape[2] - part.shape[1])) for part in parts]
-        return torch.cat(wide)[order.argsort()].view(responses.shape).cpu()
+            log_prob = self._log_probs_of(all_rows.pick(chunk // responses.shape[1]), part)
+            parts.append(F.pad(log_prob, (0, responses.shape[2] - part.shape[1])))
+        return torch.cat(parts)[order.argsort()].view(responses.shape).cpu()
 
     def _log_probs_of(self, rows: "_Rows", responses: torch.Tensor) -> torch.Tensor:
         """[m, t] for responses [m, t] to the prompts of ``rows``."""
@@ -115,12 +114,12 @@ class LanguageModel:
         chosen = logits.gather(1, responses[present].unsqueeze(1)).squeeze(1) - logits.logsumexp(dim=1)
         return torch.zeros(responses.shape, device=self.device).masked_scatter(present, chosen)
 
-    def _prefix(self, prompts: torch.Tensor) -> tuple[DynamicCache, torch.Tensor, torch.Tensor]:
-        """Keys and values of the prompts, their mask [n, P], and the last token's hidden state [n, width]."""
+    def _prefix(self, prompts: torch.Tensor) -> "_Rows":
+        """The prompts, one a row."""
         prompts = prompts.to(self.device)
         rows = _Rows(DynamicCache(), torch.zeros_like(prompts[:, :0]), torch.empty(0))
-        hidden = self._forward(rows, prompts.clamp(min=0), (prompts != PAD).long())
-        return rows.cache, rows.mask, hidden[:, -1]
+        rows.hidden = self._forward(rows, prompts.clamp(min=0), (prompts != PAD).long())[:, -1]
+        return rows
 
     def _forward(self, rows: "_Rows", tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Hidden states [m, t, width] of further tokens [m, t]; they join the rows."""
@@ -149,15 +148,9 @@ class _Rows:
     def __init__(self, cache: DynamicCache, mask: torch.Tensor, hidden: torch.Tensor) -> None:
         self.cache, self.mask, self.hidden = cache, mask, hidden
 
-    of = classmethod(lambda cls, cache, mask, hidden: cls(cache, mask, hidden))
-
     def pick(self, rows: torch.Tensor) -> "_Rows":
         """Copies of some rows; one may be picked several times."""
         cache = DynamicCache()
         for number, layer in enumerate(self.cache.layers):
             cache.update(layer.keys[rows], layer.values[rows], number)
         return _Rows(cache, self.mask[rows], self.hidden[rows])
-
-
-def parts_of(prompts: torch.Tensor, size: int) -> Iterator[torch.Tensor]:
-    return iter(prompts.split(size))
