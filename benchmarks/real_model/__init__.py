@@ -1,6 +1,6 @@
 """The comparison on a real pretrained model, in one process: one more regime of ``benchmarks.convergence``.
 
-SmolLM2-135M-Instruct on arithmetic without worked examples, where wrong responses are longer than right ones. Rounds,
+SmolLM2-135M-Instruct on arithmetic without worked examples, where wrong responses are longer than right ones at first. Rounds,
 optimizer steps, records and tables are those of the toy; advantages, weights and losses are the package's own. A run
 that was stopped goes on after its last finished round.
 
