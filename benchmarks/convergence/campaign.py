@@ -18,7 +18,8 @@ from benchmarks.convergence import warm_start
 from benchmarks.convergence.model import Decoder
 from benchmarks.convergence.records import save
 from benchmarks.convergence.runs import Run
-from benchmarks.convergence.training import train
+from benchmarks.convergence.toy import Toy
+from benchmarks.convergence.training import Training
 from benchmarks.convergence.update import check_options
 
 RUNS = "runs"
@@ -42,7 +43,7 @@ def execute(run: Run, folder: Path, commit: str = "unknown") -> None:
     begin, processor_begin = time.monotonic(), time.process_time()
     model = Decoder()
     model.load_state_dict(torch.load(run.warm_start_file(folder)))
-    record = train(model, run)
+    record = Training(Toy(model, run), run).finish()
     seconds = {
         "seconds": time.monotonic() - begin,
         "processor_seconds": time.process_time() - processor_begin,  # one thread: its seconds on an idle core
@@ -68,6 +69,11 @@ def campaign(runs: Sequence[Run], folder: Path, num_processes: int, console: Con
         ("warm starts", partial(make_warm_start, folder=folder), list(starts.values())),
         (RUNS, partial(execute, folder=folder, commit=commit()), missing),
     ]
+    work_off(stages, num_processes, console)
+
+
+def work_off(stages: list[Stage], num_processes: int, console: Console) -> None:
+    """All runs of the stages, one stage after another, on a pool of processes; with 0 processes, in this one."""
     if num_processes == 0:
         for _, work, jobs in stages:
             for run in jobs:
@@ -82,7 +88,7 @@ def _in_pool(stages: list[Stage], num_processes: int, console: Console) -> None:
     with ProcessPoolExecutor(num_processes, context, initializer=_begin_worker) as pool, _progress(console) as progress:
         try:
             for name, work, runs in stages:
-                _work_off(pool, progress, name, work, runs)
+                _one_stage(pool, progress, name, work, runs)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
@@ -90,7 +96,7 @@ def _in_pool(stages: list[Stage], num_processes: int, console: Console) -> None:
             raise
 
 
-def _work_off(
+def _one_stage(
     pool: ProcessPoolExecutor, progress: Progress, name: str, work: Callable[[Run], None], runs: Sequence[Run]
 ) -> None:
     futures: dict[Future, Run] = {pool.submit(work, run): run for run in runs}

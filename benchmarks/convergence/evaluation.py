@@ -8,7 +8,7 @@ import torch
 from benchmarks.convergence.model import Decoder
 from benchmarks.convergence.sampling import sample
 from benchmarks.convergence.streams import EVALUATION, held_out_problems, torch_stream
-from benchmarks.convergence.task import LEVELS, is_cut_off, is_right, lengths
+from benchmarks.convergence.task import is_cut_off, is_right, lengths
 
 NUM_PROBLEMS, NUM_SAMPLES = 300, 8  # held-out problems, and responses to each
 
@@ -21,7 +21,7 @@ class Sampled:
         right: [n, G] bool.
         cut_off: [n, G] bool.
         length: [n, G] tokens, the end included.
-        level: [n].
+        level: [n] integers; every level has problems.
     """
 
     right: torch.Tensor
@@ -35,7 +35,7 @@ class Sampled:
         ``gap_in_level`` is the mean over levels of (mean length of wrong / mean length of right responses): it leaves
         out that harder levels have longer responses and more wrong ones.
         """
-        by_level = [torch.from_numpy(self.level == level) for level in LEVELS]
+        by_level = [torch.from_numpy(self.level == level) for level in np.unique(self.level)]
         gaps = [self.length[at][~self.right[at]].mean() / self.length[at][self.right[at]].mean() for at in by_level]
         return {
             "pass_rate": self.right.double().mean().item(),

@@ -63,5 +63,6 @@ class Estimate:
         return cls(float(values.mean()), float(error), len(values))
 
     def show(self, signed: bool = False) -> str:
-        """``.812 ± .004``."""
-        return f"{self.mean:{'+' if signed else ''}.3f} ± {self.error:.3f}"
+        """``.812 ± .004``; from one seed, which has no standard error, ``.812 (1 seed)``."""
+        mean = f"{self.mean:{'+' if signed else ''}.3f}"
+        return f"{mean} (1 seed)" if self.num_seeds == 1 else f"{mean} ± {self.error:.3f}"

@@ -27,9 +27,10 @@ class Recorder:
     def __init__(self) -> None:
         self._rows: dict[str, list[Any]] = defaultdict(list)
 
-    def evaluation(self, num_rounds: int, num_generated: int, sampled: Sampled) -> None:
-        """After ``num_rounds`` rounds and ``num_generated`` responses generated for training."""
-        row = {"round": num_rounds, "num_generated": num_generated, **sampled.figures()}
+    def evaluation(self, num_rounds: int, num_generated: int, num_tokens: int, sampled: Sampled) -> None:
+        """After ``num_rounds`` rounds and ``num_generated`` responses of ``num_tokens`` generated for training."""
+        row = {"round": num_rounds, "num_generated": num_generated, "num_tokens": num_tokens, **sampled.figures()}
+        row["pass_rate_of_problem"] = sampled.right.double().mean(dim=1).tolist()
         self._add("eval", row | {"prompts_in_bin": sampled.prompts_in_bin()})
 
     def optimizer_step(self, metrics: Mapping[str, float], mini_batch: Rollout) -> None:
@@ -37,7 +38,7 @@ class Recorder:
         group_size = mini_batch.rewards.shape[1]
         row: dict[str, Any] = {name: metrics.get(key, np.nan) for name, key in PER_STEP.items()}
         row |= {name: per_bin(metrics, name, group_size) for name in PER_BIN}
-        row["num_tokens"] = (mini_batch.log_probs != 0).sum().item()
+        row["num_tokens"] = mini_batch.mask.sum().item()
         row["prompts_in_bin"] = np.bincount(mini_batch.successes(), minlength=group_size + 1)
         self._add("step", row)
 

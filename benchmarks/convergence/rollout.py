@@ -1,5 +1,6 @@
 """The responses of one round: one batch of prompts, or dynamic sampling until enough of them are informative."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +9,7 @@ from benchmarks.convergence.model import Decoder
 from benchmarks.convergence.regimes import Regime
 from benchmarks.convergence.sampling import sample
 from benchmarks.convergence.streams import SAMPLING, torch_stream, training_problems
-from benchmarks.convergence.task import is_right
+from benchmarks.convergence.task import PAD, is_right
 
 MAX_GENERATIONS = 3  # batches of prompts per round, with dynamic sampling
 
@@ -20,24 +21,31 @@ class Rollout:
     Attributes:
         prompts: [n, P].
         responses: [n, G, R].
+        mask: [n, G, R] bool, the tokens of the responses, their end included.
         log_probs: [n, G, R], of the model that sampled; 0 after the end.
         rewards: [n, G], 0 or 1.
         num_generated: responses generated for this round, those thrown away included.
+        num_generated_tokens: their tokens.
     """
 
     prompts: torch.Tensor
     responses: torch.Tensor
+    mask: torch.Tensor
     log_probs: torch.Tensor
     rewards: torch.Tensor
     num_generated: int
+    num_generated_tokens: int
 
     def __len__(self) -> int:
         return len(self.prompts)
 
     def pick(self, prompts: torch.Tensor) -> "Rollout":
         """Some of the prompts, by mask or index."""
-        parts = (part[prompts] for part in (self.prompts, self.responses, self.log_probs, self.rewards))
-        return Rollout(*parts, self.num_generated)
+        return Rollout(*(part[prompts] for part in self.per_prompt()), self.num_generated, self.num_generated_tokens)
+
+    def per_prompt(self) -> tuple[torch.Tensor, ...]:
+        """Everything that has a row for each prompt."""
+        return self.prompts, self.responses, self.mask, self.log_probs, self.rewards
 
     def successes(self) -> torch.Tensor:
         """[n] int64, ``k``: right responses of each prompt."""
@@ -53,26 +61,33 @@ def generate(model: Decoder, regime: Regime, seed: int, step: int, generation: i
     problems = training_problems(seed, step, generation, regime.num_prompts)
     prompts, noise = problems.prompts(), torch_stream(seed, SAMPLING, step, generation)
     responses, log_probs = sample(model, problems, regime.group_size, noise)
-    rewards = is_right(responses, problems.results().repeat_interleave(regime.group_size, 0)).float()
-    shape = (regime.num_prompts, regime.group_size)
-    return Rollout(
-        prompts, responses.view(*shape, -1), log_probs.view(*shape, -1), rewards.view(shape), rewards.numel()
+    right = is_right(responses, problems.results().repeat_interleave(regime.group_size, 0))
+    rewards = right.view(regime.num_prompts, regime.group_size).float()
+    return graded(
+        prompts, *(part.view(*rewards.shape, -1) for part in (responses, responses != PAD, log_probs)), rewards
     )
 
 
-def roll_out(model: Decoder, regime: Regime, seed: int, step: int, dynamic_sampling: bool) -> Rollout:
-    """The responses to train on.
+def graded(
+    prompts: torch.Tensor, responses: torch.Tensor, mask: torch.Tensor, log_probs: torch.Tensor, rewards: torch.Tensor
+) -> Rollout:
+    """One batch as it was generated: all of its responses count."""
+    return Rollout(prompts, responses, mask, log_probs, rewards, rewards.numel(), int(mask.sum()))
+
+
+def roll_out(generate: Callable[[int], Rollout], num_prompts: int, dynamic_sampling: bool) -> Rollout:
+    """The responses to train on, from ``generate(i)``, which generates the ``i``-th batch of the round.
 
     With dynamic sampling (DAPO) prompts whose pass rate is 0 or 1 are thrown away and further batches are generated,
     at most three in all, until ``num_prompts`` are left; what is beyond is thrown away too. The first batch has the
     prompts that every other method sees.
     """
-    batches = [generate(model, regime, seed, step)]
+    batches = [generate(0)]
     if not dynamic_sampling:
         return batches[0]
-    while _num_informative(batches) < regime.num_prompts and len(batches) < MAX_GENERATIONS:
-        batches.append(generate(model, regime, seed, step, generation=len(batches)))
-    return _join([batch.pick(batch.informative()) for batch in batches], regime.num_prompts)
+    while _num_informative(batches) < num_prompts and len(batches) < MAX_GENERATIONS:
+        batches.append(generate(len(batches)))
+    return _join([batch.pick(batch.informative()) for batch in batches], num_prompts)
 
 
 def _num_informative(batches: list[Rollout]) -> int:
@@ -80,6 +95,7 @@ def _num_informative(batches: list[Rollout]) -> int:
 
 
 def _join(batches: list[Rollout], num_prompts: int) -> Rollout:
-    parts = zip(*((batch.prompts, batch.responses, batch.log_probs, batch.rewards) for batch in batches), strict=True)
+    parts = zip(*(batch.per_prompt() for batch in batches), strict=True)
     joined = (torch.cat(part)[:num_prompts] for part in parts)
-    return Rollout(*joined, sum(batch.num_generated for batch in batches))
+    num_generated = sum(batch.num_generated for batch in batches)
+    return Rollout(*joined, num_generated, sum(batch.num_generated_tokens for batch in batches))

@@ -6,6 +6,7 @@ from itertools import product
 
 from benchmarks.convergence.regimes import REGIMES
 from benchmarks.convergence.runs import Method, Run, Schedule
+from benchmarks.convergence.task import LEVELS
 from daro_verl.advantage import weighting
 
 LITERAL = {"weighting": "learned", "weight_lr": 0.05, "weight_init": 1.0, **weighting.LITERAL}
@@ -60,6 +61,7 @@ class Study:
         methods: the rows; the first is what the others differ from.
         learning_rates: of the model. With several, each method is reported at its better one.
         drawn: the methods whose losses and weights are drawn.
+        levels: names of the task's levels, easiest first.
     """
 
     name: str
@@ -70,6 +72,11 @@ class Study:
     seeds: tuple[int, ...] = tuple(range(5))
     schedule: Schedule = Schedule()
     drawn: tuple[Method, ...] = ()
+    levels: tuple[str, ...] = tuple(f"{level} steps" for level in LEVELS)
+
+    def run(self, method: Method, regime: str, seed: int, rate: float) -> Run:
+        """One of its runs."""
+        return Run(method, REGIMES[regime], seed, rate, self.schedule)
 
     def pairs_with_dynamic_sampling(self) -> list[tuple[Method, Method]]:
         """The methods that the study has both without and with dynamic sampling."""
@@ -80,7 +87,7 @@ class Study:
     def runs(self) -> Iterator[Run]:
         """All of its runs, seed by seed, so that what is finished after an interruption is paired."""
         for seed, regime, method, rate in product(self.seeds, self.regimes, self.methods, self.learning_rates):
-            yield Run(method, REGIMES[regime], seed, rate, self.schedule)
+            yield self.run(method, regime, seed, rate)
 
 
 SIGNAL = ("long_failures",)

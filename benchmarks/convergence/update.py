@@ -4,7 +4,7 @@ The same functions that a verl job calls, in the same order: the estimator on th
 optimizer step per mini-batch, as in ``daro_verl.workers.actor_worker``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,11 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 
 class Update:
-    """The weighting of one run: advantages, loss and weights of its optimizer steps."""
+    """The weighting of one run: advantages, loss and weights of its optimizer steps.
+
+    Attributes:
+        weights: the package's own.
+    """
 
     def __init__(self, options: Mapping[str, Any], group_size: int, token_budget: int, clip_high: float) -> None:
         """The weights at their start.
@@ -42,7 +46,7 @@ class Update:
             clip_high: PPO's upper clip; the lower one is 0.2.
         """
         _initialise_process_group()
-        self._weights = DifficultyWeights(group_size, dict(options), token_budget)
+        self.weights = DifficultyWeights(group_size, dict(options), token_budget)
         self._ranks = Ranks(data_parallel_group=None, has_outputs=True, source=0, device="cpu")
         self._config = ActorConfig(
             strategy="fsdp2", rollout_n=group_size, ppo_micro_batch_size_per_gpu=1, clip_ratio_high=clip_high
@@ -55,29 +59,37 @@ class Update:
         token_level_rewards[:, 0] = rewards.flatten()
         index = np.arange(n).repeat(group)
         flat = mask.reshape(n * group, length).float()
-        advantages, returns = compute_daro_advantage(token_level_rewards, flat, index, self._weights.weighting)
+        advantages, returns = compute_daro_advantage(token_level_rewards, flat, index, self.weights.weighting)
         return advantages.view(mask.shape), returns.view(mask.shape)
 
     def step(
-        self, data: dict[str, torch.Tensor], log_prob: torch.Tensor, take_step: Callable[[torch.Tensor], float]
+        self,
+        data: dict[str, torch.Tensor],
+        micro_batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
+        take_step: Callable[[], float],
     ) -> dict[str, float]:
         """One optimizer step of the model and one update of the weights; returns the metrics of both.
 
         Args:
             data: ``advantages``, ``returns``, ``response_mask``, ``old_log_probs``, each [num_responses, R].
-            log_prob: [num_responses, R], of the model now, with gradient.
-            take_step: minimises a loss and returns the norm of its gradient.
+            micro_batches: indices [m] of responses, and their log-probabilities [m, R] of the model now, with
+                gradient. A response whose advantages are zero may be left out: it adds nothing.
+            take_step: takes the model's step with the gradient that all of them left, and returns its norm.
         """
-        used_weights = self._weights.weights()
-        mini_batch = MiniBatch(data, self._weights, self._ranks)
-        micro_batch = {**data, "dp_size": 1, "batch_num_tokens": int(data["response_mask"].sum())}
-        loss, policy_metrics = mini_batch.loss(self._verl_loss, {"log_probs": log_prob}, micro_batch)
-        grad_norm = take_step(loss)
+        used_weights, num_tokens, num_clipped = self.weights.weights(), int(data["response_mask"].sum()), 0.0
+        mini_batch = MiniBatch(data, self.weights, self._ranks)
+        for rows, log_prob in micro_batches:
+            part = {name: column[rows] for name, column in data.items()}
+            part |= {"dp_size": 1, "batch_num_tokens": num_tokens}
+            loss, policy_metrics = mini_batch.loss(self._verl_loss, {"log_probs": log_prob}, part)
+            loss.backward()
+            num_clipped += policy_metrics["actor/pg_clipfrac"] * float(part["response_mask"].sum())
+        grad_norm = take_step()
         losses, stepped = mini_batch.losses(grad_norm)
         if stepped:
-            self._weights.step(losses, mini_batch.tokens[1:-1] > 0)
-        metrics = step_metrics(mini_batch, used_weights, losses, self._weights)
-        return metrics | {"grad_norm": grad_norm, "clip_fraction": policy_metrics["actor/pg_clipfrac"]}
+            self.weights.step(losses, mini_batch.tokens[1:-1] > 0)
+        metrics = step_metrics(mini_batch, used_weights, losses, self.weights)
+        return metrics | {"grad_norm": grad_norm, "clip_fraction": num_clipped / num_tokens}
 
     def _verl_loss(
         self, model_output: Mapping[str, torch.Tensor], data: Mapping[str, Any], dp_group: Any = None

@@ -10,15 +10,15 @@ import torch
 from rich.console import Console
 
 from benchmarks.convergence import campaign as campaigns
-from benchmarks.convergence import evaluation, rollout, training
+from benchmarks.convergence import evaluation, rollout, toy
 from benchmarks.convergence.__main__ import parse
 from benchmarks.convergence.campaign import campaign
 from benchmarks.convergence.model import Decoder
-from benchmarks.convergence.records import load
+from benchmarks.convergence.records import Recorder, load
 from benchmarks.convergence.regimes import REGIMES
 from benchmarks.convergence.report.cells import show_reached
 from benchmarks.convergence.report.summary import write_report
-from benchmarks.convergence.rollout import roll_out
+from benchmarks.convergence.rollout import Rollout, roll_out
 from benchmarks.convergence.runs import Run, Schedule
 from benchmarks.convergence.studies import (
     DAPO,
@@ -32,6 +32,8 @@ from benchmarks.convergence.studies import (
     unique_runs,
     with_dynamic_sampling,
 )
+from benchmarks.convergence.toy import Toy
+from benchmarks.convergence.training import Training
 from daro_verl.advantage.weightings import Learned
 from daro_verl.errors import DaroConfigError
 
@@ -62,20 +64,29 @@ def run_of(method, **changes) -> Run:
     return replace(Run(method, TINY, 0, 1e-3, SHORT), **changes)
 
 
+def trained(method) -> Recorder:
+    run = run_of(method)
+    return Training(Toy(easy_model(), run), run).finish()
+
+
+def rolled_out(dynamic_sampling: bool) -> Rollout:
+    policy = Toy(easy_model(), run_of(GRPO))
+    return roll_out(lambda generation: policy.generate(0, generation), TINY.num_prompts, dynamic_sampling)
+
+
 def test_methods_see_the_same_prompts_and_noise(monkeypatch):
     """Before the first update two methods have the same responses; afterwards still the same prompts."""
     seen = {}
 
-    def record_rollouts(model, regime, seed, step, dynamic_sampling):
-        result = roll_out(model, regime, seed, step, dynamic_sampling)
-        seen.setdefault(name, []).append(result)
-        return result
+    def record_rollouts(*args):
+        seen.setdefault(name, []).append(rollout.generate(*args))
+        return seen[name][-1]
 
-    monkeypatch.setattr(training, "roll_out", record_rollouts)
+    monkeypatch.setattr(toy, "generate", record_rollouts)
     recorded = {}
     for method in (GRPO, UNIFORM):
         name = method.name
-        recorded[name] = training.train(easy_model(), run_of(method)).arrays()
+        recorded[name] = trained(method).arrays()
     ours, theirs = seen[GRPO.name], seen[UNIFORM.name]
     assert torch.equal(ours[0].responses, theirs[0].responses)
     assert all(torch.equal(a.prompts, b.prompts) for a, b in zip(ours, theirs, strict=True))
@@ -84,7 +95,7 @@ def test_methods_see_the_same_prompts_and_noise(monkeypatch):
 
 
 def test_a_run_repeats_itself_exactly():
-    first, again = (training.train(easy_model(), run_of(DARO)).arrays() for _ in range(2))
+    first, again = (trained(DARO).arrays() for _ in range(2))
     for name in first:
         np.testing.assert_array_equal(first[name], again[name], err_msg=name)
 
@@ -102,18 +113,18 @@ def test_dynamic_sampling_keeps_informative_prompts_and_counts_all_responses(mon
         batch = real(*args, **kwargs)
         return replace(batch, rewards=(torch.arange(8) < 8 * pattern.unsqueeze(1)).float())
 
-    monkeypatch.setattr(rollout, "generate", graded)
-    result = roll_out(easy_model(), TINY, seed=0, step=0, dynamic_sampling=True)
+    monkeypatch.setattr(toy, "generate", graded)
+    result = rolled_out(dynamic_sampling=True)
     assert len(result) == 8 and result.informative().all()
     assert result.num_generated == 192
-    assert roll_out(easy_model(), TINY, seed=0, step=0, dynamic_sampling=False).num_generated == 64
+    assert rolled_out(dynamic_sampling=False).num_generated == 64
 
 
 def test_a_mini_batch_that_teaches_nothing_is_no_obstacle(monkeypatch):
     real = rollout.generate
-    monkeypatch.setattr(rollout, "generate", lambda *a, **k: replace(b := real(*a, **k), rewards=0 * b.rewards))
+    monkeypatch.setattr(toy, "generate", lambda *a, **k: replace(b := real(*a, **k), rewards=0 * b.rewards))
     for method in (GRPO, DARO, DAPO):
-        arrays = training.train(easy_model(), run_of(method)).arrays()
+        arrays = trained(method).arrays()
         assert np.isfinite(arrays["eval/pass_rate"]).all()
         if "step/grad_norm" in arrays:
             assert (arrays["step/grad_norm"] == 0).all()

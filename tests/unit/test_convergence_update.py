@@ -33,9 +33,12 @@ def formula(rows: dict[str, torch.Tensor], weights: torch.Tensor, learned: bool)
     return {"losses": losses.detach(), "gradient": now.grad}
 
 
-@pytest.mark.parametrize("weighting", ["paper", "learned"])
-def test_steps_are_those_of_the_formula(weighting):
-    """Gradient, ``L_k`` and weights of three steps: the first one has equal weights, the others have not."""
+@pytest.mark.parametrize(("weighting", "size"), [("paper", 4 * G), ("learned", 4 * G), ("learned", 5)])
+def test_steps_are_those_of_the_formula(weighting, size):
+    """Gradient, ``L_k`` and weights of three steps: the first one has equal weights, the others have not.
+
+    The model sees only the prompts that teach, at once or in micro-batches of 5; the formula has all of them.
+    """
     options = {"weighting": weighting, "weight_lr": 0.5}
     update, weights = Update(options, G, 1, CLIP_HIGH), DifficultyWeights(G, options)
     for rows in map(batch, range(3)):
@@ -45,12 +48,8 @@ def test_steps_are_those_of_the_formula(weighting):
         data = {"advantages": advantages, "returns": returns, "old_log_probs": rows["old"].flatten(0, 1)}
         data["response_mask"] = rows["mask"].flatten(0, 1).float()
         log_prob = rows["now"].detach().flatten(0, 1).requires_grad_()
-
-        def take_step(loss: torch.Tensor, log_prob: torch.Tensor = log_prob) -> float:
-            loss.backward()
-            return log_prob.grad.norm().item()
-
-        metrics = update.step(data, log_prob, take_step)
+        micro_batches = [(part, log_prob[part]) for part in torch.arange(G, 5 * G).split(size)]  # bins 0, G: left out
+        metrics = update.step(data, micro_batches, lambda log_prob=log_prob: log_prob.grad.norm().item())
         close = {"rtol": 1e-5, "atol": 1e-7, "check_dtype": False}
         torch.testing.assert_close(log_prob.grad, want["gradient"].flatten(0, 1), **close)
         torch.testing.assert_close(torch.tensor(per_bin(metrics, "loss", G)), want["losses"], **close)

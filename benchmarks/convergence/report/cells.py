@@ -15,7 +15,9 @@ def show(estimate: Estimate | None, signed: bool = False) -> str:
 
 def show_short(estimate: Estimate | None) -> str:
     """Three digits, whatever the size."""
-    return NOT_RUN if estimate is None else f"{estimate.mean:.3g} ± {estimate.error:.2g}"
+    if estimate is None:
+        return NOT_RUN
+    return f"{estimate.mean:.3g}" + (f" ± {estimate.error:.2g}" if estimate.num_seeds > 1 else "")
 
 
 def show_reached(places: list[float], unit: float) -> str:

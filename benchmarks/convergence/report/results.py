@@ -8,8 +8,7 @@ import numpy as np
 
 from benchmarks.convergence.measures import Estimate, auc, auc_up_to, first_reached
 from benchmarks.convergence.records import load
-from benchmarks.convergence.regimes import REGIMES
-from benchmarks.convergence.runs import Method, Run
+from benchmarks.convergence.runs import Method
 from benchmarks.convergence.studies import Study
 from benchmarks.convergence.update import PER_BIN
 
@@ -32,7 +31,7 @@ class Results:
     def _load(self, method: Method, regime: str, rate: float) -> dict[int, Arrays]:
         found = {}
         for seed in self.study.seeds:
-            path = Run(method, REGIMES[regime], seed, rate, self.study.schedule).file(self.folder)
+            path = self.study.run(method, regime, seed, rate).file(self.folder)
             if path.exists():
                 found[seed], about = load(path)
                 self.num_runs += 1

@@ -9,7 +9,6 @@ from benchmarks.convergence.report.cells import NOT_RUN, show, show_reached, sho
 from benchmarks.convergence.report.results import Arrays, Results, auc_of, final, of_steps
 from benchmarks.convergence.runs import Method
 from benchmarks.convergence.studies import BASELINES, DAPO, GRPO
-from benchmarks.convergence.task import LEVELS
 
 ALL, LAST_TWO = slice(None), slice(-2, None)
 
@@ -87,6 +86,7 @@ def inside(results: Results, regime: str) -> str:
         "gradient norm, median": lambda run: _finite_median(of_steps(run, "grad_norm")),
         "clip fraction, mean": lambda run: float(of_steps(run, "clip_fraction").mean()),
         "generated responses": lambda run: float(run["eval/num_generated"][-1]),
+        "thousand generated tokens": lambda run: float(run["eval/num_tokens"][-1]) / 1000,
         "length right, half way": lambda run: _half_way(run["eval/length_right"]),
         "length wrong, half way": lambda run: _half_way(run["eval/length_wrong"]),
     }
@@ -99,17 +99,18 @@ def inside(results: Results, regime: str) -> str:
 
 
 def by_level(results: Results, regime: str) -> str:
-    """Mean pass rate over training, and at the end, per number of steps in the problem."""
+    """Mean pass rate over training, and at the end, per level of the task."""
 
     def mean_of(level: int, evaluations: slice) -> Callable[[Arrays], float]:
         return lambda run: float(run["eval/pass_rate_of_level"][evaluations, level].mean())
 
-    measures = [mean_of(level, places) for places in (ALL, LAST_TWO) for level in range(len(LEVELS))]
+    levels = results.study.levels
+    measures = [mean_of(level, places) for places in (ALL, LAST_TWO) for level in range(len(levels))]
     rows = [
         [method.name, *(show(results.estimate(method, regime, measure)) for measure in measures)]
         for method in results.study.methods
     ]
-    header = [f"AUC, {level} steps" for level in LEVELS] + [f"final, {level}" for level in LEVELS]
+    header = [f"AUC, {level}" for level in levels] + [f"final, {level}" for level in levels]
     return table(["method", *header], rows)
 
 
