@@ -163,7 +163,7 @@ class Watcher:
 def measure(overrides: list[str]) -> dict:
     """One smoke job with a training step: parts, CPU seconds and the load beside it."""
     with tempfile.TemporaryDirectory() as folder:
-        job = prepare(parse(["--smoke", "--steps", "1", "--output", folder, *overrides]))
+        job = prepare(parse(["--model", "tiny", "--smoke", "--steps", "1", "--output", folder, *overrides]))
         load = os.getloadavg()[0]
         attempt = job.next_attempt()
         watcher = Watcher(job.command(), job.environment(attempt), job.directory)
