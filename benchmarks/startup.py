@@ -1,4 +1,4 @@
-"""Where the start of the quickstart's job goes: ``python -m benchmarks.startup [--label NAME] [key=value ...]``.
+"""Where the start of the toy quickstart's job goes: ``python -m benchmarks.startup [--label NAME] [key=value ...]``.
 
 Runs one training step of the smoke job and prints the seconds of each part, and the CPU seconds of each kind of
 process. Adds both to ``benchmarks/results/startup.json`` under the label, with versions, commit, machine and its load.

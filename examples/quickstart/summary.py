@@ -9,7 +9,7 @@ import pandas as pd
 
 from daro_verl.workers.saved_state import FILE_NAME
 from examples.quickstart.agreement import describe_agreement
-from examples.quickstart.answers import bins, change, pass_rates, read_answers, side_by_side
+from examples.quickstart.answers import bins, change, lengths, pass_rates, read_answers, side_by_side
 from examples.quickstart.history import held_out_by_level, per_bin, read_attempts, training_steps
 from examples.quickstart.job import Job
 
@@ -60,16 +60,21 @@ class Summary:
 
     def _bins(self) -> list[str]:
         measured = {"before": self.before, "after": self.after}
-        counts = {name: bins(answers) for name, answers in measured.items() if answers is not None}
-        header = f"held-out problems with 0 .. {len(bins(self.after)) - 1} answers right:"
-        return [header, *(f"  {name:8}" + " ".join(f"{n:4d}" for n in row) for name, row in counts.items())]
+        num_answers = len(bins(self.after)) - 1
+        lines = [f"held-out problems with 0 .. {num_answers} answers right; characters of right, wrong answers:"]
+        for name, answers in measured.items():
+            if answers is not None:
+                counts = " ".join(f"{count:4d}" for count in bins(answers))
+                lines.append(f"  {name:8}{counts}   {', '.join(f'{length:.0f}' for length in lengths(answers))}")
+        return lines
 
     def _answers(self) -> list[str]:
         if self.before is None:
             return []
         lines = ["One answer each, before and after:"]
         for prompt, before, after in side_by_side(self.before, self.after):
-            question = " ".join(prompt.split())[-SHOWN:]
+            question = prompt.rsplit("user\n", 1)[-1].removesuffix("assistant\n")  # of a chat, the last turn
+            question = " ".join(question.split())[-SHOWN:]
             lines += [f"  {question}", f"    before: {_short(before)}", f"    after:  {_short(after)}"]
         return [*lines, ""]
 

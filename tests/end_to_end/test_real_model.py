@@ -27,7 +27,7 @@ def steps(tmp_path_factory) -> dict[int, dict]:
     command += [*SMALL, *COMPARED, *EXACT]
     done = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-3000:]
-    assert "held-out problems with 0 .. 8 answers right" in done.stdout
+    assert "held-out problems with 0 .. 8 answers right; " in done.stdout
     return training_steps(read_attempts(output / "daro" / "attempts"))
 
 

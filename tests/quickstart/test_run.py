@@ -147,8 +147,9 @@ def test_summary(resumed):
     assert "all               0.031 +- 0.031  0.219 +- 0.129  +0.188 +- 0.132" in text
     assert "  level 2 1+2=\n    before: 0 0\n    after:  4 0\n" in text
     # Of eight problems with four answers: one all right, one 2 of 4, one 1 of 4; before, one 1 of 4.
-    assert "held-out problems with 0 .. 4 answers right:\n  before     7    1    0    0    0\n" in text
-    assert "  after      5    1    1    0    1\n" in text
+    assert "held-out problems with 0 .. 4 answers right; " in text
+    assert "  before     7    1    0    0    0   3, 3\n" in text
+    assert "  after      5    1    1    0    1   3, 3\n" in text
     assert "3.0 minutes of RL, peak memory 3.0 GiB" in text
     assert summary.picture.stat().st_size > 10_000
     assert "after 8 updates: 2.00, 2.00, 2.00, 2.00, 2.00, 2.00, 2.00; equal on all 2 ranks" in text
