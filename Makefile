@@ -17,8 +17,8 @@ QUICKSTART_VENV := $(if $(filter sglang,$(ROLLOUT)),$(SGLANG_VENV),$(VENV))
 
 .PHONY: quickstart test test-vllm test-fast test-sglang lint clean
 
-## set up, warm-start a small model and train it with DARO through verl, without a GPU
-## (GRPO=1: the GRPO baseline; ROLLOUT=sglang: SGLang servers)
+## set up, and train a pretrained language model of 135 million parameters with DARO through verl, without a GPU
+## (GRPO=1: the GRPO baseline; ROLLOUT=sglang: SGLang servers; MODEL=tiny: a byte-level model that is made here)
 quickstart: $(QUICKSTART_VENV)/ready
 	$(QUICKSTART_VENV)/bin/python -m examples.quickstart --rollout $(ROLLOUT) $(if $(GRPO),--method grpo) $(ARGS)
 

@@ -1,4 +1,4 @@
-"""Where the start of the quickstart's job goes: ``python -m benchmarks.startup [--label NAME] [key=value ...]``.
+"""Where the start of the toy quickstart's job goes: ``python -m benchmarks.startup [--label NAME] [key=value ...]``.
 
 Runs one training step of the smoke job and prints the seconds of each part, and the CPU seconds of each kind of
 process. Adds both to ``benchmarks/results/startup.json`` under the label, with versions, commit, machine and its load.
@@ -163,7 +163,7 @@ class Watcher:
 def measure(overrides: list[str]) -> dict:
     """One smoke job with a training step: parts, CPU seconds and the load beside it."""
     with tempfile.TemporaryDirectory() as folder:
-        job = prepare(parse(["--smoke", "--steps", "1", "--output", folder, *overrides]))
+        job = prepare(parse(["--model", "tiny", "--smoke", "--steps", "1", "--output", folder, *overrides]))
         load = os.getloadavg()[0]
         attempt = job.next_attempt()
         watcher = Watcher(job.command(), job.environment(attempt), job.directory)

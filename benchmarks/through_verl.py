@@ -37,7 +37,8 @@ def run(folder: Path, method: str, seed: int, steps: int) -> dict[str, float]:
     output.mkdir(exist_ok=True)
     if not (output / "model").exists():
         (output / "model").symlink_to(folder / "model")
-    command = [sys.executable, "-m", "examples.quickstart", "--output", str(output), "--steps", str(steps)]
+    command = [sys.executable, "-m", "examples.quickstart", "--model", "tiny"]
+    command += ["--output", str(output), "--steps", str(steps)]
     command += [f"data.seed={seed}", f"trainer.test_freq={steps // VALIDATIONS}"]
     command.append(f"+algorithm.daro.weighting={METHODS[method]}")
     subprocess.run(command, cwd=REPOSITORY, check=True)

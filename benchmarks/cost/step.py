@@ -58,7 +58,7 @@ def run_job(number: int, folder: Path) -> list[dict[str, float]]:
     output.mkdir(parents=True, exist_ok=True)
     if not (output / "model").exists():
         (output / "model").symlink_to(folder / "model")
-    command = [sys.executable, "-m", "examples.quickstart", "--smoke", "--steps", str(STEPS)]
+    command = [sys.executable, "-m", "examples.quickstart", "--model", "tiny", "--smoke", "--steps", str(STEPS)]
     command += ["--method", JOBS[number], "--output", str(output), "trainer.save_freq=-1"]
     subprocess.run(command, cwd=REPOSITORY, check=True)
     history = training_steps(read_attempts(output / JOBS[number] / "attempts"))

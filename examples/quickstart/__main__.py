@@ -19,7 +19,8 @@ from examples.quickstart.smollm2 import TASK as SMOLLM2
 from examples.quickstart.summary import summarise
 from examples.quickstart.sums import TASK as SUMS
 
-TASKS = {"tiny": SUMS, "smollm2": SMOLLM2}
+TASKS = {"smollm2": SMOLLM2, "tiny": SUMS}
+DEFAULT, FALLBACK = TASKS
 SMOKE_STEPS = 2
 TAIL_LINES = 30
 
@@ -28,11 +29,11 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     method = "grpo" if os.environ.get("GRPO") == "1" else "daro"
     parser = argparse.ArgumentParser(prog="python -m examples.quickstart", description=__doc__)
     parser.add_argument("--method", choices=METHODS, default=method, help="advantage estimator (GRPO=1 means grpo)")
-    model = os.environ.get("MODEL") or "tiny"
-    parser.add_argument("--model", default=model, help="tiny, or smollm2: a real one (MODEL=smollm2 means that)")
+    model = os.environ.get("MODEL") or None
+    parser.add_argument("--model", default=model, help="smollm2, a real one; or tiny (MODEL=tiny means that)")
     rollout = os.environ.get("ROLLOUT") or "vllm"
     parser.add_argument("--rollout", default=rollout, help="engine: vllm or sglang (ROLLOUT=sglang means sglang)")
-    parser.add_argument("--steps", type=int, help=f"RL steps, {SUMS.steps} for tiny, {SMOLLM2.steps} for smollm2")
+    parser.add_argument("--steps", type=int, help=f"RL steps: {SMOLLM2.steps} for smollm2, {SUMS.steps} for tiny")
     parser.add_argument("--output", type=Path, help="directory of everything that is written")
     parser.add_argument("--smoke", action="store_true", help="two steps of everything, as a test: learns nothing")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="further settings for verl")
@@ -40,23 +41,34 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     for override in arguments.overrides:
         if "=" not in override:
             parser.error(f"got {override!r}, expected key=value. Give verl's settings as key=value.")
+    arguments.may_fall_back = arguments.model is None and arguments.output is None
+    arguments.model = arguments.model or DEFAULT
     if arguments.model not in TASKS:
-        parser.error(f"--model: got {arguments.model!r}, expected one of {tuple(TASKS)}. Leave it out for tiny.")
+        parser.error(f"--model: got {arguments.model!r}, expected one of {tuple(TASKS)}. Leave it out for {DEFAULT}.")
     if arguments.rollout not in ROLLOUTS:
         parser.error(f"--rollout: got {arguments.rollout!r}, expected one of {ROLLOUTS}. Leave it out for vllm.")
     if find_spec(arguments.rollout) is None:
         fix = f"Run `ROLLOUT={arguments.rollout} make quickstart`, which has an environment with it."
         parser.error(f"--rollout: got {arguments.rollout!r}, expected an engine that is installed here. {fix}")
-    names = ["quickstart", *([arguments.model] if arguments.model != "tiny" else []), *["smoke"] * arguments.smoke]
-    arguments.output = arguments.output or REPOSITORY / "outputs" / "-".join(names)
-    arguments.steps = arguments.steps or (SMOKE_STEPS if arguments.smoke else TASKS[arguments.model].steps)
     return arguments
 
 
 def prepare(arguments: argparse.Namespace) -> Job:
-    """Data and model, which both methods share, and the job on them."""
-    output, task = arguments.output.resolve(), TASKS[arguments.model]
+    """Data and model, which both methods share, and the job on them. The toy, where the default model is gone."""
     print("1/4  data and model", flush=True)
+    try:
+        return job_of(arguments, arguments.model)
+    except DaroDataError as error:
+        if not arguments.may_fall_back:
+            raise
+        print(f"{error}\nGoing on with MODEL={FALLBACK}, a model that is made here.", file=sys.stderr, flush=True)
+        return job_of(arguments, FALLBACK)
+
+
+def job_of(arguments: argparse.Namespace, model: str) -> Job:
+    task = TASKS[model]
+    name = "-".join(["quickstart", model, *["smoke"] * arguments.smoke])
+    output = (arguments.output or REPOSITORY / "outputs" / name).resolve()
     start = task.prepare(output, arguments.smoke)
     for line in start.lines:
         print(f"     {line}", flush=True)
@@ -65,7 +77,7 @@ def prepare(arguments: argparse.Namespace) -> Job:
         task=task,
         start=start,
         method=arguments.method,
-        steps=arguments.steps,
+        steps=arguments.steps or (SMOKE_STEPS if arguments.smoke else task.steps),
         directory=output / f"{arguments.method}{engine}",
         extra=tuple(arguments.overrides),
         rollout=arguments.rollout,
@@ -116,7 +128,7 @@ def main() -> int:
             if not is_complete(job):
                 return fail(job)
     except DaroDataError as error:
-        print(f"{error}\nMODEL=tiny trains a model that is made here.", file=sys.stderr)
+        print(f"{error}\nMODEL={FALLBACK} trains a model that is made here.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted. Run the same command again to resume from the last checkpoint.", file=sys.stderr)

@@ -47,6 +47,19 @@ def _by_level(problems: pd.Series) -> pd.DataFrame:
     return levels
 
 
+def bins(answers: pd.DataFrame) -> list[int]:
+    """Number of problems with 0, 1, ... all of their responses right."""
+    num_right = answers.groupby(["level", "prompt"], sort=False)["score"].agg(["sum", "size"])
+    counts = num_right["sum"].astype(int).value_counts()
+    return [int(counts.get(k, 0)) for k in range(int(num_right["size"].max()) + 1)]
+
+
+def lengths(answers: pd.DataFrame) -> tuple[float, float]:
+    """Mean characters of right answers and of wrong ones; NaN where there are none."""
+    characters, is_right = answers["response"].str.len(), answers["score"] > 0
+    return characters[is_right].mean(), characters[~is_right].mean()
+
+
 def side_by_side(before: pd.DataFrame, after: pd.DataFrame, number: int = 5) -> list[tuple[str, str, str]]:
     """Prompts with their first response before and after: the first of each level, then the second, and so on."""
     firsts = [answers.drop_duplicates("prompt").set_index("prompt") for answers in (before, after)]

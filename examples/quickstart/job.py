@@ -74,6 +74,8 @@ class Job:
             "RAY_USAGE_STATS_ENABLED": "0",
             # Ranks and servers take turns, so the ranks share the cores, and so do the servers.
             "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // self.task.num_devices)),
+            # Threads that wait for each other sleep: where other work has a core, spinning costs more than the sums do.
+            "OMP_WAIT_POLICY": "PASSIVE",
             # Else Ray starts as many idle workers as it may promise CPUs: a minute of work, and gigabytes.
             "RAY_prestart_worker_first_driver": "0",
         }

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from daro_verl.workers.saved_state import FILE_NAME
-from examples.quickstart.answers import change, pass_rates, read_answers, side_by_side
+from examples.quickstart.agreement import describe_agreement
+from examples.quickstart.answers import bins, change, lengths, pass_rates, read_answers, side_by_side
 from examples.quickstart.history import held_out_by_level, per_bin, read_attempts, training_steps
 from examples.quickstart.job import Job
 
@@ -27,7 +28,7 @@ class Summary:
     after: pd.DataFrame
     seconds: float  # all attempts together
     peak_memory: int  # bytes, the largest of all attempts
-    weights: str  # what the last checkpoint says of the difficulty weights
+    notes: list[str]  # on the engines' agreement and the difficulty weights
     picture: Path
 
     def text(self) -> str:
@@ -37,9 +38,11 @@ class Summary:
                 "",
                 *self._table(),
                 "",
+                *self._bins(),
+                "",
                 *self._answers(),
                 f"{self.seconds / 60:.1f} minutes of RL, peak memory {self.peak_memory / 2**30:.1f} GiB",
-                *([self.weights] if self.weights else []),
+                *self.notes,
                 f"picture: {self.picture}",
             ]
         )
@@ -55,12 +58,23 @@ class Summary:
             lines.append(f"{level:16}{cells[0]:>16}{cells[1]:>16}{cells[2]:>17}")
         return lines
 
+    def _bins(self) -> list[str]:
+        measured = {"before": self.before, "after": self.after}
+        num_answers = len(bins(self.after)) - 1
+        lines = [f"held-out problems with 0 .. {num_answers} answers right; characters of right, wrong answers:"]
+        for name, answers in measured.items():
+            if answers is not None:
+                counts = " ".join(f"{count:4d}" for count in bins(answers))
+                lines.append(f"  {name:8}{counts}   {', '.join(f'{length:.0f}' for length in lengths(answers))}")
+        return lines
+
     def _answers(self) -> list[str]:
         if self.before is None:
             return []
         lines = ["One answer each, before and after:"]
         for prompt, before, after in side_by_side(self.before, self.after):
-            question = " ".join(prompt.split())[-SHOWN:]
+            question = prompt.rsplit("user\n", 1)[-1].removesuffix("assistant\n")  # of a chat, the last turn
+            question = " ".join(question.split())[-SHOWN:]
             lines += [f"  {question}", f"    before: {_short(before)}", f"    after:  {_short(after)}"]
         return [*lines, ""]
 
@@ -89,22 +103,20 @@ def summarise(job: Job) -> Summary:
         after=after,
         seconds=sum(cost["seconds"] for cost in costs),
         peak_memory=max((cost["peak_memory"] for cost in costs), default=0),
-        weights=describe_weights(job.checkpoints / f"global_step_{last}"),
+        notes=describe_agreement(steps) + describe_weights(job.checkpoints / f"global_step_{last}"),
         picture=draw(steps, validated, job, job.directory / PICTURE),
     )
 
 
-def describe_weights(checkpoint: Path) -> str:
+def describe_weights(checkpoint: Path) -> list[str]:
     """The saved difficulty weights in a line; a checkpoint is only written if they are equal on every rank."""
     file = checkpoint / "actor" / FILE_NAME
     if not file.exists():
-        return ""
+        return []
     saved = json.loads(file.read_text())
     weights = ", ".join(f"{math.exp(log_weight):.2f}" for log_weight in saved["log_weights"])
-    return (
-        f"difficulty weights after {saved['version']} updates: {weights}; "
-        f"equal on all {saved['num_ranks']} ranks, compared bit for bit at the checkpoint"
-    )
+    ranks = f"equal on all {saved['num_ranks']} ranks, compared bit for bit at the checkpoint"
+    return [f"difficulty weights after {saved['version']} updates: {weights}" + f"; {ranks}" * (saved["num_ranks"] > 1)]
 
 
 def draw(steps: dict[int, dict], validated: dict[int, dict[str, float]], job: Job, file: Path) -> Path:

@@ -23,7 +23,8 @@ FAST = ["actor_rollout_ref.actor.optim.lr=2e-3"]
 
 def quickstart(output: Path, *arguments: str) -> None:
     """``python -m examples.quickstart --smoke --rollout sglang``: two steps of everything."""
-    command = [sys.executable, "-m", "examples.quickstart", "--smoke", "--rollout", "sglang", "--output", str(output)]
+    own = ["--model", "tiny", "--smoke", "--rollout", "sglang", "--output", str(output)]
+    command = [sys.executable, "-m", "examples.quickstart", *own]
     command += [*arguments, *SAVE_EACH, *FAST, f"reward.custom_reward_function.path={output / 'reward.py'}"]
     done = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-3000:]

@@ -9,9 +9,12 @@ import time
 import psutil
 import pytest
 
+from daro_verl.errors import DaroDataError
 from daro_verl.workers import saved_state
 from daro_verl.workers.difficulty_weights import DifficultyWeights
-from examples.quickstart.__main__ import is_complete, parse
+from examples.quickstart import __main__ as command_line
+from examples.quickstart.__main__ import is_complete, parse, prepare
+from examples.quickstart.agreement import describe_agreement
 from examples.quickstart.history import per_bin, read_attempts, read_lines
 from examples.quickstart.job import Job
 from examples.quickstart.process_tree import ProcessTree
@@ -143,6 +146,10 @@ def test_summary(resumed):
     # All: (1 + 0.5 + 0.25) / 8 = 0.219 after, 0.25 / 8 = 0.031 before.
     assert "all               0.031 +- 0.031  0.219 +- 0.129  +0.188 +- 0.132" in text
     assert "  level 2 1+2=\n    before: 0 0\n    after:  4 0\n" in text
+    # Of eight problems with four answers: one all right, one 2 of 4, one 1 of 4; before, one 1 of 4.
+    assert "held-out problems with 0 .. 4 answers right; " in text
+    assert "  before     7    1    0    0    0   3, 3\n" in text
+    assert "  after      5    1    1    0    1   3, 3\n" in text
     assert "3.0 minutes of RL, peak memory 3.0 GiB" in text
     assert summary.picture.stat().st_size > 10_000
     assert "after 8 updates: 2.00, 2.00, 2.00, 2.00, 2.00, 2.00, 2.00; equal on all 2 ranks" in text
@@ -200,7 +207,49 @@ def test_arguments(monkeypatch, capsys):
     monkeypatch.setenv("GRPO", "1")
     arguments = parse(["--smoke", "a.b=1", "--steps", "3", "c=2"])
     assert (arguments.method, arguments.steps, arguments.overrides) == ("grpo", 3, ["a.b=1", "c=2"])
-    assert arguments.output.name == "quickstart-smoke"
     with pytest.raises(SystemExit):
         parse(["lr"])
     assert "got 'lr', expected key=value" in capsys.readouterr().err
+
+
+def test_the_log_says_how_far_training_and_rollout_agree():
+    label, theory = "actor/daro/loss/3of8", "actor/daro/loss_on_policy/3of8"
+    steps = {
+        1: {"actor/ppo_kl": 3e-4, "training/rollout_actor_probs_pearson_corr": 0.9996, label: 0.25, theory: 0.24},
+        2: {"actor/ppo_kl": 1e-4, "training/rollout_actor_probs_pearson_corr": 0.9999, label: -0.1, theory: -0.1},
+    }
+    assert describe_agreement(steps) == [
+        "rollout and training, same weights: KL 2.0e-04, correlation of probabilities at least 0.99960",
+        "Theorem 1: L_k is what lengths and rewards say within 1.0e-02 (largest L_k 0.250)",
+    ]
+    assert describe_agreement({1: {}}) == []
+
+
+def fake_tasks(monkeypatch, tmp_path):
+    """The default model is gone; the other one is there."""
+
+    def gone(output, smoke):
+        raise DaroDataError("the package", got="nothing", expected="a model", fix="see to it")
+
+    def there(output, smoke):
+        return Start(output / "model", {}, ["made here"])
+
+    tasks = {"smollm2": dataclasses.replace(TASK, prepare=gone), "tiny": dataclasses.replace(TASK, prepare=there)}
+    monkeypatch.setattr(command_line, "TASKS", tasks)
+    monkeypatch.setattr(command_line, "REPOSITORY", tmp_path)
+    monkeypatch.delenv("MODEL", raising=False)
+
+
+def test_without_its_model_the_quickstart_says_so_and_goes_on_with_the_toy(monkeypatch, tmp_path, capsys):
+    fake_tasks(monkeypatch, tmp_path)
+    assert prepare(parse(["--smoke"])).directory == tmp_path / "outputs" / "quickstart-tiny-smoke" / "daro"
+    shown = capsys.readouterr()
+    assert "the package: got 'nothing', expected a model" in shown.err and "Going on with MODEL=tiny" in shown.err
+    assert "made here" in shown.out
+
+
+@pytest.mark.parametrize("arguments", [["--model", "smollm2"], ["--output", "somewhere"]])
+def test_what_was_asked_for_is_not_replaced(monkeypatch, tmp_path, arguments):
+    fake_tasks(monkeypatch, tmp_path)
+    with pytest.raises(DaroDataError):
+        prepare(parse(arguments))

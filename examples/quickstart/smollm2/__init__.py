@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from daro_verl.platform.processor import fast_dtype
 from examples.quickstart.smollm2.task import NUM_TEST, SOURCES, build_data
-from examples.quickstart.task import Start, Task
+from examples.quickstart.task import GROUP_SIZE, Start, Task
 
 SMOKE_TEST = 8
 
@@ -21,19 +22,21 @@ TASK = Task(
     prepare=prepare,
     sources=SOURCES,
     reward=Path(__file__).with_name("reward.py"),
-    steps=16,
-    save_freq=4,
+    steps=10,
+    save_freq=5,
     max_prompt_length=96,
     max_response_length=48,
-    batch_size=16,
-    micro_batch=16,
-    learning_rate=1e-5,
+    batch_size=12,
+    micro_batch=8,  # one group: padded to its own longest
+    learning_rate=6e-5,
     num_devices=1,
     tensor_parallel=1,
-    dtype="bfloat16",
+    dtype=fast_dtype(),
     settings=(
         # One tensor of the model has 113 MB in float32; verl sends a tensor whole.
         "actor_rollout_ref.rollout.checkpoint_engine.update_weights_bucket_megabytes=128",
+        # As many as in training, so that the held-out problems fill the same bins.
+        f"actor_rollout_ref.rollout.val_kwargs.n={GROUP_SIZE}",
         # One optimizer step per batch, so the servers' own log-probabilities are the old ones.
         "actor_rollout_ref.rollout.calculate_log_probs=True",
         "algorithm.rollout_correction.bypass_mode=True",

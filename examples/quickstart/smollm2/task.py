@@ -14,7 +14,7 @@ from datasets import Dataset, disable_progress_bars
 
 NAMES = ("Tom", "Anna", "Ben", "Mia", "Sam", "Lily", "Jack", "Emma", "Leo", "Zoe")
 THINGS = ("apples", "books", "coins", "pens", "cards", "shells", "stamps", "cookies")
-NUM_TRAIN, NUM_TEST = 800, 96  # over all levels; there are 81 sums and 81 products of one digit
+NUM_TRAIN, NUM_TEST = 224, 96  # as many of each level; of one digit there are only 80 sums and 80 products to draw
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 Problem = tuple[str, str]
 """A question and its answer."""
