@@ -13,7 +13,6 @@ from benchmarks.convergence.campaign import RUNS, commit, work_off
 from benchmarks.convergence.report.summary import write_report
 from benchmarks.convergence.runs import Method, Schedule
 from benchmarks.convergence.studies import DR_GRPO, GRPO, LIPO
-from benchmarks.convergence.update import check_options
 from benchmarks.real_model.execute import execute
 from benchmarks.real_model.runs import LanguageRegime, LanguageStudy
 from daro_verl.toolkit.models.smollm2 import write_smollm2
@@ -87,8 +86,6 @@ def main(arguments: list[str] | None = None) -> None:
     args, console = parse(arguments), Console()
     study = study_of(args)
     if not args.tables_only:
-        for method in study.methods:
-            check_options(method.options)
         if args.model == MODEL:
             write_smollm2(MODEL)
         runs = [run for run in study.runs() if not run.file(args.out).exists()]

@@ -11,13 +11,13 @@ from benchmarks.convergence.rollout import Rollout
 from benchmarks.convergence.runs import Schedule
 from benchmarks.convergence.studies import DARO_BATCH, GRPO
 from benchmarks.convergence.training import Training
+from benchmarks.convergence.update import check_options
 from benchmarks.real_model import execute as executing
 from benchmarks.real_model import task
 from benchmarks.real_model.__main__ import METHODS, main, parse, study_of
 from benchmarks.real_model.language_model import PAD, LanguageModel
 from benchmarks.real_model.policy import LanguagePolicy
 from benchmarks.real_model.runs import LanguageRegime, LanguageRun
-from daro_verl.errors import DaroConfigError
 from tests.platform.tiny_model import build
 
 QUESTIONS = ["What is 2 + 3?", "What is 40 + 7? Answer with a number."]  # prompts of two lengths
@@ -155,13 +155,11 @@ def test_the_table_pairs_methods_by_seed(directory, tmp_path):
     assert "4 of 4 runs finished" in text and "nan" not in row and "not run" not in text
 
 
-def test_settings_and_an_unknown_weighting(directory, tmp_path):
+def test_settings(directory, tmp_path):
     run = run_of(directory)
     moved = replace(run, regime=replace(run.regime, model="elsewhere/" + directory.rpartition("/")[2]))
     assert run.file(tmp_path) == moved.file(tmp_path) != run_of(directory, dtype="bfloat16").file(tmp_path)
     assert study_of(parse(["--device", "cuda"])).regime.dtype == "bfloat16"
     assert study_of(parse(["--device", "cuda", "--dtype", "float32"])).regime.dtype == "float32"
-    if "focal" in METHODS:
-        with pytest.raises(DaroConfigError, match="focal"):
-            main(["--methods", "focal", "--out", str(tmp_path), "--model", directory])
-    assert not list(tmp_path.iterdir())
+    for method in METHODS.values():
+        check_options(method.options)
