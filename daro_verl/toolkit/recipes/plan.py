@@ -9,18 +9,20 @@ from omegaconf import DictConfig
 
 from daro_verl.errors import DaroConfigError, problem
 from daro_verl.platform.overrides import cpu_overrides
+from daro_verl.toolkit.models.shape import Shape
 from daro_verl.toolkit.recipes import gpu_layout, smoke, software, tiny_model
 from daro_verl.toolkit.recipes.arithmetic import layout_problems, number_problems
 from daro_verl.toolkit.recipes.compose import CONFIG_NAME, check_arguments, compose_job, key_of, refusals_of, without
 from daro_verl.toolkit.recipes.disk import Checkpoints, checkpoints_of, disk_problems
 from daro_verl.toolkit.recipes.files import MODEL, TRAIN, VALIDATION, find_files
+from daro_verl.toolkit.recipes.host_memory import host_bytes, host_memory_problems
 from daro_verl.toolkit.recipes.memory import GB, Estimate, estimate, memory_problems
 from daro_verl.toolkit.recipes.output import attempt_settings, has_checkpoint, output_problems, place_problems
 from daro_verl.toolkit.recipes.prompts import long_prompts
 from daro_verl.toolkit.recipes.setting_rules import KEY, items_of, value_problems
 from daro_verl.toolkit.recipes.shortcuts import VARIABLES, Asked, read_environment, render
 from daro_verl.toolkit.recipes.sizes import Sizes, read_sizes
-from daro_verl.toolkit.recipes.weight_transfer import transfer_problems
+from daro_verl.toolkit.recipes.weight_transfer import BYTES, transfer_problems
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def plan(folder: Path, arguments: Sequence[str], environment: Mapping[str, str],
     problems += transfer_problems(config, found.shape, asked.smoke) + long_prompts(config) + refused
     problems += output_problems(config) + _cluster_problems(sizes, asked)
     problems += [] if asked.dry_run else found.missing + _not_here(config, asked) + disk_problems(config, checkpoints)
+    problems += _host_memory(config, sizes, found.shape) if asked.smoke and not asked.dry_run else []
     if problems:
         raise DaroConfigError.of(problems)
     return Plan(overrides, config, sizes, memory, checkpoints, found.notes + remarks + warnings, asked)
@@ -116,6 +119,12 @@ def _absolute(config: DictConfig) -> dict[str, str | list[str]]:
 
 def _path(text: str) -> str:
     return str(Path(text.strip()).expanduser().absolute())
+
+
+def _host_memory(config: DictConfig, sizes: Sizes, shape: Shape) -> list[str]:
+    dtypes = config.actor_rollout_ref.actor.megatron.dtype, config.actor_rollout_ref.rollout.dtype
+    width, server_width = (BYTES.get(dtype, 4) for dtype in dtypes)
+    return host_memory_problems(host_bytes(sizes, shape, width, server_width))
 
 
 def _not_here(config: DictConfig, asked: Asked) -> list[str]:
