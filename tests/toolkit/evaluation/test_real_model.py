@@ -1,5 +1,5 @@
-"""``daro data test``, then ``recipes/eval.sh`` on vLLM's CPU build, with a pretrained model and a problem of each of the
-six benchmarks: its own tokenizer, chat template, data and reward.
+"""``daro data test``, then ``recipes/eval.sh`` on vLLM's CPU build, with a pretrained model and a problem of each of
+the six benchmarks: its own tokenizer, chat template, data and reward.
 
 The model is made once, where the quickstart has it. Where the benchmarks' files are not, rows of their form are taken.
 """

@@ -1,5 +1,6 @@
 """Every recipe, method and backend composes with verl's configuration and passes its checks and ours."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,10 @@ import yaml
 from omegaconf import OmegaConf
 
 from daro_verl.errors import DaroConfigError
-from daro_verl.toolkit.recipes import software
+from daro_verl.toolkit.recipes import software, tiny_model
 from daro_verl.toolkit.recipes.commands import start
 from daro_verl.toolkit.recipes.compose import as_yaml
+from daro_verl.toolkit.recipes.output import _flat
 from daro_verl.toolkit.recipes.plan import child_environment
 from daro_verl.toolkit.recipes.setting_rules import KEY
 from daro_verl.toolkit.recipes.shortcuts import VARIABLES, read_environment
@@ -271,6 +273,16 @@ def test_a_smoke_run_is_the_same_recipe_with_small_numbers(dry_run):
     assert found.config.trainer.device == "cpu" and found.sizes.tp == 2  # the recipe's own
     assert found.config.algorithm.filter_groups.metric == "acc"
     assert found.sizes.batch == 8 and (found.sizes.overlong_len, found.sizes.overlong_max) == (8, 24)
+
+
+def test_the_smoke_runs_of_the_two_qwen_recipes_differ_in_layout_alone(dry_run):
+    """Besides their names and published sizes, of which ``tiny_model`` takes tied embeddings."""
+    small, large = (_flat("", OmegaConf.to_container(dry_run(s, SMOKE="1").config, resolve=True)) for s in SCRIPTS[:2])
+    other = {key for key in small | large if small.get(key) != large.get(key) and not key.endswith("experiment_name")}
+    tensor_parallel = {f"{role}.megatron.tensor_model_parallel_size" for role in (ACTOR, "actor_rollout_ref.ref")}
+    assert {key for key in other if not key.startswith("recipe.")} == tensor_parallel
+    sizes = [dataclasses.asdict(tiny_model.shape(found["recipe.model"])) for found in (small, large)]
+    assert {key for key in sizes[0] if sizes[0][key] != sizes[1][key]} == {"tied"}
 
 
 def test_a_smoke_run_has_a_ray_of_its_own(environment_of):

@@ -1,5 +1,10 @@
-"""``SMOKE=1``: each recipe as it is, on real engines without a GPU: two steps, a checkpoint, a resume to a third, and
-``eval.sh`` on that checkpoint."""
+"""``SMOKE=1``: a recipe as it is, on real engines without a GPU: two steps, a checkpoint, a resume to a third, and
+``eval.sh`` on that checkpoint.
+
+Qwen 1.5B does not run: its smoke run differs from that of 7B in TP, with whose 1 the 7B is resumed, and in tied
+embeddings (``test_dry_run.py::test_the_smoke_runs_of_the_two_qwen_recipes_differ_in_layout_alone``). A model with tied
+embeddings goes through verl in ``tests/end_to_end/test_real_model.py``.
+"""
 
 import json
 import os
@@ -9,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.toolkit.recipes.scripts import RECIPES, SCRIPTS, clean_environment
+from tests.toolkit.recipes.scripts import RECIPES, clean_environment
 
 pytestmark = pytest.mark.slow
 G = 4
@@ -63,7 +68,7 @@ def assert_is_a_step_of_daro(metrics: dict[str, float], version: int) -> None:
     assert abs(metrics["rollout_corr/kl"]) < 0.02
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("script", ["run_daro_qwen2.5_math_7b", "run_daro_llama8b"])
 def test_the_recipe_trains_validates_saves_resumes_and_is_evaluated(tmp_path, script):
     """7B: resumed with another TP, as the documented settings allow."""
     output, another = tmp_path / "run", script == "run_daro_qwen2.5_math_7b"
