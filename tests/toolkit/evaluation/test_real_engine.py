@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -46,13 +47,17 @@ def folder(tmp_path_factory):
 
 
 def start(folder: Path, out: str, copies: int, *arguments: str) -> subprocess.Popen[str]:
-    """The recipe. float32, in which a response depends on its batch in the last of 24 bits only."""
+    """The recipe. float32, in which a response depends on its batch in the last of 24 bits only.
+
+    It can be interrupted wherever the tests run: processes that were started in the background ignore SIGINT.
+    """
     settings = {"DATA": "test.parquet", "OUT": out, "RESPONSE_TOKENS": TOKENS, "TEMPERATURE": 1.0, "DTYPE": "float32"}
     settings |= {"DP": copies, "ROLLOUT_MEMORY": 0.1, "PYTHON": sys.executable, "VERL_PLATFORM": "cpu"}
     environment = ENVIRONMENT | {name: str(value) for name, value in settings.items()}
     command = ["bash", str(RECIPE), "global_step_1", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True, **pipes)
+    hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True, preexec_fn=hear, **pipes)
 
 
 def wait_for_rows(file: Path, count: int, process: subprocess.Popen[str]) -> list[bytes]:
