@@ -58,7 +58,7 @@ def plan(folder: Path, arguments: Sequence[str], environment: Mapping[str, str],
     if is_tiny and not asked.dry_run:
         smoke.build(config)
     found = find_files(config)
-    if is_tiny and found.missing:
+    if is_tiny and not Path(config.actor_rollout_ref.model.path).exists():
         found.shape = tiny_model.shape(config.recipe.model)
     sizes, gpu = read_sizes(config), config.recipe.gpu_memory_gb * GB
     memory, checkpoints = estimate(sizes, found.shape, gpu), checkpoints_of(config, found.shape)

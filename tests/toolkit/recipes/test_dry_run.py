@@ -17,6 +17,7 @@ from daro_verl.toolkit.recipes.output import _flat
 from daro_verl.toolkit.recipes.plan import child_environment
 from daro_verl.toolkit.recipes.setting_rules import KEY
 from daro_verl.toolkit.recipes.shortcuts import VARIABLES, read_environment
+from tests.toolkit.models import tiny
 from tests.toolkit.recipes.scripts import CONFIG, RECIPES, SCRIPTS, clean_environment
 
 METHODS = ("daro", "daro_paper", "grpo", "dapo", "dr_grpo", "lipo")
@@ -273,6 +274,15 @@ def test_a_smoke_run_is_the_same_recipe_with_small_numbers(dry_run):
     assert found.config.trainer.device == "cpu" and found.sizes.tp == 2  # the recipe's own
     assert found.config.algorithm.filter_groups.metric == "acc"
     assert found.sizes.batch == 8 and (found.sizes.overlong_len, found.sizes.overlong_max) == (8, 24)
+
+
+def test_a_smoke_run_is_checked_with_the_heads_of_a_model_that_is_there(dry_run, tmp_path):
+    """Nine heads, and no data yet: the tiny model that is not made then has four."""
+    heads = {"num_attention_heads": 9, "num_key_value_heads": 3, "hidden_size": 144}
+    smoke = {"SMOKE": "1", "MODEL": str(tiny.qwen_math(tmp_path / "model", **heads))}
+    with pytest.raises(DaroConfigError, match="TP .*: got 2, expected a divisor of 9 attention heads. Fix: TP 1 or 3"):
+        dry_run(SCRIPTS[1], TP="2", GPUS="2", **smoke)
+    assert dry_run(SCRIPTS[1], TP="3", GPUS="3", **smoke).sizes.tp == 3
 
 
 def test_the_smoke_runs_of_the_two_qwen_recipes_differ_in_layout_alone(dry_run):
