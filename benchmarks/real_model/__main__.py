@@ -16,6 +16,7 @@ from benchmarks.convergence.studies import DR_GRPO, GRPO, LIPO
 from benchmarks.real_model.execute import execute
 from benchmarks.real_model.runs import LanguageRegime, LanguageStudy
 from daro_verl.toolkit.models.smollm2 import write_smollm2
+from examples.quickstart.smollm2 import MODEL
 
 METHODS = {
     method.name: method
@@ -29,7 +30,6 @@ METHODS = {
     )
 }
 RESULTS = Path(__file__).parent / "results"
-MODEL = Path("outputs/models/smollm2-135m")
 SIZES = {
     "cpu": {"num_prompts": 8, "micro_batch": 2, "generation_batch": 96, "num_held_out": 48, "dtype": "float32"},
     "cuda": {"num_prompts": 64, "micro_batch": 16, "generation_batch": 1024, "num_held_out": 160, "dtype": "bfloat16"},

@@ -18,18 +18,8 @@ SAVE_EACH = ["trainer.save_freq=1", "trainer.max_actor_ckpt_to_keep=3"]  # to co
 
 def quickstart(output: Path, *arguments: str, **env: str) -> str:
     """``python -m examples.quickstart --smoke``: the quickstart's own path, two steps of everything."""
-    command = [
-        sys.executable,
-        "-m",
-        "examples.quickstart",
-        "--model",
-        "tiny",
-        "--smoke",
-        "--output",
-        str(output),
-        *arguments,
-    ]
-    command += [*SAVE_EACH, f"reward.custom_reward_function.path={output / 'reward.py'}"]
+    command = [sys.executable, "-m", "examples.quickstart", "--model", "tiny", "--smoke", "--output", str(output)]
+    command += [*arguments, *SAVE_EACH, f"reward.custom_reward_function.path={output / 'reward.py'}"]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-3000:]
     return done.stdout

@@ -12,12 +12,12 @@ import pytest
 from benchmarks.reward import real_files
 from daro_verl.cli import main
 from daro_verl.toolkit.models.smollm2 import write_smollm2
+from examples.quickstart.smollm2 import MODEL
 from tests.toolkit.data import raw
 from tests.toolkit.data.test_real_files import MADE
 from tests.toolkit.evaluation.test_real_engine import TOKENS, start
 
 pytestmark = pytest.mark.slow
-MODEL = Path(__file__).parents[3] / "outputs" / "models" / "smollm2-135m-instruct"
 RESPONSES = {"aime24": 32, "aime25": 32, "amc": 32, "math500": 1, "minerva": 1, "olympiadbench": 1}
 
 
