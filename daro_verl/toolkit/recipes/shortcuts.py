@@ -30,7 +30,10 @@ SHORTEST, NEAR = 5, 0.86
 
 @dataclass
 class Asked:
-    """What the environment asks for. ``variables``: of each key that it sets, the name of the variable."""
+    """What the environment asks for. ``variables``: of each key that it sets, the name of the variable.
+
+    ``pretrained``: the smoke run is that of a pretrained model (:mod:`daro_verl.toolkit.recipes.pretrained`).
+    """
 
     overrides: list[str] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
@@ -38,6 +41,7 @@ class Asked:
     dry_run: bool = False
     smoke: bool = False
     gpu_smoke: bool = False
+    pretrained: bool = False
     ray_address: str | None = None
 
     def value_of(self, key: str) -> str | None:

@@ -3,6 +3,7 @@
 The model has the settings of the real one (tied embeddings, grouped queries, rotary base, no chat template for Llama),
 and is prepared by the same command. The task: greatest common divisors of small numbers, which are often 1 or 2, so
 that a model that answers one of these is right in every mixture. The sizes are in ``recipes/config/size/smoke.yaml``.
+``MODEL=smollm2`` takes a pretrained model in its place (``pretrained.py``).
 """
 
 import subprocess
@@ -13,12 +14,16 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from daro_verl.errors import DaroConfigError, problem
-from daro_verl.toolkit.recipes import tiny_model
+from daro_verl.platform.overrides import cpu_overrides
+from daro_verl.toolkit.models.shape import Shape
+from daro_verl.toolkit.models.smollm2 import write_smollm2
+from daro_verl.toolkit.recipes import pretrained, tiny_model
 from daro_verl.toolkit.recipes.files import TRAIN, VALIDATION
+from daro_verl.toolkit.recipes.shortcuts import Asked
 
 DATA = (sys.executable, "-m", "daro_verl.cli", "data")
 MODELS = (sys.executable, "-m", "daro_verl.cli", "models")
-TASK = 'gcd:{"min_value": 2, "max_value": 12}'
+TASKS = ("--task", 'gcd:{"min_value": 2, "max_value": 12}')
 NUM_TRAIN, NUM_TEST, TEST_ROLLOUTS = 96, 8, 2
 ENVIRONMENT = {
     "VERL_PLATFORM": "cpu",
@@ -30,27 +35,48 @@ ENVIRONMENT = {
 }
 
 
-def build(config: DictConfig) -> None:
+def size(asked: Asked) -> list[str]:
+    """The override that chooses the sizes."""
+    return [pretrained.SIZE if asked.pretrained else "size=smoke"]
+
+
+def platform(config: DictConfig, asked: Asked) -> list[str]:
+    """The overrides that verl needs without a GPU."""
+    num_devices = config.trainer.n_gpus_per_node
+    if asked.pretrained:
+        return pretrained.platform(num_devices, Shape(**config.recipe.published))
+    return cpu_overrides(num_devices)
+
+
+def build(config: DictConfig, with_pretrained: bool = False) -> None:
     """Write the test file, the training file and the model, unless they are there.
 
     Raises:
         DaroConfigError: several files are asked for, or a command refuses.
+        DaroDataError: the pretrained model cannot be had.
     """
     (train, *more), (test, *others) = config.data.train_files, config.data.val_files
     model = Path(config.actor_rollout_ref.model.path)
     if more or others:
         got, fix = [*more, *others], "set one TRAIN_FILES and one VAL_FILES with SMOKE=1"
         raise DaroConfigError(f"{TRAIN}, {VALIDATION}", got=got, expected="one file each", fix=fix)
-    gym = [*DATA, "gym", "--task", TASK]
-    if not Path(test).exists():
-        size = ["--size", str(NUM_TEST), "--seed", "1", "--rollouts", str(TEST_ROLLOUTS)]
-        _run([*gym, *size, "--split", "test", "--out", test])
-    if not Path(train).exists():
-        _run([*gym, "--size", str(NUM_TRAIN), "--test", test, "--out", train])
-    raw = model.with_name(f"{model.name}-raw")
+    if with_pretrained:
+        write_smollm2(model)
+    _write_data(train, test, pretrained.TASKS if with_pretrained else TASKS)
     if not model.exists():
+        raw = model.with_name(f"{model.name}-raw")
         tiny_model.build(raw, config.recipe.model, _questions(train))
         _run([*MODELS, "prepare", str(raw), str(model)])
+
+
+def _write_data(train: str, test: str, tasks: Sequence[str]) -> None:
+    """``tasks``: options of ``daro data gym``."""
+    gym = [*DATA, "gym", *tasks]
+    if not Path(test).exists():
+        held_out = ["--size", str(NUM_TEST), "--seed", "1", "--rollouts", str(TEST_ROLLOUTS)]
+        _run([*gym, *held_out, "--split", "test", "--out", test])
+    if not Path(train).exists():
+        _run([*gym, "--size", str(NUM_TRAIN), "--test", test, "--out", train])
 
 
 def platform_problems(config: DictConfig, wanted: DictConfig, variables: Mapping[str, str]) -> list[str]:

@@ -3,18 +3,16 @@
 from pathlib import Path
 
 from daro_verl.platform.processor import fast_dtype
+from daro_verl.toolkit.models.smollm2 import PLACE, write_smollm2
 from examples.quickstart.smollm2.task import NUM_TEST, SOURCES, build_data
 from examples.quickstart.task import GROUP_SIZE, Start, Task
 
 SMOKE_TEST = 8
-MODEL = Path(__file__).resolve().parents[3] / "outputs" / "models" / "smollm2-135m-instruct"
-"""The converted model: written once, for everything that uses it in this checkout."""
+MODEL = Path(__file__).resolve().parents[3] / PLACE
 
 
 def prepare(output: Path, smoke: bool) -> Start:
     """Data, and the model from the package that ships it; both methods and every output directory share the model."""
-    from daro_verl.toolkit.models.smollm2 import write_smollm2
-
     data = build_data(output / "data", num_test=SMOKE_TEST if smoke else NUM_TEST)
     model = write_smollm2(MODEL)
     return Start(model, data, [f"SmolLM2-135M-Instruct in {model}; levels: {', '.join(SOURCES)}"])

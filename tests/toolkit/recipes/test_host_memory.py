@@ -36,7 +36,7 @@ def test_the_measured_job_is_met_and_refused_where_ray_ended_it(dry_run):
 
 def test_a_smoke_run_that_does_not_fit_is_refused_before_it_starts(environment_of, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(host_memory, "_memory", lambda: 4.0 * GB)
-    monkeypatch.setattr(smoke, "build", lambda config: None)
+    monkeypatch.setattr(smoke, "build", lambda *_: None)
     environment = environment_of(DRY_RUN="0", SMOKE="1", OUTPUT=str(tmp_path / "run"))
     assert start(CONFIG, ["base_model=llama3.1_8b"], environment) == 2
     assert "memory of the machine: got 'about " in capsys.readouterr().err

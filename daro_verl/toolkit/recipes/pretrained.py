@@ -1,0 +1,70 @@
+"""``SMOKE=1 MODEL=smollm2``: the smoke run of a pretrained language model, SmolLM2-135M-Instruct.
+
+The name stands for the model, wherever the command is started: a directory ``./smollm2`` is not meant by it. It is no
+model of the paper, so only a smoke run takes it. The sizes are in ``recipes/config/size/smollm2.yaml``; what depends on
+the machine is here.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from daro_verl.errors import DaroConfigError
+from daro_verl.platform.overrides import cpu_overrides
+from daro_verl.platform.processor import fast_dtype
+from daro_verl.toolkit.models.smollm2 import PLACE
+from daro_verl.toolkit.models.shape import Shape
+from daro_verl.toolkit.recipes.compose import key_of, without
+from daro_verl.toolkit.recipes.files import MODEL
+from daro_verl.toolkit.recipes.shortcuts import Asked
+from daro_verl.toolkit.recipes.weight_transfer import BUCKET, BYTES, largest_weight
+
+NAME = "smollm2"
+SIZE = f"size={NAME}"
+THREADS = "++ray_kwargs.ray_init.runtime_env.env_vars"
+
+
+def is_asked(asked: Asked, arguments: Sequence[str]) -> bool:
+    """Whether the model is ``smollm2``, by the variable or by an argument, which wins.
+
+    Raises:
+        DaroConfigError: it is, and the run is no smoke run without a GPU.
+    """
+    named = [text for text in [*asked.overrides, *arguments] if key_of(text) == MODEL]
+    if not named or named[-1].partition("=")[2].strip(" '\"") != NAME:
+        return False
+    if not asked.smoke:
+        expected = "a model's directory: smollm2, SmolLM2-135M-Instruct, is no model of the paper"
+        fix = f"SMOKE=1 MODEL={NAME}, or MODEL=./{NAME} for a directory of that name"
+        raise DaroConfigError("MODEL", got=NAME, expected=expected, fix=fix)
+    return True
+
+
+def place(folder: Path) -> Path:
+    """Where the model is written, once: in the checkout that has the recipes.
+
+    Args:
+        folder: ``recipes/config`` of the checkout.
+    """
+    return folder.absolute().parent.parent / PLACE
+
+
+def platform(num_devices: int, shape: Shape) -> list[str]:
+    """Overrides: the platform's, in the numbers that this processor multiplies fast, with a bucket for the embedding.
+
+    Ranks and servers take turns, so the ranks share the cores. Threads that wait sleep: there may be other work.
+    """
+    dtype = fast_dtype()
+    own = [
+        f"{BUCKET}={-(-largest_weight(shape, BYTES['float32']) // 2**20)}",
+        f"{THREADS}.OMP_NUM_THREADS='{max(1, (os.cpu_count() or 1) // num_devices)}'",
+        f"{THREADS}.OMP_WAIT_POLICY=PASSIVE",
+    ]
+    return [*without(cpu_overrides(num_devices, dtype=dtype, rollout_dtype=dtype), own), *own]
+
+
+def notes() -> list[str]:
+    """What a directory of the same name may make somebody think."""
+    if not Path(NAME).exists():
+        return []
+    return [f"MODEL={NAME} is SmolLM2-135M-Instruct; the directory ./{NAME} is not used (MODEL=./{NAME} would)"]
