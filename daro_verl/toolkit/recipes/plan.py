@@ -81,7 +81,7 @@ def _compose(folder: Path, arguments: Sequence[str], asked: Asked) -> tuple[list
 
     Composed twice: the platform's settings and the absolute paths follow from what is asked.
     """
-    size = smoke.size(asked) if asked.smoke else gpu_layout.settings(asked) if asked.gpu_smoke else []
+    size = smoke.size_of(asked) if asked.smoke else gpu_layout.settings(asked) if asked.gpu_smoke else []
     shortcuts = without([*without(size, asked.overrides), *asked.overrides], arguments)
     wanted = compose_job(folder, [*shortcuts, *arguments])
     arguments_win = {key_of(argument) for argument in arguments}

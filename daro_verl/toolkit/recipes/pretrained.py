@@ -3,17 +3,27 @@
 The name stands for the model, wherever the command is started: a directory ``./smollm2`` is not meant by it. It is no
 model of the paper, so only a smoke run takes it. The sizes are in ``recipes/config/size/smollm2.yaml``; what depends on
 the machine is here.
+
+The data are arithmetic after a worked example that ends in a box. The model follows it, so the recipe's own reward, the
+math reward, finds answers, some right and some wrong.
 """
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from daro_verl.atomic import partial_path, publish
 from daro_verl.errors import DaroConfigError
 from daro_verl.platform.overrides import cpu_overrides
 from daro_verl.platform.processor import fast_dtype
-from daro_verl.toolkit.models.smollm2 import PLACE
+from daro_verl.toolkit.data.arithmetic import draw_split, messages
+from daro_verl.toolkit.data.parquet_file import ROLLOUTS
 from daro_verl.toolkit.models.shape import Shape
+from daro_verl.toolkit.models.smollm2 import PLACE
 from daro_verl.toolkit.recipes.compose import key_of, without
 from daro_verl.toolkit.recipes.files import MODEL
 from daro_verl.toolkit.recipes.shortcuts import Asked
@@ -61,6 +71,33 @@ def platform(num_devices: int, shape: Shape) -> list[str]:
         f"{THREADS}.OMP_WAIT_POLICY=PASSIVE",
     ]
     return [*without(cpu_overrides(num_devices, dtype=dtype, rollout_dtype=dtype), own), *own]
+
+
+def write_data(train: Path, test: Path, num_train: int, num_test: int, rollouts: int) -> None:
+    """Write the files that are not there; they share no question.
+
+    Args:
+        num_train, num_test: problems, of all levels in turn.
+        rollouts: responses to a row of the test file.
+    """
+    held_out = draw_split(num_test, seed=1)
+    trained = draw_split(num_train, seed=2, exclude=frozenset(question for _, (question, _) in held_out))
+    for file, problems, own in ((test, held_out, {ROLLOUTS: rollouts}), (train, trained, {})):
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            rows = [_row(level, *problem) | own for level, problem in problems]
+            pq.write_table(pa.Table.from_pylist(rows), partial_path(file))
+            publish(partial_path(file), file)
+
+
+def _row(level: str, question: str, answer: str) -> dict[str, Any]:
+    """In the schema of verl's ``RLHFDataset``."""
+    return {
+        "data_source": f"arithmetic/{level.replace(' ', '_')}",
+        "prompt": messages(level, question, boxed=True),
+        "ability": "math",
+        "reward_model": {"style": "rule", "ground_truth": answer},
+    }
 
 
 def notes() -> list[str]:

@@ -23,7 +23,7 @@ from daro_verl.toolkit.recipes.shortcuts import Asked
 
 DATA = (sys.executable, "-m", "daro_verl.cli", "data")
 MODELS = (sys.executable, "-m", "daro_verl.cli", "models")
-TASKS = ("--task", 'gcd:{"min_value": 2, "max_value": 12}')
+TASK = 'gcd:{"min_value": 2, "max_value": 12}'
 NUM_TRAIN, NUM_TEST, TEST_ROLLOUTS = 96, 8, 2
 ENVIRONMENT = {
     "VERL_PLATFORM": "cpu",
@@ -35,7 +35,7 @@ ENVIRONMENT = {
 }
 
 
-def size(asked: Asked) -> list[str]:
+def size_of(asked: Asked) -> list[str]:
     """The override that chooses the sizes."""
     return [pretrained.SIZE if asked.pretrained else "size=smoke"]
 
@@ -62,21 +62,18 @@ def build(config: DictConfig, with_pretrained: bool = False) -> None:
         raise DaroConfigError(f"{TRAIN}, {VALIDATION}", got=got, expected="one file each", fix=fix)
     if with_pretrained:
         write_smollm2(model)
-    _write_data(train, test, pretrained.TASKS if with_pretrained else TASKS)
-    if not model.exists():
-        raw = model.with_name(f"{model.name}-raw")
-        tiny_model.build(raw, config.recipe.model, _questions(train))
-        _run([*MODELS, "prepare", str(raw), str(model)])
-
-
-def _write_data(train: str, test: str, tasks: Sequence[str]) -> None:
-    """``tasks``: options of ``daro data gym``."""
-    gym = [*DATA, "gym", *tasks]
+        pretrained.write_data(Path(train), Path(test), NUM_TRAIN, NUM_TEST, TEST_ROLLOUTS)
+        return
+    gym = [*DATA, "gym", "--task", TASK]
     if not Path(test).exists():
-        held_out = ["--size", str(NUM_TEST), "--seed", "1", "--rollouts", str(TEST_ROLLOUTS)]
-        _run([*gym, *held_out, "--split", "test", "--out", test])
+        size = ["--size", str(NUM_TEST), "--seed", "1", "--rollouts", str(TEST_ROLLOUTS)]
+        _run([*gym, *size, "--split", "test", "--out", test])
     if not Path(train).exists():
         _run([*gym, "--size", str(NUM_TRAIN), "--test", test, "--out", train])
+    raw = model.with_name(f"{model.name}-raw")
+    if not model.exists():
+        tiny_model.build(raw, config.recipe.model, _questions(train))
+        _run([*MODELS, "prepare", str(raw), str(model)])
 
 
 def platform_problems(config: DictConfig, wanted: DictConfig, variables: Mapping[str, str]) -> list[str]:

@@ -1,12 +1,15 @@
 """``SMOKE=1 MODEL=smollm2``: the name, what it sets, and what is refused."""
 
 import json
+import re
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from omegaconf import OmegaConf
 
 from daro_verl.errors import DaroConfigError
+from daro_verl.reward.math import compute_score
 from daro_verl.toolkit.models import smollm2
 from daro_verl.toolkit.models.shape import Shape
 from daro_verl.toolkit.recipes import pretrained
@@ -108,6 +111,23 @@ def test_numbers_are_of_the_fast_type_and_ranks_share_the_cores(monkeypatch, dty
     set_to = dict(override.split("=", 1) for override in pretrained.platform(3, SMOLLM2))
     assert {set_to[key] for key in DTYPES} == {dtype}
     assert set_to[f"{pretrained.THREADS}.OMP_NUM_THREADS"] == "'2'"
+
+
+def test_the_data_show_the_box_and_share_no_question(tmp_path):
+    files = [tmp_path / "data" / name for name in ("train.parquet", "test.parquet")]
+    pretrained.write_data(*files, num_train=40, num_test=8, rollouts=2)
+    train, test = (pq.read_table(file).to_pylist() for file in files)
+    assert (len(train), len(test), {row["__rollout_n__"] for row in test}) == (40, 8, {2})
+    assert "__rollout_n__" not in train[0] and len({row["data_source"] for row in test}) == 4
+    asked = [{row["prompt"][-1]["content"] for row in rows} for rows in (train, test)]
+    assert not asked[0] & asked[1]
+    for row in train:
+        *_, example, question = row["prompt"]
+        result = re.search(r"= (\d+), ", example["content"])[1]
+        assert compute_score("", example["content"], result)["score"] == 1 and question["role"] == "user"
+    written = files[0].stat().st_mtime_ns
+    pretrained.write_data(*files, num_train=40, num_test=8, rollouts=2)
+    assert files[0].stat().st_mtime_ns == written
 
 
 @pytest.mark.usefixtures("no_model_yet")
