@@ -79,7 +79,6 @@ def test_it_is_no_model_of_the_paper(environment_of, capsys, monkeypatch, tmp_pa
 
 @pytest.mark.usefixtures("no_model_yet")
 def test_the_heads_allow_one_rank_or_three(dry_run):
-    assert (found := dry_run(SCRIPTS[2], **SMOKE).sizes).tp == found.gpus == 1
     assert dry_run(SCRIPTS[2], TP="3", GPUS="3", **SMOKE).sizes.tp == 3
     with pytest.raises(DaroConfigError, match="TP .*: got 2, expected a divisor of 9 attention heads. Fix: TP 1 or 3"):
         dry_run(SCRIPTS[2], TP="2", GPUS="2", **SMOKE)
@@ -87,18 +86,18 @@ def test_the_heads_allow_one_rank_or_three(dry_run):
 
 @pytest.mark.usefixtures("no_model_yet")
 def test_the_recipes_are_one_job_of_each_method(dry_run):
-    first, *others = (OmegaConf.to_container(dry_run(script, **SMOKE).config, resolve=True) for script in SCRIPTS)
+    found = [dry_run(script, METHOD="dapo", **SMOKE) for script in SCRIPTS]
+    first, *others = (OmegaConf.to_container(plan.config, resolve=True) for plan in found)
     assert others == [first, first]
-    found = dry_run(SCRIPTS[0], METHOD="dapo", **SMOKE)
-    assert found.config.trainer.experiment_name == "smollm2-135m-instruct-dapo-seed42"
-    assert (found.sizes.overlong_len, found.sizes.overlong_max) == (16, 48)
+    assert first["trainer"]["experiment_name"] == "smollm2-135m-instruct-dapo-seed42"
+    assert (found[0].sizes.overlong_len, found[0].sizes.overlong_max) == (16, 48)
 
 
 @pytest.mark.usefixtures("no_model_yet")
 def test_the_machine_holds_it(dry_run):
     """The embedding, 49152 x 576 numbers of 4 bytes, is 108 MB; all of it is below 16 GB, also in float32."""
     found = dry_run(SCRIPTS[1], **SMOKE)
-    assert OmegaConf.select(found.config, BUCKET) == 108
+    assert found.sizes.tp == found.sizes.gpus == 1 and OmegaConf.select(found.config, BUCKET) == 108
     shape = Shape(**found.config.recipe.published)
     assert 10 * GB < host_bytes(found.sizes, shape, width=4, server_width=4) < 16 * GB
     assert any("of this machine's memory (an estimate)" in note for note in found.notes)
@@ -142,7 +141,6 @@ def test_a_package_that_is_gone_ends_in_a_message(environment_of, monkeypatch, c
 @pytest.mark.usefixtures("no_model_yet")
 def test_the_tiny_models_run_is_another(dry_run, tmp_path):
     run = dry_run(SCRIPTS[2], **SMOKE).config
-    assert identity(run) == identity(dry_run(SCRIPTS[2], STEPS="3", **SMOKE).config)
     (tmp_path / "run.json").write_text(json.dumps(identity(run)))
     with pytest.raises(DaroConfigError, match="OUTPUT: got .* of a run with recipe.model smollm2-135m-instruct"):
         dry_run(SCRIPTS[2], OUTPUT=str(tmp_path), SMOKE="1")
