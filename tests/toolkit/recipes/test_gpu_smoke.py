@@ -90,7 +90,7 @@ def run(tmp_path, commands: Commands, **variables: str) -> int:
 def node(monkeypatch, tmp_path):
     """Two GPUs; model, data and packages are taken for present."""
     monkeypatch.setattr(gpu_layout, "num_gpus", lambda: 2)
-    monkeypatch.setattr(smoke, "build", lambda config: None)
+    monkeypatch.setattr(smoke, "build", lambda *_: None)
     monkeypatch.setattr(software, "missing", lambda *args: [])
     find_files = gpu_smoke.plan.__globals__["find_files"]
 
