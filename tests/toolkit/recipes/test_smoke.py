@@ -60,29 +60,31 @@ def logged(output: Path, attempt: int) -> dict[int, dict[str, float]]:
     return steps
 
 
-def assert_is_a_step_of_daro(metrics: dict[str, float], version: int, g: int, kl: float) -> None:
+def assert_is_a_step_of_daro(metrics: dict[str, float], version: int, g: int) -> None:
     for k in range(1, g):
         assert 0.01 <= metrics[f"actor/daro/weight/{k}of{g}"] <= 100
     assert metrics["actor/daro/weight_version/max"] == version
     assert sum(metrics[f"actor/daro/response_share/{k}of{g}"] for k in range(g + 1)) == pytest.approx(1)
-    # a rollout and the training of the same weights: no layer, bias or rotary setting is another one in the two
-    assert metrics["training/rollout_actor_probs_pearson_corr"] >= 0.999
-    assert abs(metrics["rollout_corr/kl"]) < kl
 
 
-def assert_trains_and_resumes(output: Path, g: int, benchmark: str, kl: float) -> dict[int, dict[str, float]]:
+def assert_trains_and_resumes(
+    output: Path, g: int, benchmark: str, correlation: float, kl: float
+) -> dict[int, dict[str, float]]:
     """Two steps, then a third of another attempt. The metrics, by step.
 
     Args:
         g: responses to a prompt.
-        kl: what the difference of rollout and training stays below.
+        correlation, kl: of a rollout and the training of the same weights, at least and at most: no layer, bias or
+            rotary setting is another one in the two.
     """
     first, second = (logged(output, attempt) for attempt in (1, 2))
     assert {step for step in first if "actor/grad_norm" in first[step]} == {1, 2}
     assert {step for step in second if "actor/grad_norm" in second[step]} == {3}  # not from the start again
     steps = {1: first[1], 2: first[2], 3: second[3]}
     for step, metrics in steps.items():
-        assert_is_a_step_of_daro(metrics, version=2 * step, g=g, kl=kl)  # two mini-batches a step
+        assert_is_a_step_of_daro(metrics, version=2 * step, g=g)  # two mini-batches a step
+        assert metrics["training/rollout_actor_probs_pearson_corr"] >= correlation
+        assert abs(metrics["rollout_corr/kl"]) < kl
     assert any(f"actor/daro/loss/{k}of{g}" in steps[step] for step in (1, 2) for k in range(1, g))
     assert all(0 <= steps[step][f"val-core/{benchmark}/acc/mean@2"] <= 1 for step in (2, 3))
     actor = output / "checkpoints" / "global_step_3" / "actor"
@@ -96,7 +98,7 @@ def test_a_tiny_model_is_prepared_trained_resumed_in_another_layout_and_evaluate
     script, output = "run_daro_qwen2.5_math_7b", tmp_path / "run"
     smoke(script, output, *RESHARDABLE)
     smoke(script, output, *RESHARDABLE, STEPS="3", TP="1")
-    assert_trains_and_resumes(output, g=4, benchmark=GCD, kl=2e-3)
+    assert_trains_and_resumes(output, g=4, benchmark=GCD, correlation=0.999, kl=2e-3)
     assert "recipe" in json.loads((output / "model" / "daro_model.json").read_text())  # prepared as the real one is
     found = evaluate(output)[GCD]
     assert (found["num_problems"], found["num_responses"], found["timeouts"]) == (8, 2, 0)
@@ -107,8 +109,8 @@ def test_a_pretrained_model_fills_the_bins(tmp_path):
     output, g = tmp_path / "run", 8
     smoke("run_daro_llama8b", output, MODEL="smollm2")
     smoke("run_daro_llama8b", output, MODEL="smollm2", STEPS="3")
-    # bfloat16 rounds 30 layers; in float32: tests/end_to_end/test_real_model.py
-    steps = assert_trains_and_resumes(output, g, benchmark=SUMS, kl=1e-2)
+    # bfloat16 rounds in 30 layers; tests/end_to_end/test_real_model.py has narrower bounds, in float32
+    steps = assert_trains_and_resumes(output, g, benchmark=SUMS, correlation=0.998, kl=1e-2)
     for metrics in steps.values():
         shares = [metrics[f"actor/daro/response_share/{k}of{g}"] for k in range(1, g)]
         assert sum(share > 0 for share in shares) >= 2
