@@ -1,9 +1,9 @@
 """``SMOKE=1``: a recipe as it is, on real engines without a GPU: two steps, a checkpoint, and ``eval.sh`` on it.
 
-A tiny Qwen, on two ranks, with a resume to a third step, and SmolLM2, a pretrained Llama, on one. Qwen 1.5B does not run: its smoke run differs from
-that of 7B in TP, with whose 1 the 7B is resumed, and in tied embeddings, which SmolLM2 has
-(``test_dry_run.py::test_the_smoke_runs_of_the_two_qwen_recipes_differ_in_layout_alone``). Nor does the tiny Llama: its
-scaled rotary embeddings are compared in ``tests/platform/test_long_context.py``, its preparation is tested in
+A tiny Qwen, on two ranks and with a resume to a third step, and SmolLM2, a pretrained Llama, on one. Qwen 1.5B does not
+run: its smoke run differs from that of 7B in TP, with whose 1 the 7B is resumed, and in tied embeddings, which SmolLM2
+has (``test_dry_run.py::test_the_smoke_runs_of_the_two_qwen_recipes_differ_in_layout_alone``). Nor does the tiny Llama:
+its scaled rotary embeddings are compared in ``tests/platform/test_long_context.py``, its preparation is tested in
 ``tests/toolkit/models``.
 """
 
@@ -93,14 +93,14 @@ def test_a_tiny_model_is_prepared_trained_resumed_in_another_layout_and_evaluate
 
 
 def test_a_pretrained_model_fills_the_bins_and_is_evaluated(tmp_path):
-    """Its bounds are wider: bfloat16 rounds in 30 layers. ``tests/end_to_end/test_real_model.py`` compares in float32."""
+    """Bounds are wider, for bfloat16 in 30 layers: ``tests/end_to_end/test_real_model.py`` compares in float32."""
     output, g = tmp_path / "run", 8
     smoke("run_daro_llama8b", output, MODEL="smollm2")
     steps = {step: metrics for step, metrics in logged(output, attempt=1).items() if "actor/grad_norm" in metrics}
     assert set(steps) == {1, 2}
     for step, metrics in steps.items():
         assert_is_a_step_of_daro(metrics, version=2 * step, g=g, correlation=0.998, kl=1e-2)
-        losses = [metrics.get(f"actor/daro/loss/{k}of{g}", 0) for k in range(1, g)]
-        assert sum(abs(loss) > 1e-3 for loss in losses) >= 2
+    losses = [metrics.get(f"actor/daro/loss/{k}of{g}", 0) for metrics in steps.values() for k in range(1, g)]
+    assert sum(abs(loss) > 1e-3 for loss in losses) >= 3
     assert not (tmp_path / "smollm2").exists()
     assert 0 < sum(found["mean"] for found in evaluate(output).values()) < 4
