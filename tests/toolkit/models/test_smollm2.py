@@ -2,11 +2,14 @@
 
 import pytest
 import torch
+import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from daro_verl.errors import DaroDataError
 from daro_verl.toolkit.models import smollm2
+from daro_verl.toolkit.models.shape import read_shape
 from daro_verl.toolkit.models.smollm2 import write_smollm2
+from tests.toolkit.recipes.scripts import CONFIG
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +26,13 @@ def test_the_tokenizer_ends_where_the_model_does_and_splits_digits(model):
         [{"role": "user", "content": "hi"}], tokenize=False, add_generation_prompt=True
     )
     assert text == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+
+
+@pytest.mark.slow
+def test_the_recipes_know_its_sizes(model):
+    published = yaml.safe_load((CONFIG / "size" / "smollm2.yaml").read_text())["recipe"]["published"]
+    shape = read_shape(model)
+    assert {name: getattr(shape, name) for name in published} == published
 
 
 @pytest.mark.slow
