@@ -3,9 +3,10 @@
 import pandas as pd
 import pytest
 
+from daro_verl.toolkit.data.exercises import WORKED, draw_split
 from examples.quickstart.smollm2 import TASK
 from examples.quickstart.smollm2.reward import compute_score
-from examples.quickstart.smollm2.task import LEVELS, SOURCES, build_data, draw_split, is_right
+from examples.quickstart.smollm2.task import LEVELS, SOURCES, build_data, is_right
 
 
 @pytest.mark.parametrize(
@@ -25,9 +26,9 @@ def test_the_last_number_is_the_answer(response, right):
     assert compute_score("smollm2_products", response, "7")["score"] == float(right)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", WORKED)
 def test_worked_examples_are_right(level):
-    (question, answer), name = LEVELS[level][1], SOURCES[level]
+    (question, answer), name = WORKED[level].example, SOURCES[level]
     numbers = [int(word.strip("?.")) for word in question.split() if word.strip("?.").isdigit()]
     total = numbers[0] * numbers[1] if "*" in question else sum(numbers)
     assert is_right(answer, str(total)) and name in TASK.sources.values()
@@ -39,9 +40,9 @@ def test_splits_share_no_question(tmp_path):
     questions = [{row[-1]["content"] for row in data["prompt"]} for data in (train, test)]
     assert not questions[0] & questions[1]
     assert set(train["data_source"]) == set(test["data_source"]) == set(TASK.sources.values())
-    examples = {example[0] for _, example in LEVELS.values()}
+    examples = {level.example[0] for level in WORKED.values()}
     assert not examples & (questions[0] | questions[1])
 
 
 def test_the_same_seed_draws_the_same_problems():
-    assert draw_split(40, seed=3) == draw_split(40, seed=3) != draw_split(40, seed=4)
+    assert draw_split(LEVELS, 40, seed=3) == draw_split(LEVELS, 40, seed=3) != draw_split(LEVELS, 40, seed=4)

@@ -20,7 +20,7 @@ from daro_verl.atomic import partial_path, publish
 from daro_verl.errors import DaroConfigError
 from daro_verl.platform.overrides import cpu_overrides
 from daro_verl.platform.processor import fast_dtype
-from daro_verl.toolkit.data.arithmetic import draw_split, messages
+from daro_verl.toolkit.data.exercises import WORKED, draw_split, messages
 from daro_verl.toolkit.data.parquet_file import ROLLOUTS
 from daro_verl.toolkit.models.shape import Shape
 from daro_verl.toolkit.models.smollm2 import PLACE
@@ -80,8 +80,8 @@ def write_data(train: Path, test: Path, num_train: int, num_test: int, rollouts:
         num_train, num_test: problems, of all levels in turn.
         rollouts: responses to a row of the test file.
     """
-    held_out = draw_split(num_test, seed=1)
-    trained = draw_split(num_train, seed=2, exclude=frozenset(question for _, (question, _) in held_out))
+    held_out = draw_split(WORKED, num_test, seed=1)
+    trained = draw_split(WORKED, num_train, seed=2, exclude=frozenset(question for _, (question, _) in held_out))
     for file, problems, own in ((test, held_out, {ROLLOUTS: rollouts}), (train, trained, {})):
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def _row(level: str, question: str, answer: str) -> dict[str, Any]:
     """In the schema of verl's ``RLHFDataset``."""
     return {
         "data_source": f"arithmetic/{level.replace(' ', '_')}",
-        "prompt": messages(level, question, boxed=True),
+        "prompt": messages(WORKED[level], question, boxed=True),
         "ability": "math",
         "reward_model": {"style": "rule", "ground_truth": answer},
     }

@@ -1,7 +1,7 @@
-"""The task of the real model: sums, products and word problems, each after one worked example.
+"""The task of the real model: sums, products and word problems, in six levels.
 
-Wrong responses are up to twice as long as right ones, and DARO's weights learn from that gap. The last number of a
-response counts as its answer.
+Four of them have a worked example in the prompt, two are asked plainly. Wrong responses are two to three times as long
+as right ones, and DARO's weights learn from that gap. The last number of a response counts as its answer.
 """
 
 import re
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from datasets import Dataset, disable_progress_bars
 
-from daro_verl.toolkit.data.arithmetic import LEVELS, Problem, draw_split, messages
+from daro_verl.toolkit.data.exercises import PLAIN, WORKED, Problem, draw_split, messages
 
-NUM_TRAIN, NUM_TEST = 224, 96  # as many of each level; of one digit there are only 80 sums and 80 products to draw
+NUM_TRAIN, NUM_TEST = 240, 96  # as many of each level; asked plainly there are only 64 sums and 64 differences
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
-
+LEVELS = WORKED | PLAIN
 SOURCES = {level: f"smollm2_{level.replace(' ', '_')}" for level in LEVELS}
 """verl validates per data source."""
 
@@ -28,7 +28,7 @@ def as_row(level: str, problem: Problem, split: str, index: int) -> dict:
     """One row in the schema of verl's ``RLHFDataset``."""
     return {
         "data_source": SOURCES[level],
-        "prompt": messages(level, problem[0]),
+        "prompt": messages(LEVELS[level], problem[0]),
         "ability": "math",
         "reward_model": {"style": "rule", "ground_truth": problem[1]},
         "extra_info": {"split": split, "index": index, "level": level},
@@ -39,8 +39,8 @@ def build_data(directory: Path, num_train: int = NUM_TRAIN, num_test: int = NUM_
     """Write ``train.parquet`` and ``test.parquet``, which share no question, and return their paths by split."""
     directory.mkdir(parents=True, exist_ok=True)
     disable_progress_bars()
-    test = draw_split(num_test, seed=1)
-    splits = {"train": draw_split(num_train, seed=2, exclude=frozenset(q for _, (q, _) in test)), "test": test}
+    test = draw_split(LEVELS, num_test, seed=1)
+    splits = {"train": draw_split(LEVELS, num_train, seed=2, exclude=frozenset(q for _, (q, _) in test)), "test": test}
     paths = {split: directory / f"{split}.parquet" for split in splits}
     for split, problems in splits.items():
         rows = [as_row(level, problem, split, index) for index, (level, problem) in enumerate(problems)]
