@@ -1,6 +1,7 @@
-"""One optimizer step of the same responses through verl's FSDP2 worker and through this harness, on the real model.
+"""One optimizer step of the same responses through verl's worker and through this harness, on the real model.
 
-    VERL_PLATFORM=cpu torchrun --standalone --nproc_per_node=1 -m benchmarks.real_model.through_verl MODEL [WEIGHTING]
+    VERL_PLATFORM=cpu torchrun --standalone --nproc_per_node=1 -m benchmarks.real_model.through_verl \
+        MODEL [WEIGHTING] [--engine fsdp2|megatron]
 
 Prints the largest relative differences of the bins' losses, the gradient's norm (not clipped) and the weights.
 """
@@ -65,9 +66,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("weighting", nargs="?", default="learned")
+    parser.add_argument("--engine", choices=["fsdp2", "megatron"], default="fsdp2")
     args = parser.parse_args()
     options, budget = {"weighting": args.weighting}, len(QUESTIONS) * GROUP * LONGEST
-    engine = {"engine": "fsdp2", "dtype": "float32", "lr": 1e-6, "micro_batch_size": 4}
+    engine = {"engine": args.engine, "tp": 1, "pp": 1, "dtype": "float32", "lr": 1e-6, "micro_batch_size": 4}
     daro = {"options": options, "num_rollouts": GROUP, "token_budget": budget, "policy_loss": "vanilla"}
     worker = make_worker(
         partial(DaroActorWorker, daro=daro), argparse.Namespace(**engine, model=args.model), PolicyLossConfig()
