@@ -60,10 +60,9 @@ class DifficultyWeights(torch.nn.Module):
         tokens = num_tokens.new_zeros(self.num_rollouts + 1).index_add_(0, data["daro_bin"], num_tokens)
         self.tokens = _sum_over_ranks(tokens, engine)
         weights, tokens = self.weights(), self.tokens[1:-1]
-        present = tokens > 0
-        token_share = weights / weights[present].mean() / self.tokens.sum()
-        scale = token_share if self.config.bin_scale == "token_share" else weights / tokens
-        scale = torch.nn.functional.pad(torch.where(present, scale, 0), (1, 1))
+        token_share = weights / weights[tokens > 0].mean() / self.tokens.sum()
+        scale = token_share if self.config.bin_scale == "token_share" else weights / tokens  # read where present only
+        scale = torch.nn.functional.pad(scale, (1, 1))
         self.scale, self.loss_sums = scale.to(get_device_id()), torch.zeros_like(scale, device=get_device_id())
 
     def loss(self, loss_fn: Callable, model_output: dict, data: TensorDict, dp_group=None) -> tuple:
