@@ -12,9 +12,10 @@ from rich.table import Table
 from upstream.checks import Result, check
 from upstream.contribution import Contribution, contributions
 from upstream.lines import table
+from upstream.repository import compare
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-console = Console(soft_wrap=True)
+console = Console(width=120)
 COLUMNS = ("applies", "fails without", "passes with", "rules", "reverts")
 Names = Annotated[list[str] | None, typer.Argument(help="contributions, by folder; all if none is named")]
 
@@ -35,6 +36,23 @@ def check_command(
 def lines_command() -> None:
     """Print lines and files of each contribution beside those of pull requests that verl merged, in Markdown."""
     print("\n".join(table(contributions())))
+
+
+@app.command("verl-tests")
+def verl_tests_command(
+    repository: Annotated[Path, typer.Argument(help="a checkout of verl's repository")], names: Names = None
+) -> None:
+    """Run verl's own CPU tests of the touched files on a copy of its repository, without and with each patch."""
+    comparisons = []
+    for comparison in compare(_chosen(names), repository):
+        comparisons.append(comparison)
+        before = ", ".join(f"{count} {outcome}" for outcome, count in sorted(comparison.before.items())) or "no tests"
+        own = ", ".join(f"{count} {outcome}" for outcome, count in sorted(comparison.own.items()))
+        verdict = comparison.refused or (f"own {own}; " + ("the same" if not comparison.changed else "CHANGED"))
+        console.print(f"{comparison.name}: {len(comparison.tests)} files, {before}. With the patch: {verdict}")
+        for line in [*map(str, comparison.tests), *comparison.changed]:
+            console.print(f"    {line}", markup=False, highlight=False)
+    raise typer.Exit(not all(comparison.same for comparison in comparisons))
 
 
 def _chosen(names: list[str] | None) -> list[Contribution]:
@@ -58,7 +76,7 @@ def _print(results: list[Result]) -> None:
     console.print(verdicts)
     for result in results:
         for line in result.details:
-            console.print(line, markup=False, highlight=False)
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """Each contribution alone on a clean copy of verl, then all together: apply, test, rules, revert."""
 
 import tempfile
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from upstream.contribution import Contribution
 from upstream.copies import Copy
 from upstream.rules import violations
-from upstream.testing import run_tests
+from upstream.testing import of_files, run_tests
 
 TOGETHER = "all together"
 JOBS = 2  # processes side by side
@@ -36,29 +35,29 @@ class Result:
 def check(chosen: Sequence[Contribution], verl: Path) -> list[Result]:
     """Check contributions on copies of the package in the folder ``verl``."""
     with tempfile.TemporaryDirectory(prefix="upstream-") as scratch, ThreadPoolExecutor(JOBS) as pool:
-        plain = pool.submit(_without, chosen, Copy.of(verl, Path(scratch, "plain")))
-        copies = [Copy.of(verl, Path(scratch, contribution.name)) for contribution in chosen]
+        plain = pool.submit(_without, chosen, Copy.of_package(verl, Path(scratch, "plain")))
+        copies = [Copy.of_package(verl, Path(scratch, contribution.name)) for contribution in chosen]
         results = list(pool.map(lambda one, copy: _with(one.name, [one], copy), chosen, copies))
         if len(chosen) > 1:
-            results.append(_with(TOGETHER, chosen, Copy.of(verl, Path(scratch, "together"))))
+            results.append(_with(TOGETHER, chosen, Copy.of_package(verl, Path(scratch, "together"))))
         for contribution, result in zip(chosen, results, strict=False):
             _add_without(result, contribution, *plain.result())
     return results
 
 
-def _without(chosen: Sequence[Contribution], copy: Copy) -> tuple[dict[Path, Counter[str]], str]:
+def _without(chosen: Sequence[Contribution], copy: Copy) -> tuple[dict[str, str], str]:
     """All new tests on plain verl, in one process."""
     for contribution in chosen:
         copy.add_new_files(contribution, only=contribution.tests)
     return run_tests(copy, [test for contribution in chosen for test in contribution.tests])
 
 
-def _add_without(result: Result, contribution: Contribution, outcomes: dict[Path, Counter[str]], output: str) -> None:
+def _add_without(result: Result, contribution: Contribution, outcomes: Mapping[str, str], output: str) -> None:
     """Each new file must have a test that fails without the patch; the others say what must stay as it is."""
-    mine = [outcomes[test] for test in contribution.tests]
-    useless = [str(test) for test in contribution.tests if not outcomes[test]["failed"]]
+    useless = [test for test in contribution.tests if not of_files(outcomes, [test])["failed"]]
     problems = [f"{test} does not fail on plain verl" for test in useless] + ([output] if useless else [])
-    result.add("fails without", problems or _none(mine), f"{_sum(mine, 'failed')} of {sum(map(Counter.total, mine))}")
+    seen = of_files(outcomes, contribution.tests)
+    result.add("fails without", problems or _none(seen), f"{seen['failed']} of {seen.total()}")
 
 
 def _with(name: str, chosen: Sequence[Contribution], copy: Copy) -> Result:
@@ -69,10 +68,9 @@ def _with(name: str, chosen: Sequence[Contribution], copy: Copy) -> Result:
         return result
     for contribution in chosen:
         copy.add_new_files(contribution)
-    tests = [test for contribution in chosen for test in contribution.tests]
-    outcomes, output = run_tests(copy, tests)
-    bad = [str(test) for test in tests if set(outcomes[test]) != {"passed"}]
-    result.add("passes with", [*bad, output] if bad else _none(tests), f"{_sum(outcomes.values(), 'passed')}")
+    outcomes, output = run_tests(copy, [test for contribution in chosen for test in contribution.tests])
+    bad = [f"{test} {outcome}" for test, outcome in outcomes.items() if outcome != "passed"]
+    result.add("passes with", [*bad, output] if bad else _none(outcomes), f"{len(outcomes)}")
     result.add("rules", [problem for contribution in chosen for problem in violations(contribution, copy)])
     for contribution in reversed(chosen):
         copy.remove_new_files(contribution)
@@ -81,9 +79,5 @@ def _with(name: str, chosen: Sequence[Contribution], copy: Copy) -> Result:
     return result
 
 
-def _none(tests: Sequence[object]) -> list[str]:
+def _none(tests: Sized) -> list[str]:
     return [] if tests else ["no tests"]
-
-
-def _sum(outcomes: Sequence[Counter[str]], outcome: str) -> int:
-    return sum(counts[outcome] for counts in outcomes)

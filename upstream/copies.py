@@ -1,4 +1,4 @@
-"""A copy of the installed verl, laid out like verl's repository, that patches and new files are put into."""
+"""A copy of verl, laid out like its repository, that patches and new files are put into."""
 
 import os
 import shutil
@@ -15,21 +15,29 @@ CACHES = {"__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache"}
 
 @dataclass(frozen=True)
 class Copy:
-    """``root/verl`` is the copy.
+    """``root/verl`` is the copy of the package.
 
     Attributes:
         root: a folder of its own, outside of any git repository.
-        installed: the package that is copied, which nothing here writes to.
+        original: what is copied, which nothing here writes to: the package, or verl's repository.
+        include: the part of a patch that can be applied here: a package has no ``docs`` and ``tests``.
     """
 
     root: Path
-    installed: Path
+    original: Path
+    include: str
 
     @classmethod
-    def of(cls, installed: Path, root: Path) -> "Copy":
+    def of_package(cls, installed: Path, root: Path) -> "Copy":
         """Copy the package, its compiled files too: they stay valid and spare each process their making."""
         shutil.copytree(installed, root / "verl")
-        return cls(root, installed)
+        return cls(root, installed, "verl/*")
+
+    @classmethod
+    def of_repository(cls, folder: Path, root: Path) -> "Copy":
+        """Copy a checkout of verl's repository."""
+        shutil.copytree(folder, root, ignore=shutil.ignore_patterns(".git"), symlinks=True)
+        return cls(root, folder, "*")
 
     def add_new_files(self, contribution: Contribution, only: Iterable[Path] | None = None) -> None:
         for path in contribution.new_files if only is None else only:
@@ -40,8 +48,14 @@ class Copy:
             shutil.copy(contribution.folder / NEW / path, target)
 
     def apply(self, contribution: Contribution, reverse: bool = False) -> str:
-        """Apply the part of the patch that is in the package; return git's complaint, empty if there is none."""
-        command = ["git", "apply", "--include=verl/*", *(["--reverse"] if reverse else []), str(contribution.patch)]
+        """Apply the part of the patch that belongs here; return git's complaint, empty if there is none."""
+        command = [
+            "git",
+            "apply",
+            f"--include={self.include}",
+            *(["--reverse"] if reverse else []),
+            str(contribution.patch),
+        ]
         # Not the repository around this one: paths are relative to the copy.
         env = {**os.environ, "GIT_CEILING_DIRECTORIES": str(self.root.parent)}
         env = {name: value for name, value in env.items() if name not in ("GIT_DIR", "GIT_WORK_TREE")}
@@ -59,11 +73,9 @@ class Copy:
                 shutil.rmtree(self.root / folder)
 
     def differences(self) -> list[str]:
-        """Files that are not, byte for byte, those that were copied; new and lost ones too."""
-        ours, theirs = (
-            _contents(self.root),
-            {Path("verl") / path: file for path, file in _contents(self.installed).items()},
-        )
+        """Files of the package that are not, byte for byte, those that were copied; new and lost ones too."""
+        ours = _contents(self.root)
+        theirs = {Path("verl") / path: file for path, file in _contents(self.original).items()}
         return sorted(
             str(path)
             for path in ours.keys() | theirs.keys()
@@ -73,7 +85,7 @@ class Copy:
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a Python command that imports this copy, without any plugin of verl."""
         env = {name: value for name, value in os.environ.items() if not name.startswith("VERL_")}
-        env |= {"PYTHONPATH": str(self.root), "VERL_USE_EXTERNAL_PLUGINS": "none"}
+        env |= {"PYTHONPATH": str(self.root), "VERL_USE_EXTERNAL_PLUGINS": "none", "HF_HUB_OFFLINE": "1"}
         return subprocess.run([sys.executable, *command], cwd=self.root, env=env, capture_output=True, text=True)
 
 

@@ -2,7 +2,7 @@
 
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from upstream.copies import Copy
@@ -20,24 +20,31 @@ sys.exit(pytest.main(sys.argv[1:]))
 OPTIONS = ["-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir=.", "-W", "ignore", "--capture=sys"]
 
 
-def run_tests(copy: Copy, tests: Sequence[Path]) -> tuple[dict[Path, Counter[str]], str]:
+def run_tests(copy: Copy, tests: Sequence[Path]) -> tuple[dict[str, str], str]:
     """Run test files in one process.
 
     Returns:
-        per file, how many tests ``passed``, ``failed`` (errors too) and were ``skipped``; and what pytest printed.
+        of each test, as ``module::name``, whether it ``passed``, ``failed`` (errors too) or was ``skipped``, where a
+        file that cannot be imported is a failed test; and what pytest printed.
     """
     report = copy.root / "report.xml"
     options = [*OPTIONS, "--continue-on-collection-errors", f"--junitxml={report}"]
     done = copy.run("-c", RUN, *options, *map(str, tests))
-    outcomes: dict[Path, Counter[str]] = {test: Counter() for test in tests}
-    if report.exists():
-        for case in ET.parse(report).getroot().iter("testcase"):
-            module = case.get("classname") or case.get("name") or ""
-            for test in tests:
-                if f"{module}.".startswith(".".join(test.with_suffix("").parts) + "."):
-                    outcomes[test][_outcome(case)] += 1
-        report.unlink()
-    return outcomes, done.stdout + done.stderr
+    if not report.exists():
+        return {}, done.stdout + done.stderr
+    cases = list(ET.parse(report).getroot().iter("testcase"))
+    report.unlink()
+    return {_identifier(case): _outcome(case) for case in cases}, done.stdout + done.stderr
+
+
+def of_files(outcomes: Mapping[str, str], tests: Sequence[Path]) -> Counter[str]:
+    """How many tests of these files had each outcome."""
+    modules = tuple(".".join(test.with_suffix("").parts) for test in tests)
+    return Counter(outcome for test, outcome in outcomes.items() if test.startswith(modules))
+
+
+def _identifier(case: ET.Element) -> str:
+    return f"{case.get('classname') or case.get('name')}::{case.get('name')}"
 
 
 def _outcome(case: ET.Element) -> str:
