@@ -1,17 +1,20 @@
 """A folder of this package that holds one contribution: its text, its patch of verl and its new files."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
 TEXT, PATCH, NEW = "PULL_REQUEST.md", "changes.patch", "new"
+OUTSIDE = "changes_repo.patch"
 
 
 @dataclass(frozen=True)
 class Contribution:
-    """One folder: ``PULL_REQUEST.md``, ``changes.patch`` of files that verl has, and ``new/`` with those it has not."""
+    """One folder: ``PULL_REQUEST.md``, ``changes.patch`` of verl's package, and ``new/`` with the files that are new.
+
+    Changes of other files of verl's repository, which an installed verl has not, are in ``changes_repo.patch``.
+    """
 
     folder: Path
 
@@ -20,8 +23,13 @@ class Contribution:
         return self.folder.name
 
     @property
-    def patch(self) -> Path:
-        return self.folder / PATCH
+    def patches(self) -> list[Path]:
+        """That of the package, then that of the rest of the repository if there is one."""
+        return [path for name in (PATCH, OUTSIDE) if (path := self.folder / name).is_file()]
+
+    def patch_lines(self) -> list[str]:
+        """The lines of all patches."""
+        return [line for patch in self.patches for line in patch.read_text().splitlines()]
 
     @property
     def title(self) -> str:
@@ -45,13 +53,12 @@ class Contribution:
 
     @property
     def touched(self) -> list[Path]:
-        """Files of verl's repository that the patch changes."""
-        return [Path(name) for name in re.findall(r"^\+\+\+ b/(.+)$", self.patch.read_text(), re.MULTILINE)]
+        """Files of verl's repository that the patches change."""
+        return [Path(line.removeprefix("+++ b/")) for line in self.patch_lines() if line.startswith("+++ b/")]
 
     def added_lines(self) -> list[str]:
-        """What the patch adds, without the leading ``+``."""
-        lines = self.patch.read_text().splitlines()
-        return [line[1:] for line in lines if line.startswith("+") and not line.startswith("+++")]
+        """What the patches add, without the leading ``+``."""
+        return [line[1:] for line in self.patch_lines() if line.startswith("+") and not line.startswith("+++")]
 
 
 def contributions(names: Sequence[str] = ()) -> list[Contribution]:

@@ -20,24 +20,24 @@ class Copy:
     Attributes:
         root: a folder of its own, outside of any git repository.
         original: what is copied, which nothing here writes to: the package, or verl's repository.
-        include: the part of a patch that can be applied here: a package has no ``docs`` and ``tests``.
+        is_package: whether only the package is there, without ``docs`` and ``tests``.
     """
 
     root: Path
     original: Path
-    include: str
+    is_package: bool
 
     @classmethod
     def of_package(cls, installed: Path, root: Path) -> "Copy":
         """Copy the package, its compiled files too: they stay valid and spare each process their making."""
         shutil.copytree(installed, root / "verl")
-        return cls(root, installed, "verl/*")
+        return cls(root, installed, is_package=True)
 
     @classmethod
     def of_repository(cls, folder: Path, root: Path) -> "Copy":
         """Copy a checkout of verl's repository."""
         shutil.copytree(folder, root, ignore=shutil.ignore_patterns(".git"), symlinks=True)
-        return cls(root, folder, "*")
+        return cls(root, folder, is_package=False)
 
     def add_new_files(self, contribution: Contribution, only: Iterable[Path] | None = None) -> None:
         for path in contribution.new_files if only is None else only:
@@ -48,18 +48,14 @@ class Copy:
             shutil.copy(contribution.folder / NEW / path, target)
 
     def apply(self, contribution: Contribution, reverse: bool = False) -> str:
-        """Apply the part of the patch that belongs here; return git's complaint, empty if there is none."""
-        command = [
-            "git",
-            "apply",
-            f"--include={self.include}",
-            *(["--reverse"] if reverse else []),
-            str(contribution.patch),
-        ]
+        """Apply the patches that belong here; return git's complaint, empty if there is none."""
+        patches = contribution.patches[:1] if self.is_package else contribution.patches
+        command = ["git", "apply", *(["--reverse"] if reverse else []), *map(str, patches)]
         # Not the repository around this one: paths are relative to the copy.
         env = {**os.environ, "GIT_CEILING_DIRECTORIES": str(self.root.parent)}
         env = {name: value for name, value in env.items() if name not in ("GIT_DIR", "GIT_WORK_TREE")}
-        return subprocess.run(command, cwd=self.root, env=env, capture_output=True, text=True).stderr.strip()
+        done = subprocess.run(command, cwd=self.root, env=env, capture_output=True, text=True)
+        return done.stderr.strip() if done.returncode else ""
 
     def remove_new_files(self, contribution: Contribution) -> None:
         """Remove them, and the folders that are empty then."""

@@ -44,9 +44,9 @@ def row(contribution: Contribution) -> str:
 
 
 def changed_lines(contribution: Contribution) -> dict[str, int]:
-    """Lines that the patch adds or removes, by file."""
+    """Lines that the patches add or remove, by file."""
     changed: dict[str, int] = {}
-    for line in contribution.patch.read_text().splitlines():
+    for line in contribution.patch_lines():
         if line.startswith("+++ "):
             path = line.removeprefix("+++ b/")
             changed[path] = 0
