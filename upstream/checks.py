@@ -9,7 +9,7 @@ from pathlib import Path
 from upstream.contribution import Contribution
 from upstream.copies import Copy
 from upstream.rules import violations
-from upstream.testing import of_files, run_tests
+from upstream.testing import in_files, run_tests
 
 TOGETHER = "all together"
 JOBS = 2  # processes side by side
@@ -54,10 +54,10 @@ def _without(chosen: Sequence[Contribution], copy: Copy) -> tuple[dict[str, str]
 
 def _add_without(result: Result, contribution: Contribution, outcomes: Mapping[str, str], output: str) -> None:
     """Each new file must have a test that fails without the patch; the others say what must stay as it is."""
-    useless = [test for test in contribution.tests if not of_files(outcomes, [test])["failed"]]
+    useless = [test for test in contribution.tests if "failed" not in in_files(outcomes, [test]).values()]
     problems = [f"{test} does not fail on plain verl" for test in useless] + ([output] if useless else [])
-    seen = of_files(outcomes, contribution.tests)
-    result.add("fails without", problems or _none(seen), f"{seen['failed']} of {seen.total()}")
+    seen = list(in_files(outcomes, contribution.tests).values())
+    result.add("fails without", problems or _none(seen), f"{seen.count('failed')} of {len(seen)}")
 
 
 def _with(name: str, chosen: Sequence[Contribution], copy: Copy) -> Result:

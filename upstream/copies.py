@@ -82,6 +82,7 @@ class Copy:
         """Run a Python command that imports this copy, without any plugin of verl."""
         env = {name: value for name, value in os.environ.items() if not name.startswith("VERL_")}
         env |= {"PYTHONPATH": str(self.root), "VERL_USE_EXTERNAL_PLUGINS": "none", "HF_HUB_OFFLINE": "1"}
+        env["RAY_OVERRIDE_RESOURCES"] = '{"CPU": 16}'  # tests of verl that start Ray wait for ever for a third CPU
         return subprocess.run([sys.executable, *command], cwd=self.root, env=env, capture_output=True, text=True)
 
 

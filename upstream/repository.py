@@ -9,7 +9,7 @@ from pathlib import Path
 
 from upstream.contribution import Contribution
 from upstream.copies import Copy
-from upstream.testing import run_tests
+from upstream.testing import in_files, run_tests
 
 
 @dataclass
@@ -42,20 +42,25 @@ def compare(chosen: Sequence[Contribution], repository: Path) -> Iterator[Compar
     Args:
         repository: a checkout; it is copied and stays as it is.
     """
-    for contribution in chosen:
-        tests = concerned(contribution, repository)
-        with tempfile.TemporaryDirectory(prefix="upstream-") as scratch:
-            copy = Copy.of_repository(repository, Path(scratch, "verl-repository"))
-            before, _ = run_tests(copy, tests) if tests else ({}, "")
-            if refused := copy.apply(contribution):
-                yield Comparison(contribution.name, refused, tests, Counter(before.values()), [], Counter())
-                continue
-            copy.add_new_files(contribution)
-            after, _ = run_tests(copy, tests) if tests else ({}, "")
-            own, _ = run_tests(copy, contribution.tests)
-        changed = sorted(test for test in before.keys() | after.keys() if before.get(test) != after.get(test))
-        own_outcomes = Counter(own.values())
-        yield Comparison(contribution.name, "", tests, Counter(before.values()), changed, own_outcomes)
+    tests_of = {one.name: concerned(one, repository) for one in chosen}
+    union = sorted({test for tests in tests_of.values() for test in tests})
+    with tempfile.TemporaryDirectory(prefix="upstream-") as scratch:
+        plain, _ = run_tests(Copy.of_repository(repository, Path(scratch, "plain")), union)
+        for contribution in chosen:
+            copy = Copy.of_repository(repository, Path(scratch, contribution.name))
+            yield _compare(contribution, copy, tests_of[contribution.name], plain)
+
+
+def _compare(contribution: Contribution, copy: Copy, tests: list[Path], plain: dict[str, str]) -> Comparison:
+    before = in_files(plain, tests)
+    counts = Counter(before.values())
+    if refused := copy.apply(contribution):
+        return Comparison(contribution.name, refused, tests, counts, [], Counter())
+    copy.add_new_files(contribution)
+    seen, _ = run_tests(copy, [*tests, *contribution.tests])
+    after, own = in_files(seen, tests), in_files(seen, contribution.tests)
+    changed = sorted(test for test in before.keys() | after.keys() if before.get(test) != after.get(test))
+    return Comparison(contribution.name, "", tests, counts, changed, Counter(own.values()))
 
 
 def concerned(contribution: Contribution, repository: Path) -> list[Path]:

@@ -1,7 +1,6 @@
 """Tests of contributions, run by pytest on a copy of verl that has no plugin."""
 
 import xml.etree.ElementTree as ET
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -37,10 +36,10 @@ def run_tests(copy: Copy, tests: Sequence[Path]) -> tuple[dict[str, str], str]:
     return {_identifier(case): _outcome(case) for case in cases}, done.stdout + done.stderr
 
 
-def of_files(outcomes: Mapping[str, str], tests: Sequence[Path]) -> Counter[str]:
-    """How many tests of these files had each outcome."""
+def in_files(outcomes: Mapping[str, str], tests: Sequence[Path]) -> dict[str, str]:
+    """The outcomes of the tests in these files."""
     modules = tuple(".".join(test.with_suffix("").parts) for test in tests)
-    return Counter(outcome for test, outcome in outcomes.items() if test.startswith(modules))
+    return {test: outcome for test, outcome in outcomes.items() if test.startswith(modules)}
 
 
 def _identifier(case: ET.Element) -> str:
