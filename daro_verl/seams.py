@@ -25,7 +25,7 @@ methods of ``TrainingWorker`` (``workers/actor_worker.py``), of the rollout serv
 everything that is touched or overridden; where one differs, a job that asks for DARO is refused.
 
 ``official.py`` knows the places that ``upstream/`` proposes to verl, which end 3 and 6: in a verl that has one, its
-hook stays off. Pass rates then travel in a column of their own instead of ``returns``, too.
+hook stays off. Where an estimator may return columns, pass rates travel in one of their own instead of ``returns``.
 
 Each hook waits for its verl module to be imported (wrapt's post-import hooks). A job that does not ask for DARO passes
 through unchanged.

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from upstream.checks import Result, check
-from upstream.contribution import Contribution, contributions
+from upstream.contribution import FOLDER, Contribution, contributions
 from upstream.lines import table
 from upstream.repository import compare
 
@@ -33,9 +33,14 @@ def check_command(
 
 
 @app.command("lines")
-def lines_command() -> None:
+def lines_command(write: Annotated[bool, typer.Option(help="put the table into README.md, too")] = False) -> None:
     """Print lines and files of each contribution beside those of pull requests that verl merged, in Markdown."""
-    print("\n".join(table(contributions())))
+    head, *rows = table(contributions())
+    print("\n".join([head, *rows]))
+    if write:
+        readme = FOLDER / "README.md"
+        before = readme.read_text().split(head)[0]
+        readme.write_text("\n".join([before + head, *rows, ""]))
 
 
 @app.command("verl-tests")
