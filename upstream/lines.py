@@ -1,55 +1,57 @@
 """How large each contribution is, beside pull requests that verl merged."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from upstream.contribution import NEW, Contribution
 
 CORE = "verl/trainer/ppo/core_algos.py"
-# Title's subject, number, lines and files, lines of them in core_algos: counted in verl's history.
+# Name, number, lines added and removed, lines added to core_algos, files: git's count of the merged commit.
 PRECEDENTS = (
-    ("token-sum", 7197, 73, 4, 5),
-    ("CISPO", 4508, 112, 2, 61),
-    ("DRO", 7245, 122, 10, 33),
-    ("GPG", 2057, 293, 12, 84),
-    ("GMPO", 2795, 465, 5, 70),
-    ("SAPO", 4345, 472, 7, 85),
-    ("GDPO", 5503, 535, 7, 111),
-    ("DPPO", 5397, 619, 5, 166),
-    ("OTB", 4678, 685, 13, 253),
+    ("token-sum", 7197, 73, 3, 5, 4),
+    ("CISPO", 4508, 112, 0, 61, 2),
+    ("DRO", 7245, 122, 1, 33, 10),
+    ("GPG", 2057, 293, 14, 84, 12),
+    ("GMPO", 2795, 465, 0, 70, 5),
+    ("SAPO", 4345, 472, 0, 85, 7),
+    ("GDPO", 5503, 535, 1, 111, 7),
+    ("DPPO", 5397, 619, 0, 166, 5),
+    ("OTB", 4678, 685, 39, 253, 13),
 )
 
 
 def table(chosen: list[Contribution]) -> Iterator[str]:
     """Lines of a Markdown table: the contributions, then the precedents."""
-    yield "| | lines | of them in verl's package | in tests | in docs, YAML | in core_algos | files |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| | added | removed | added to the package | to tests | to docs, YAML | to core_algos | files |"
+    yield "|---|---|---|---|---|---|---|---|"
     for contribution in chosen:
         yield row(contribution)
-    for name, number, lines, files, core in PRECEDENTS:
-        yield f"| *{name}, #{number}* | *{lines}* | | | | *{core}* | *{files}* |"
+    for name, number, added, removed, core, files in PRECEDENTS:
+        yield f"| *{name}, #{number}* | *{added}* | *{removed}* | | | | *{core}* | *{files}* |"
 
 
 def row(contribution: Contribution) -> str:
-    """One row. Lines of the package are those that are added and those that are removed, as ``git diff --stat`` has."""
-    changed = changed_lines(contribution)
-    for path in contribution.new_files:
-        changed[str(path)] = len((contribution.folder / NEW / path).read_text().splitlines())
-    tests = sum(lines for path, lines in changed.items() if path.startswith("tests/"))
-    texts = sum(lines for path, lines in changed.items() if not path.endswith(".py"))
-    total = sum(changed.values())
-    package = total - tests - texts
-    return (
-        f"| `{contribution.name}` | {total} | {package} | {tests} | {texts} | {changed.get(CORE, 0)} | {len(changed)} |"
-    )
+    """One row of the table, as ``git diff --numstat`` counts."""
+    added, removed = changed_lines(contribution)
+    tests = sum(lines for path, lines in added.items() if path.startswith("tests/"))
+    texts = sum(lines for path, lines in added.items() if not path.endswith(".py"))
+    total = added.total()
+    cells = [total, removed, total - tests - texts, tests, texts, added[CORE], len(added)]
+    return f"| `{contribution.name}` | {' | '.join(map(str, cells))} |"
 
 
-def changed_lines(contribution: Contribution) -> dict[str, int]:
-    """Lines that the patches add or remove, by file."""
-    changed: dict[str, int] = {}
+def changed_lines(contribution: Contribution) -> tuple[Counter[str], int]:
+    """How many lines a contribution adds to each file, and how many it removes in all."""
+    added: Counter[str] = Counter()
+    removed, path = 0, ""
     for line in contribution.patch_lines():
-        if line.startswith("+++ "):
+        if line.startswith("+++ b/"):
             path = line.removeprefix("+++ b/")
-            changed[path] = 0
-        elif line[:1] in "+-" and line and not line.startswith("--- "):
-            changed[path] += 1
-    return changed
+            added[path] = 0
+        elif line.startswith("+"):
+            added[path] += 1
+        elif line.startswith("-") and not line.startswith("--- a/"):
+            removed += 1
+    for new in contribution.new_files:
+        added[str(new)] = len((contribution.folder / NEW / new).read_text().splitlines())
+    return added, removed
