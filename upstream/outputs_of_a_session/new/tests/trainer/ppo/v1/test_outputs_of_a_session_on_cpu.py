@@ -22,20 +22,26 @@ from verl.trainer.config import AlgoConfig
 from verl.trainer.ppo import core_algos
 from verl.trainer.ppo.v1.utils import compute_advantage, compute_advantage_for_multi_trajectories
 
-ESTIMATORS = [
-    "grpo",
-    "grpo_passk",
-    "grpo_vectorized",
-    "gpg",
-    "opo",
-    "reinforce_plus_plus_baseline",
-    "rloo",
-    "rloo_vectorized",
-]
+ESTIMATORS = {
+    "grpo": core_algos.compute_grpo_outcome_advantage,
+    "grpo_passk": core_algos.compute_grpo_passk_outcome_advantage,
+    "grpo_vectorized": core_algos.compute_grpo_vectorized_outcome_advantage,
+    "gpg": core_algos.compute_gpg_outcome_advantage,
+    "opo": core_algos.compute_opo_outcome_advantage,
+    "reinforce_plus_plus_baseline": core_algos.compute_reinforce_plus_plus_baseline_outcome_advantage,
+    "rloo": core_algos.compute_rloo_outcome_advantage,
+    "rloo_vectorized": core_algos.compute_rloo_vectorized_outcome_advantage,
+}
 # Sessions 0 and 2 of prompt a have two outputs each, of which the last one has the session's reward.
 KEYS = ["a_0_0", "a_0_1", "a_1_0", "a_2_0", "a_2_1", "b_0_0", "b_1_0"]
 FINAL_ROWS = [1, 2, 4, 5, 6]
 FINAL_ROW_OF = [0, 0, 1, 2, 2, 3, 4]
+
+
+@pytest.fixture(autouse=True)
+def estimators(monkeypatch):
+    """Registered, whatever other tests do to the registry."""
+    monkeypatch.setattr(core_algos, "ADV_ESTIMATOR_REGISTRY", dict(ESTIMATORS))
 
 
 def _batch() -> DataProto:
