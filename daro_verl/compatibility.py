@@ -7,6 +7,7 @@ from packaging.specifiers import SpecifierSet
 
 from daro_verl.errors import DaroVerlError, problem
 
+ABSENT = "nothing of this name"
 SUPPORTED_VERL = SpecifierSet(">=0.9.1,<0.9.2")
 
 TRIED: dict[str, dict[str, str]] = {
@@ -86,6 +87,11 @@ def check_signatures(verl_folder: str | Path) -> None:
         raise DaroVerlError.of(problems, heading="verl is not as it was when daro-verl was tried with it:")
 
 
+def defines(verl_folder: str | Path, module: str, name: str) -> bool:
+    """Whether a module of verl has a function of this name, by its source."""
+    return parameters_of(_parsed(Path(verl_folder), module), name) != ABSENT
+
+
 def _parsed(verl_folder: Path, module: str) -> ast.Module:
     """The source of a module of verl; empty if there is none."""
     path = verl_folder.joinpath(*module.split(".")[1:]).with_suffix(".py")
@@ -99,7 +105,7 @@ def parameters_of(tree: ast.Module, name: str) -> str:
         body = getattr(node, "body", [])
         node = next((child for child in body if getattr(child, "name", None) == part), ast.Module([], []))
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return "nothing of this name"
+        return ABSENT
     given = node.args
     names = [*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg]
     return " ".join(argument.arg for argument in names if argument)

@@ -15,6 +15,7 @@ from daro_verl.advantage.reward_range import FILE_NAME as REWARDS
 from daro_verl.config import DaroConfig, wants_daro
 from daro_verl.errors import DaroConfigError
 from daro_verl.misplaced import misplaced_problems
+from daro_verl.official import name_classes
 from daro_verl.refusals import job_problems, number_problems, weighting_problems, weighting_warnings
 from daro_verl.resume import repair_tracker, resumed_from
 from daro_verl.rollout.sampler_settings import sampler_settings
@@ -27,8 +28,8 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
 
     Afterwards ``algorithm.daro`` holds every option, ``num_rollouts`` and ``rewards``, for the driver's estimator,
     ``actor_rollout_ref.daro`` what the actor workers read, and ``trainer.v1.sampler`` names the replay buffer that
-    counts by difficulty, where the job names none. Calling it again changes nothing. Where the job may resume, verl's
-    tracker file is put in order (``resume.py``).
+    counts by difficulty, where the job names none; more classes are named where verl has a place (``official.py``).
+    Calling it again changes nothing. Where the job may resume, verl's tracker file is put in order (``resume.py``).
 
     Args:
         config: the job's composed configuration.
@@ -86,6 +87,8 @@ def _user_options(config: DictConfig) -> dict[str, Any]:
 
 
 def _hand_over(config: DictConfig, options: DaroConfig, sampler: dict[str, Any]) -> None:
+    import verl
+
     num_rollouts = int(config.actor_rollout_ref.rollout.n)
     with open_dict(config):
         rewards = _rewards(config, options)
@@ -99,6 +102,7 @@ def _hand_over(config: DictConfig, options: DaroConfig, sampler: dict[str, Any])
         if sampler:
             sampler["sampler_kwargs"]["daro"]["rewards"] = rewards
             OmegaConf.update(config, "trainer.v1.sampler", sampler, merge=True)
+        name_classes(config, verl.__path__[0])
 
 
 def _rewards(config: DictConfig, options: DaroConfig) -> dict[str, Any]:

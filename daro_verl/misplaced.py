@@ -19,7 +19,11 @@ OPTIONS = {field.name for field in fields(DaroConfig)}
 SECTIONS = ("", "algorithm", "actor_rollout_ref", "actor_rollout_ref.actor", "actor_rollout_ref.actor.policy_loss")
 """Where an option's name can only have been meant for DARO. Users' own keyword arguments may have any name."""
 PLACE = "algorithm.daro"
-PREPARED = {"actor_rollout_ref.daro", "trainer.v1.sampler.sampler_kwargs.daro"}
+PREPARED = {
+    "actor_rollout_ref.daro",
+    "actor_rollout_ref.actor.worker_kwargs.daro",
+    "trainer.v1.sampler.sampler_kwargs.daro",
+}
 """Where ``job.py`` puts what the workers and the replay buffer read."""
 
 

@@ -9,7 +9,8 @@
 4. ``verl.workers.engine_workers.ActorRolloutRefWorker.difficulty_snapshot`` (actor). A method more, for the driver.
    Ends when methods that a training worker registers can be called from the driver.
 5. ``verl.trainer.ppo.v1.utils.compute_advantage_for_multi_trajectories`` (driver). A session of several outputs counts
-   once; verl does that for the name ``grpo`` only. Ends when it does it for every estimator.
+   once; verl does that for the name ``grpo`` only. Ends when it does it for every estimator, and for a session whose
+   last output has no tokens.
 6. ``verl.checkpoint_engine.base.CheckpointEngineManager`` (driver). A subclass takes its place and sends the weights
    after each sync. V1's trainers ignore ``rollout.checkpoint_manager_class``; ends when they do not.
 7. ``verl.workers.rollout.llm_server.LLMServerManager.rollout_replica_class`` (driver). verl's own class attribute, left
@@ -23,6 +24,9 @@ methods of ``TrainingWorker`` (``workers/actor_worker.py``), of the rollout serv
 (``rollout/server.py``), and of ``ReplayBuffer`` (``rollout/sampling.py``). ``compatibility.py`` has the signature of
 everything that is touched or overridden; where one differs, a job that asks for DARO is refused.
 
+``official.py`` knows the places that ``upstream/`` proposes to verl, which end 3 and 6: in a verl that has one, its
+hook stays off. Where an estimator may return columns, pass rates travel in one of their own instead of ``returns``.
+
 Each hook waits for its verl module to be imported (wrapt's post-import hooks). A job that does not ask for DARO passes
 through unchanged.
 """
@@ -35,6 +39,7 @@ from typing import Any
 import wrapt
 from omegaconf import OmegaConf
 
+from daro_verl import official
 from daro_verl.wrapping import arguments, wrap
 
 logger = logging.getLogger(__name__)
@@ -115,7 +120,8 @@ def _on_workers(module: ModuleType) -> None:
         return self.actor.difficulty_snapshot(global_step, exchange)
 
     worker_class = module.ActorRolloutRefWorker
-    worker_class.actor_worker_cls = _ActorWorkerClass(worker_class.actor_worker_cls)
+    if not official.has_worker_class(module):
+        worker_class.actor_worker_cls = _ActorWorkerClass(worker_class.actor_worker_cls)
     worker_class.difficulty_snapshot = register(dispatch_mode=Dispatch.ONE_TO_ALL)(difficulty_snapshot)
 
 
@@ -147,9 +153,15 @@ def _on_algorithms(module: ModuleType) -> None:
 
 
 def _estimator(**kwargs: Any) -> Any:
+    from verl.trainer.ppo import core_algos
+
     from daro_verl.advantage.in_verl import estimate_advantage
 
-    return estimate_advantage(**kwargs)
+    advantages, pass_rates = estimate_advantage(**kwargs)
+    output = official.advantage_output(core_algos)
+    if output is None:
+        return advantages, pass_rates
+    return output(advantages, returns=advantages, columns={official.PASS_RATE: pass_rates})
 
 
 def _on_advantage(module: ModuleType) -> None:
@@ -160,12 +172,19 @@ def _count_sessions_once(compute_advantage: Any, args: tuple, kwargs: dict) -> A
     given = arguments(compute_advantage, args, kwargs)
     if given["adv_estimator"] != "daro":
         return compute_advantage(*args, **kwargs)
+    from verl.trainer.ppo import core_algos
+
     from daro_verl.advantage.in_verl import estimate_advantage_of_outputs
 
-    return estimate_advantage_of_outputs(given["data"], given["batch_keys"], given["config"])
+    data = estimate_advantage_of_outputs(given["data"], given["batch_keys"], given["config"])
+    if official.advantage_output(core_algos):
+        data.batch[official.PASS_RATE], data.batch["returns"] = data.batch["returns"], data.batch["advantages"]
+    return data
 
 
 def _on_weight_sync(module: ModuleType) -> None:
+    if official.has_checkpoint_manager_class(module):
+        return
     from daro_verl.rollout.exchange import with_exchange
 
     setattr(module, "CheckpointEngineManager", with_exchange(module.CheckpointEngineManager))  # noqa: B010

@@ -16,6 +16,7 @@ from tensordict import TensorDict
 from daro_verl.advantage.pass_rates import read_pass_rates
 from daro_verl.advantage.tokens import TrainingTokens
 from daro_verl.objective import differentiate
+from daro_verl.official import PASS_RATE
 from daro_verl.workers.bin_counts import BinCounts, count_bins
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 
@@ -68,14 +69,14 @@ class MiniBatch:
         """Count the bins over all ranks and give each response of ``data`` its bin, in the column ``daro_bins``.
 
         Args:
-            data: this rank's part of the mini-batch, with ``advantages``, ``returns`` (the pass rate on response
-                tokens) and ``response_mask``, nested or padded to [num_responses, response_length].
+            data: this rank's part of the mini-batch, with ``advantages``, ``returns`` or ``daro_pass_rate`` (the pass
+                rate on response tokens) and ``response_mask``, nested or padded to [num_responses, response_length].
             weights: those of the job.
             ranks: where this rank stands.
         """
         self.ranks = ranks
         tokens = TrainingTokens.of(data["response_mask"])
-        rates = read_pass_rates(data["returns"], tokens)
+        rates = read_pass_rates(data[PASS_RATE if PASS_RATE in data.keys() else "returns"], tokens)
         data[BINS_KEY] = bins = rates.bins(weights.num_rollouts)
         counts = count_bins(bins, rates, data["advantages"], tokens, weights.num_rollouts).values.to(ranks.device)
         self.counts = BinCounts(ranks.all_reduce(counts))

@@ -1,0 +1,135 @@
+"""The plugin on a copy of verl that has the places which it proposes: it uses them, and its hooks stay off."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.unit.test_compatibility import CHANGES
+from upstream.contribution import contributions
+from upstream.copies import Copy
+
+ROOT = Path(__file__).parents[2]
+PLACES = ("actor_worker_class", "estimator_columns", "honor_checkpoint_manager_class")
+
+
+@pytest.fixture(scope="module")
+def patched(tmp_path_factory) -> Copy:
+    copy = Copy.of_package(Path(find_spec("verl").origin).parent, tmp_path_factory.mktemp("patched"))
+    for contribution in contributions(PLACES):
+        assert copy.apply(contribution) == ""
+    return copy
+
+
+def run(copy: Copy, code: str, plugins: str = "auto"):
+    """What the code prints last, as JSON."""
+    env = {**os.environ, "PYTHONPATH": f"{copy.root}{os.pathsep}{ROOT}", "VERL_USE_EXTERNAL_PLUGINS": plugins}
+    done = subprocess.run([sys.executable, "-c", code], cwd=copy.root, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_hooks_stay_off_where_verl_has_the_place(patched):
+    changed = run(patched, CHANGES, plugins="none")
+    assert set(changed) == {
+        "validate_config",
+        "run_ppo",
+        "ActorRolloutRefWorker.difficulty_snapshot",
+        "compute_advantage_for_multi_trajectories",
+        "LLMServerManager.rollout_replica_class",
+    }
+
+
+CLASSES = """
+import json
+from types import SimpleNamespace
+from unittest.mock import patch
+
+from tests.unit.jobs import compose_job
+from verl.checkpoint_engine.base import CheckpointEngineManager, get_checkpoint_manager_class
+from verl.trainer.ppo.ray_trainer import compute_advantage
+from verl.utils.config import omega_conf_to_dataclass, validate_config
+from verl.workers.engine_workers import ActorRolloutRefWorker, TrainingWorker
+
+job = compose_job("actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=1")
+for _ in range(2):  # entry points validate more than once
+    validate_config(job, False, False)
+manager = get_checkpoint_manager_class(job.actor_rollout_ref.rollout)
+
+from daro_verl.rollout.exchange import DifficultyExchange
+from daro_verl.workers.actor_worker import DaroActorWorker
+
+given = {}
+with patch.object(DaroActorWorker, "__init__", lambda self, config, daro: given.update(daro)):
+    actor_config = omega_conf_to_dataclass(job.actor_rollout_ref.actor)
+    actor = ActorRolloutRefWorker._build_actor(SimpleNamespace(actor_worker_cls=TrainingWorker), actor_config, None)
+print(json.dumps({
+    "manager_bases": [issubclass(manager, base) for base in (DifficultyExchange, CheckpointEngineManager)],
+    "plain_manager": issubclass(CheckpointEngineManager, DifficultyExchange),
+    "actor": type(actor).__name__,
+    "num_rollouts": given["num_rollouts"],
+    "weighting": given["options"]["weighting"],
+}))
+"""
+
+
+def test_a_prepared_job_names_its_classes_where_verl_reads_them(patched):
+    seen = run(patched, CLASSES)
+    assert seen == {
+        "manager_bases": [True, True],
+        "plain_manager": False,
+        "actor": "DaroActorWorker",
+        "num_rollouts": 8,
+        "weighting": "learned",
+    }
+
+
+COLUMNS = """
+import json
+import numpy as np
+import torch
+from tensordict import TensorDict
+
+from tests.unit.jobs import compose_job
+from verl.protocol import DataProto
+from verl.trainer.ppo.ray_trainer import compute_advantage
+from verl.trainer.ppo.v1.utils import compute_advantage_for_multi_trajectories
+from verl.utils.config import validate_config
+
+from daro_verl.workers.difficulty_weights import DifficultyWeights
+from daro_verl.workers.mini_batch import MiniBatch, Ranks
+
+job = compose_job("actor_rollout_ref.rollout.n=4")
+validate_config(job, False, False)
+mask = torch.ones(4, 3, dtype=torch.long)
+rewards = torch.zeros(4, 3)
+rewards[0, 2] = 1.0
+
+
+def batch():
+    uid = np.array(["a"] * 4, dtype=object)
+    return DataProto.from_dict({"token_level_rewards": rewards, "response_mask": mask}, {"uid": uid})
+
+
+arguments = dict(adv_estimator="daro", config=job.algorithm)
+keys = [f"a_{row}_0" for row in range(4)]
+seen = []
+for data in (
+    compute_advantage(batch(), **arguments),
+    compute_advantage_for_multi_trajectories(batch(), batch_keys=keys, **arguments),
+):
+    assert torch.equal(data.batch["returns"], data.batch["advantages"])
+    weights = DifficultyWeights(4, job.actor_rollout_ref.daro.options, 100)
+    mini_batch = MiniBatch(TensorDict(dict(data.batch), [4]), weights, Ranks(None, True, 0, "cpu"))
+    seen.append(mini_batch.tokens.tolist())
+print(json.dumps(seen))
+"""
+
+
+def test_pass_rates_reach_the_workers_in_a_column_of_their_own(patched):
+    in_bin_one = [0.0, 12.0, 0.0, 0.0, 0.0]
+    assert run(patched, COLUMNS) == [in_bin_one, in_bin_one]
