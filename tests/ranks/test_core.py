@@ -1,8 +1,6 @@
 """DARO in verl's core (``upstream/daro_in_core``) trains as the plugin does, on two data-parallel Megatron ranks."""
 
 import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,18 +8,19 @@ import torch
 import verl
 
 from tests.ranks.matrix import ROOT, distance, distance_of, torchrun
+from upstream.contribution import contributions
+from upstream.copies import Copy
 
 pytestmark = pytest.mark.slow
 BOUND = 1e-6  # relative, in float32
-CONTRIBUTION = ROOT / "upstream" / "daro_in_core"
 
 
 def patched_verl(folder: Path) -> Path:
     """A copy of the installed verl with the contribution: a folder for ``PYTHONPATH``."""
-    shutil.copytree(verl.__path__[0], folder / "verl", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(CONTRIBUTION / "new" / "verl", folder / "verl", dirs_exist_ok=True)
-    subprocess.run(["git", "apply", str(CONTRIBUTION / "changes.patch")], cwd=folder, check=True)
-    return folder
+    copy, (contribution,) = Copy.of_package(Path(verl.__path__[0]), folder), contributions(["daro_in_core"])
+    copy.add_new_files(contribution)
+    assert copy.apply(contribution) == ""
+    return copy.root
 
 
 @pytest.fixture(scope="module")
