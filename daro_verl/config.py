@@ -45,8 +45,8 @@ class DaroConfig:
 
     weighting: str = "learned"
     """The method: ``learned`` (DARO), ``paper`` (its literal form), ``closed_form``, ``grpo``, ``dapo``, ``dr_grpo``,
-    ``lipo``, ``focal``, ``inverse_variance``, ``uniform`` (formulas in ``daro_verl.advantage.weightings``), or the
-    import path of a user's own."""
+    ``lipo``, ``focal``, ``maxrl``, ``easy``, ``inverse_variance``, ``uniform`` (formulas in
+    ``daro_verl.advantage.weightings``), or the import path of a user's own."""
 
     weight_lr: float = 0.05
     """Adam's learning rate for ``ln w``, in (0, 1]; used by ``learned``. One update moves a weight by at most about

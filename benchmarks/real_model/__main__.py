@@ -25,6 +25,8 @@ METHODS = {
         Method("DARO", {"weighting": "learned"}),
         Method("DARO, paper's form", {"weighting": "paper"}),
         Method("focal", {"weighting": "focal"}),
+        Method("MaxRL", {"weighting": "maxrl"}),
+        Method("easy", {"weighting": "easy"}),
         LIPO,
         DR_GRPO,
     )

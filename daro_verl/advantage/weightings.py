@@ -100,6 +100,29 @@ class Focal(GRPO):
         return super().advantage_factor(groups) * (1 - groups.pass_rate) ** self.GAMMA
 
 
+@named("maxrl")
+class MaxRL(Weighting):
+    """MaxRL (tajwarfahim/maxrl): the advantage over the pass rate, ``w_k = 1 / mu``, ``D`` = all tokens.
+
+    As the number of responses grows, this is the gradient of ``ln mu``: the harder a prompt, the more it counts.
+    """
+
+    normaliser = "all_tokens"
+
+    def bin_weights(self, pass_rate: torch.Tensor) -> torch.Tensor:
+        return 1 / pass_rate
+
+
+@named("easy")
+class Easy(Weighting):
+    """Ablation, the mirror of ``maxrl``: ``w_k = 1 / (1 - mu)``. A comparison should see it fall behind."""
+
+    normaliser = "all_tokens"
+
+    def bin_weights(self, pass_rate: torch.Tensor) -> torch.Tensor:
+        return 1 / (1 - pass_rate)
+
+
 @named("dapo")
 class DAPO(GRPO):
     """DAPO (arXiv 2503.14476): GRPO's weight and normaliser.

@@ -177,6 +177,16 @@ def test_focal_is_grpo_times_the_root_of_the_failure_rate():
     assert advantages[:, 0].tolist() == pytest.approx(expected.tolist(), rel=1e-4)
 
 
+def test_maxrl_leans_to_hard_prompts_and_easy_to_easy_ones():
+    """Of four responses 1, 2, 3 right: mu = 1/4, 1/2, 3/4. Each divides by all tokens of a mini-batch, 10 here."""
+    rates, tokens = torch.tensor([0.25, 0.5, 0.75]), torch.tensor([0, 1, 2, 3, 4])
+    for name, weights in {"maxrl": [4, 2, 4 / 3], "easy": [4 / 3, 2, 4]}.items():
+        weighting = find_weighting(name)
+        assert weighting.bin_weights(rates).tolist() == pytest.approx(weights)
+        assert weighting.denominators(tokens, 100.0, "batch_share").tolist() == [10] * 5
+        assert not weighting.learns
+
+
 @pytest.mark.parametrize("options", [{"weighting": "inverse_variance"}, {"weighting": "uniform", "weight_init": 2.0}])
 def test_fixed_weights_per_bin_written_out(options):
     """Sum over bins 1 .. 7 of w_k times the mean of the bin's centred token losses."""
@@ -298,7 +308,7 @@ def test_a_weighting_with_an_unknown_part_is_refused(name, message):
 
 def test_the_methods_of_the_paper_are_there():
     paper = {"learned", "paper", "closed_form", "grpo", "dapo", "dr_grpo", "lipo", "inverse_variance", "uniform"}
-    assert set(weighting_names()) == paper | {"focal"}
+    assert set(weighting_names()) == paper | {"focal", "maxrl", "easy"}
     for name in weighting_names():
         assert find_weighting(name).__doc__ != Weighting.__doc__
 
