@@ -36,11 +36,11 @@ def check_command(
 def lines_command(write: Annotated[bool, typer.Option(help="put the table into README.md, too")] = False) -> None:
     """Print lines and files of each contribution beside those of pull requests that verl merged, in Markdown."""
     head, *rows = table(contributions())
-    print("\n".join([head, *rows]))
     if write:
         readme = FOLDER / "README.md"
         before = readme.read_text().split(head)[0]
         readme.write_text("\n".join([before + head, *rows, ""]))
+    print("\n".join([head, *rows]))
 
 
 @app.command("verl-tests")
