@@ -1,5 +1,7 @@
 """Obstacles in verl 0.9.1: its process group, its FSDP2 utilities, its engines and one long wait."""
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import wrapt
@@ -9,13 +11,20 @@ from daro_verl.platform.torch_cuda import WithoutCuda
 POLL_SECONDS = 0.2
 
 
+def is_mended(function: Callable[..., Any], mark: str) -> bool:
+    """Whether verl's function has in its source what a contribution of ``upstream/`` puts there."""
+    return mark in inspect.getsource(function)
+
+
 def name_one_device_once(distributed: Any) -> None:
     """Make verl initialise ``cpu:gloo,cuda:gloo``, which torch accepts without CUDA.
 
     ``verl.utils.distributed`` writes ``f"cpu:gloo,{device}:{backend}"``; for the device ``cpu`` torch refuses the
-    duplicate. The device name is used for nothing else in that module. Not needed once verl leaves the ``cpu`` part
-    out for a platform that is itself the CPU.
+    duplicate. The device name is used for nothing else in that module. Not needed, and not done, where verl leaves the
+    ``cpu`` part out for a platform that is itself the CPU (``upstream/cpu_process_group``).
     """
+    if hasattr(distributed, "get_process_group_backend"):
+        return
     distributed.get_device_name = lambda: "cuda"
 
 
@@ -23,8 +32,11 @@ def copy_saved_weights(fsdp_utils: Any) -> None:
     """Let trainers that swap two versions of the model (``separate_async``, ``fully_async_policy``) keep both.
 
     ``fsdp2_sharded_save_to_cpu`` relies on ``tensor.cpu()`` to copy. Without this, the saved version follows the
-    optimizer, and old log-probabilities are the current model's. Not needed once verl copies.
+    optimizer, and old log-probabilities are the current model's. Not done where verl copies
+    (``upstream/fsdp2_saved_copy``).
     """
+    if is_mended(fsdp_utils.fsdp2_sharded_save_to_cpu, "copy=True"):
+        return
 
     def save(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         shards, global_spec = wrapped(*args, **kwargs)
@@ -37,8 +49,10 @@ def allow_float32_megatron(config: Any) -> None:
     """Accept ``McoreEngineConfig(dtype="float32")``, which exactness tests want.
 
     verl allows bfloat16 and float16 only, although its engine, mbridge and Megatron's distributed optimizer all take
-    float32. Not needed once ``McoreEngineConfig`` accepts it.
+    float32. Not done where ``McoreEngineConfig`` accepts it (``upstream/megatron_float32``).
     """
+    if is_mended(config.McoreEngineConfig.__post_init__, '"float32"'):
+        return
 
     def post_init(check: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         dtype = instance.dtype

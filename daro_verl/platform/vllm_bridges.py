@@ -6,6 +6,8 @@ from typing import Any
 
 import wrapt
 
+from daro_verl.platform.verl_bridges import is_mended
+
 ENV_OVERRIDE = "vllm.env_override"
 LOWERING = "torch._inductor.lowering"
 
@@ -47,9 +49,11 @@ def copy_received_weights(transfer: Any) -> None:
     """Hand vLLM copies of the received weights instead of views of the shared memory.
 
     ``BucketedWeightReceiver`` (verl 0.9.1) relies on ``tensor.to(device)`` to copy, which on the CPU returns the view:
-    closing the segment then raises ``BufferError``, and a kept view would change with the next bucket. Not needed
-    once verl copies.
+    closing the segment then raises ``BufferError``, and a kept view would change with the next bucket. Not done where
+    verl copies (``upstream/weight_receiver_copy``).
     """
+    if is_mended(transfer.BucketedWeightReceiver.receive_weights, "copy=True"):
+        return
 
     def receive(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         (on_bucket_received,) = (*args, *kwargs.values())

@@ -15,12 +15,13 @@ from upstream.copies import Copy
 
 ROOT = Path(__file__).parents[2]
 PLACES = ("actor_worker_class", "estimator_columns", "honor_checkpoint_manager_class")
+MENDED = ("cpu_process_group", "fsdp2_saved_copy", "megatron_float32", "weight_receiver_copy")
 
 
 @pytest.fixture(scope="module")
 def patched(tmp_path_factory) -> Copy:
     copy = Copy.of_package(Path(find_spec("verl").origin).parent, tmp_path_factory.mktemp("patched"))
-    for contribution in contributions(PLACES):
+    for contribution in contributions(PLACES + MENDED):
         assert copy.apply(contribution) == ""
     return copy
 
@@ -133,3 +134,33 @@ print(json.dumps(seen))
 def test_pass_rates_reach_the_workers_in_a_column_of_their_own(patched):
     in_bin_one = [0.0, 12.0, 0.0, 0.0, 0.0]
     assert run(patched, COLUMNS) == [in_bin_one, in_bin_one]
+
+
+BRIDGES = """
+import json
+import os
+
+os.environ["VERL_PLATFORM"] = "cpu"
+import verl.utils.distributed
+import verl.utils.fsdp_utils
+import verl.workers.config.engine as engine
+import verl.workers.rollout.vllm_rollout.bucketed_weight_transfer as transfer
+from daro_verl.platform import bridges
+
+bridged = [
+    verl.utils.fsdp_utils.fsdp2_sharded_save_to_cpu,
+    engine.McoreEngineConfig.__post_init__,
+    transfer.BucketedWeightReceiver.receive_weights,
+]
+wrapped = [hasattr(function, "__wrapped__") for function in bridged]
+print(json.dumps([*wrapped, verl.utils.distributed.get_device_name()]))
+"""
+
+
+def test_the_platform_leaves_alone_what_verl_has_mended(patched):
+    assert run(patched, BRIDGES) == [False, False, False, "cpu"]
+
+
+def test_the_platform_bridges_what_verl_has_not_mended(patched, tmp_path):
+    plain = Copy.of_package(patched.original, tmp_path)
+    assert run(plain, BRIDGES) == [True, True, True, "cuda"]
