@@ -52,10 +52,10 @@ class Summary:
         before, moved = {}, {}
         if self.before is not None:
             before, moved = pass_rates(self.before).T, change(self.before, self.after).T
-        lines = [f"{'':16}{'before':>16}{'after':>16}{'change':>17}"]
+        lines = [f"{'':18}{'before':>16}{'after':>16}{'change':>17}"]
         for level, row in after.iterrows():
             cells = [_cell(before.get(level)), _cell(row), _cell(moved.get(level), "+")]
-            lines.append(f"{level:16}{cells[0]:>16}{cells[1]:>16}{cells[2]:>17}")
+            lines.append(f"{level:18}{cells[0]:>16}{cells[1]:>16}{cells[2]:>17}")
         return lines
 
     def _bins(self) -> list[str]:
@@ -134,8 +134,8 @@ def draw(steps: dict[int, dict], validated: dict[int, dict[str, float]], job: Jo
     for level in job.task.sources:
         points = [(step, row[level]) for step, row in validated.items() if level in row]
         rates.plot(*zip(*points, strict=True), "o--", label=f"held-out, {level}")
-    rates.set(xlabel="RL step", ylabel="pass rate", ylim=(0, 1), title=job.method)
-    rates.legend(fontsize="small")
+    rates.set(xlabel="RL step", ylabel="pass rate", ylim=(0, 1.4), yticks=[0, 0.25, 0.5, 0.75, 1], title=job.method)
+    rates.legend(fontsize="small", loc="upper center", ncols=2)
     colours = plt.colormaps["viridis"]
     for k in bins:
         points = [(step, row[k]) for step, row in weights.items() if k in row]

@@ -140,11 +140,11 @@ def test_summary(resumed):
     summary = summarise(resumed)
     text = summary.text()
     # Level 2: (4/4 + 0/4) / 2 = 0.5; between 1 and 0 the standard error is (1 / sqrt 2) / sqrt 2 = 0.5.
-    assert "level 2           0.000 +- 0.000  0.500 +- 0.500  +0.500 +- 0.500" in text
+    assert "level 2             0.000 +- 0.000  0.500 +- 0.500  +0.500 +- 0.500" in text
     # Level 5: (1/4 + 0) / 2 before and after: nothing changed for any problem.
-    assert "level 5           0.125 +- 0.125  0.125 +- 0.125  +0.000 +- 0.000" in text
+    assert "level 5             0.125 +- 0.125  0.125 +- 0.125  +0.000 +- 0.000" in text
     # All: (1 + 0.5 + 0.25) / 8 = 0.219 after, 0.25 / 8 = 0.031 before.
-    assert "all               0.031 +- 0.031  0.219 +- 0.129  +0.188 +- 0.132" in text
+    assert "all                 0.031 +- 0.031  0.219 +- 0.129  +0.188 +- 0.132" in text
     assert "  level 2 1+2=\n    before: 0 0\n    after:  4 0\n" in text
     # Of eight problems with four answers: one all right, one 2 of 4, one 1 of 4; before, one 1 of 4.
     assert "held-out problems with 0 .. 4 answers right; " in text
@@ -159,7 +159,7 @@ def test_summary_without_weights(job):
     write_attempt(job, {0: validation(0.6), 4: training(4, daro=False) | validation(0.5)})
     write_answers(job, 4, [1, 1, 1, 1])
     summary = summarise(dataclasses.replace(job, method="grpo"))
-    assert "all                      not run  0.125 +- 0.047          not run" in summary.text()
+    assert "all                        not run  0.125 +- 0.047          not run" in summary.text()
     assert "difficulty weights" not in summary.text()
 
 
