@@ -87,11 +87,6 @@ def check_signatures(verl_folder: str | Path) -> None:
         raise DaroVerlError.of(problems, heading="verl is not as it was when daro-verl was tried with it:")
 
 
-def defines(verl_folder: str | Path, module: str, name: str) -> bool:
-    """Whether a module of verl has a function of this name, by its source."""
-    return parameters_of(_parsed(Path(verl_folder), module), name) != ABSENT
-
-
 def _parsed(verl_folder: Path, module: str) -> ast.Module:
     """The source of a module of verl; empty if there is none."""
     path = verl_folder.joinpath(*module.split(".")[1:]).with_suffix(".py")

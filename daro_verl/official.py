@@ -4,12 +4,14 @@ verl 0.9.1 has none of them; ``upstream/`` holds each as a change of verl. Where
 """
 
 import logging
+from collections.abc import Collection
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from daro_verl.compatibility import defines
+from daro_verl.errors import DaroVerlError
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +20,11 @@ MANAGER = "daro_verl.rollout.checkpoint_manager.DifficultyCheckpointEngineManage
 MANAGER_OF_JOB = "get_checkpoint_manager_class"
 PASS_RATE = "daro_pass_rate"
 """The estimator's column for the workers; without a place for it, ``returns`` carries the pass rates."""
+
+
+def has_own_daro(verl_folder: str) -> bool:
+    """Whether verl has DARO in its core (``upstream/daro_in_core``): then the name and the job are verl's."""
+    return Path(verl_folder, "workers", "utils", "daro.py").is_file()
 
 
 def has_worker_class(engine_workers: ModuleType) -> bool:
@@ -35,18 +42,46 @@ def advantage_output(core_algos: ModuleType) -> Any:
     return getattr(core_algos, "AdvantageOutput", None)
 
 
+def pass_rate_column(columns: Collection[str]) -> str:
+    """The column of a mini-batch that has the pass rates.
+
+    Raises:
+        DaroVerlError: verl takes columns of estimators, and the trainer did not hand this one on.
+    """
+    from verl.trainer.ppo import core_algos
+
+    if PASS_RATE in columns:
+        return PASS_RATE
+    if advantage_output(core_algos) is None:
+        return "returns"
+    fix = "let the trainer hand on what compute_advantage adds to the batch"
+    raise DaroVerlError("columns of the mini-batch", got=sorted(columns), expected=f"{PASS_RATE} among them", fix=fix)
+
+
 def name_classes(config: DictConfig, verl_folder: str) -> None:
-    """Name DARO's classes in a prepared job that may be changed. A class that the job names itself stays.
+    """Name DARO's classes in a prepared job that may be changed. A class that the job names itself stays, and is told.
 
     Args:
         config: the job's composed configuration.
         verl_folder: where verl is installed. Its source is looked at, and nothing is imported.
     """
-    actor, rollout = config.actor_rollout_ref.actor, config.actor_rollout_ref.rollout
-    if "worker_class" in actor:
-        actor.worker_class = actor.worker_class or WORKER
-        actor.worker_kwargs.daro = config.actor_rollout_ref.daro
-    if defines(verl_folder, "verl.checkpoint_engine.base", MANAGER_OF_JOB):
-        rollout.checkpoint_manager_class = rollout.get("checkpoint_manager_class") or MANAGER
-        if rollout.checkpoint_manager_class != MANAGER:
-            logger.warning("Rollout servers get no difficulty weights unless your manager inherits from %s.", MANAGER)
+    places = {
+        "actor.worker_class": ("workers/config/actor.py", "worker_class", WORKER, "No difficulty weights are learned"),
+        "rollout.checkpoint_manager_class": (
+            "checkpoint_engine/base.py",
+            MANAGER_OF_JOB,
+            MANAGER,
+            "Rollout servers get no difficulty weights",
+        ),
+    }
+    job = config.actor_rollout_ref
+    for key, (file, mark, name, loss) in places.items():
+        source = Path(verl_folder, file)
+        if not source.is_file() or mark not in source.read_text():
+            continue
+        own = OmegaConf.select(job, key)
+        if own not in (None, name):
+            logger.warning("%s unless your %s inherits from %s.", loss, key, name)
+        OmegaConf.update(job, key, own or name, force_add=True)
+        if key == "actor.worker_class" and OmegaConf.select(job, "actor.worker_kwargs.daro") is None:
+            OmegaConf.update(job, "actor.worker_kwargs.daro", job.daro, force_add=True)

@@ -9,6 +9,7 @@ import logging
 import verl
 
 from daro_verl import compatibility, logs, platform, seams
+from daro_verl.official import has_own_daro
 
 logger = logging.getLogger(__name__)
 
@@ -16,6 +17,9 @@ logger = logging.getLogger(__name__)
 def _load() -> None:
     if platform.requested():
         platform.activate()
+    if has_own_daro(verl.__path__[0]):
+        logger.warning("daro-verl is off: this verl has DARO itself (verl.workers.utils.daro).")
+        return
     problem = compatibility.problem_with(verl.__version__)
     if problem:
         logger.error("daro-verl is off. %s", problem)

@@ -116,7 +116,8 @@ def job_problems(config: DictConfig, use_critic: bool) -> list[str]:
             dynamic_cp,
             "actor_rollout_ref.actor.megatron.dynamic_context_parallel",
             True,
-            "False; it replicates the batch over data-parallel ranks, which DARO's token counts would count twice",
+            "False; each data-parallel rank has the whole batch and computes a part of it, so DARO's token counts and "
+            "losses would not match",
             "set actor_rollout_ref.actor.megatron.dynamic_context_parallel=False",
         ),
         (

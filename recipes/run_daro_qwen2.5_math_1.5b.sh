@@ -3,7 +3,8 @@
 #   bash recipes/run_daro_qwen2.5_math_1.5b.sh                              METHOD=grpo, GPUS=4, ...: shortcuts, as variables
 #   bash recipes/run_daro_qwen2.5_math_1.5b.sh trainer.save_freq=10         any other setting, as a Hydra argument
 #   DRY_RUN=1 bash recipes/run_daro_qwen2.5_math_1.5b.sh                    check and print the configuration, on any machine
-#   SMOKE=1 bash recipes/run_daro_qwen2.5_math_1.5b.sh                      a few tiny steps without a GPU; MODEL=smollm2: pretrained
+#   SMOKE=1 bash recipes/run_daro_qwen2.5_math_1.5b.sh                      a few tiny steps without a GPU
+#     (MODEL=smollm2: with a pretrained model)
 # Settings, each with its standing: recipes/config/. Set-up, shortcuts and figures: docs/recipes/.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

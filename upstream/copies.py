@@ -10,6 +10,7 @@ from pathlib import Path
 
 from upstream.contribution import NEW, Contribution
 
+TIMEOUT = 600  # seconds of one command
 CACHES = {"__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache"}
 
 
@@ -83,7 +84,13 @@ class Copy:
         env = {name: value for name, value in os.environ.items() if not name.startswith("VERL_")}
         env |= {"PYTHONPATH": str(self.root), "VERL_USE_EXTERNAL_PLUGINS": "none", "HF_HUB_OFFLINE": "1"}
         env["RAY_OVERRIDE_RESOURCES"] = '{"CPU": 16}'  # tests of verl that start Ray wait for ever for a third CPU
-        return subprocess.run([sys.executable, *command], cwd=self.root, env=env, capture_output=True, text=True)
+        try:
+            return subprocess.run(
+                [sys.executable, *command], cwd=self.root, env=env, capture_output=True, text=True, timeout=TIMEOUT
+            )
+        except subprocess.TimeoutExpired as hung:
+            printed = "".join(part.decode() for part in (hung.stdout, hung.stderr) if isinstance(part, bytes))
+            return subprocess.CompletedProcess(command, 1, printed, f"no end after {TIMEOUT} s")
 
 
 def _contents(folder: Path) -> dict[Path, Path]:

@@ -16,7 +16,7 @@ from tensordict import TensorDict
 from daro_verl.advantage.pass_rates import read_pass_rates
 from daro_verl.advantage.tokens import TrainingTokens
 from daro_verl.objective import differentiate
-from daro_verl.official import PASS_RATE
+from daro_verl.official import pass_rate_column
 from daro_verl.workers.bin_counts import BinCounts, count_bins
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 
@@ -76,7 +76,7 @@ class MiniBatch:
         """
         self.ranks = ranks
         tokens = TrainingTokens.of(data["response_mask"])
-        rates = read_pass_rates(data[PASS_RATE if PASS_RATE in data.keys() else "returns"], tokens)
+        rates = read_pass_rates(data[pass_rate_column(set(data.keys()))], tokens)
         data[BINS_KEY] = bins = rates.bins(weights.num_rollouts)
         counts = count_bins(bins, rates, data["advantages"], tokens, weights.num_rollouts).values.to(ranks.device)
         self.counts = BinCounts(ranks.all_reduce(counts))

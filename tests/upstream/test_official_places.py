@@ -164,3 +164,19 @@ def test_the_platform_leaves_alone_what_verl_has_mended(patched):
 def test_the_platform_bridges_what_verl_has_not_mended(patched, tmp_path):
     plain = Copy.of_package(patched.original, tmp_path)
     assert run(plain, BRIDGES) == [True, True, True, "cuda"]
+
+
+OWN_DARO = """
+import json
+
+from verl.trainer.ppo import core_algos
+
+print(json.dumps(core_algos.get_adv_estimator_fn("daro").__module__))
+"""
+
+
+def test_a_verl_that_has_daro_keeps_it(patched, tmp_path):
+    copy, (contribution,) = Copy.of_package(patched.original, tmp_path), contributions(["daro_in_core"])
+    copy.add_new_files(contribution)
+    assert copy.apply(contribution) == ""
+    assert run(copy, OWN_DARO) == "verl.trainer.ppo.core_algos"

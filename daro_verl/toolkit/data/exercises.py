@@ -94,6 +94,14 @@ def draw_split(
     return problems
 
 
+def train_and_test(
+    levels: Mapping[str, Level], num_train: int, num_test: int
+) -> tuple[list[tuple[str, Problem]], list[tuple[str, Problem]]]:
+    """Two splits, always the same ones, which share no question."""
+    test = draw_split(levels, num_test, seed=1)
+    return draw_split(levels, num_train, seed=2, exclude=frozenset(question for _, (question, _) in test)), test
+
+
 def messages(level: Level, question: str, boxed: bool = False) -> list[dict[str, str]]:
     r"""The chat up to the answer: the worked example, where the level has one, then the question.
 

@@ -20,7 +20,7 @@ from daro_verl.atomic import partial_path, publish
 from daro_verl.errors import DaroConfigError
 from daro_verl.platform.overrides import cpu_overrides
 from daro_verl.platform.processor import fast_dtype
-from daro_verl.toolkit.data.exercises import WORKED, draw_split, messages
+from daro_verl.toolkit.data.exercises import WORKED, messages, train_and_test
 from daro_verl.toolkit.data.parquet_file import ROLLOUTS
 from daro_verl.toolkit.models.shape import Shape
 from daro_verl.toolkit.models.smollm2 import PLACE
@@ -74,14 +74,13 @@ def platform(num_devices: int, shape: Shape) -> list[str]:
 
 
 def write_data(train: Path, test: Path, num_train: int, num_test: int, rollouts: int) -> None:
-    """Write the files that are not there; they share no question.
+    """Write the files that are not there. Files that are written together share no question.
 
     Args:
         num_train, num_test: problems, of all levels in turn.
         rollouts: responses to a row of the test file.
     """
-    held_out = draw_split(WORKED, num_test, seed=1)
-    trained = draw_split(WORKED, num_train, seed=2, exclude=frozenset(question for _, (question, _) in held_out))
+    trained, held_out = train_and_test(WORKED, num_train, num_test)
     for file, problems, own in ((test, held_out, {ROLLOUTS: rollouts}), (train, trained, {})):
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from datasets import Dataset, disable_progress_bars
 
-from daro_verl.toolkit.data.exercises import PLAIN, WORKED, Problem, draw_split, messages
+from daro_verl.toolkit.data.exercises import PLAIN, WORKED, Problem, messages, train_and_test
 
 NUM_TRAIN, NUM_TEST = 240, 96  # as many of each level; asked plainly there are only 64 sums and 64 differences
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
@@ -39,8 +39,7 @@ def build_data(directory: Path, num_train: int = NUM_TRAIN, num_test: int = NUM_
     """Write ``train.parquet`` and ``test.parquet``, which share no question, and return their paths by split."""
     directory.mkdir(parents=True, exist_ok=True)
     disable_progress_bars()
-    test = draw_split(LEVELS, num_test, seed=1)
-    splits = {"train": draw_split(LEVELS, num_train, seed=2, exclude=frozenset(q for _, (q, _) in test)), "test": test}
+    splits = dict(zip(("train", "test"), train_and_test(LEVELS, num_train, num_test), strict=True))
     paths = {split: directory / f"{split}.parquet" for split in splits}
     for split, problems in splits.items():
         rows = [as_row(level, problem, split, index) for index, (level, problem) in enumerate(problems)]

@@ -239,6 +239,9 @@ def test_a_resumed_run_goes_on_to_the_last_bit(tmp_path):
     fresh.daro = DifficultyWeights(DaroConfig(), 2 * G)
     with pytest.raises(RuntimeError, match="log_weights"):  # of another rollout.n
         fresh.load_checkpoint(str(tmp_path))
+    (tmp_path / "daro.pt").write_bytes(b"cut off")
+    with pytest.raises(RuntimeError, match="daro.pt cannot be read"):
+        fresh.load_checkpoint(str(tmp_path))
 
 
 def test_one_override_reaches_the_actor():
@@ -257,3 +260,9 @@ def test_one_override_reaches_the_actor():
 def test_what_daro_cannot_scale_is_refused(settings):
     with pytest.raises(ValueError, match="adv_estimator=daro"):
         FSDPActorConfig(**{"rollout_n": G, "ppo_micro_batch_size_per_gpu": 1, "adv_estimator": "daro", **settings})
+
+
+@pytest.mark.parametrize("setting", [{"loss_ema_decay": 1.0}, {"weight_lr": 0.0}, {"weight_min": 2.0}, {"bin_scale": "?"}])
+def test_settings_that_would_break_the_weights_are_refused(setting):
+    with pytest.raises(ValueError, match=next(iter(setting)).replace("weight_min", "bounds")):
+        DaroConfig(**setting)

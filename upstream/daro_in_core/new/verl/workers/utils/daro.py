@@ -115,14 +115,21 @@ class DifficultyWeights(torch.nn.Module):
         if torch.distributed.get_rank() == 0:
             os.makedirs(local_path, exist_ok=True)
             state = {"weights": self.state_dict(), "optimizer": self.optimizer.state_dict()}
-            torch.save(state, os.path.join(local_path, "daro.pt"))
+            path = os.path.join(local_path, "daro.pt")
+            torch.save(state, f"{path}.tmp")
+            os.replace(f"{path}.tmp", path)
 
     def load_checkpoint(self, local_path: str):
         """Go on from what rank 0 wrote, if the checkpoint is of a run with DARO."""
         path, message = os.path.join(local_path, "daro.pt"), [None]
         if torch.distributed.get_rank() == 0 and os.path.exists(path):
-            message = [torch.load(path, weights_only=True)]
+            try:
+                message = [torch.load(path, weights_only=True)]
+            except Exception as error:  # else the other ranks wait for this one
+                message = [f"{path} cannot be read: {error}"]
         torch.distributed.broadcast_object_list(message, src=0)
+        if isinstance(message[0], str):
+            raise RuntimeError(message[0])
         if message[0] is None:
             logger.warning("%s not found: DARO's weights start anew", path)
             return

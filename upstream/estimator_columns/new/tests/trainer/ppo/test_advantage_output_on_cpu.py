@@ -67,6 +67,14 @@ def test_columns_and_metrics_are_in_the_batch():
 def test_pair_stays_what_it_was():
     data = compute_advantage(_batch(), adv_estimator="pair")
     assert set(data.batch.keys()) == {"token_level_rewards", "response_mask", "advantages", "returns"}
+    assert "adv_metrics" not in data.meta_info
+
+
+def test_a_column_of_the_batch_is_not_replaced():
+    batch = _batch()
+    batch.batch["difficulty"] = torch.ones(2, 3)
+    with pytest.raises(ValueError, match="in the batch already: \\['difficulty'\\]"):
+        compute_advantage(batch, adv_estimator="with_columns")
 
 
 class _TransferQueue:
