@@ -262,7 +262,9 @@ def test_what_daro_cannot_scale_is_refused(settings):
         FSDPActorConfig(**{"rollout_n": G, "ppo_micro_batch_size_per_gpu": 1, "adv_estimator": "daro", **settings})
 
 
-@pytest.mark.parametrize("setting", [{"loss_ema_decay": 1.0}, {"weight_lr": 0.0}, {"weight_min": 2.0}, {"bin_scale": "?"}])
+@pytest.mark.parametrize(
+    "setting", [{"loss_ema_decay": 1.0}, {"weight_lr": 0.0}, {"weight_min": 2.0}, {"bin_scale": "?"}]
+)
 def test_settings_that_would_break_the_weights_are_refused(setting):
     with pytest.raises(ValueError, match=next(iter(setting)).replace("weight_min", "bounds")):
         DaroConfig(**setting)
