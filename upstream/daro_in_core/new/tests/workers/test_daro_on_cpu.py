@@ -25,7 +25,7 @@ from hydra import compose, initialize_config_module
 from tensordict import TensorDict
 
 from verl.trainer.config import AlgoConfig, DaroConfig
-from verl.trainer.ppo.core_algos import get_adv_estimator_fn
+from verl.trainer.ppo.core_algos import AdvantageEstimator, compute_daro_outcome_advantage
 from verl.utils import tensordict_utils as tu
 from verl.utils.config import omega_conf_to_dataclass
 from verl.workers.config import FSDPActorConfig
@@ -96,7 +96,7 @@ def make_batch(solved=SOLVED, order=0, **daro):
     mask = (torch.arange(8) < lengths[:, None]).long()
     rewards = torch.zeros(mask.shape).scatter_(1, lengths[:, None] - 1, reward[:, None])
     prompt_of = np.repeat(np.arange(len(solved)), G)[order.numpy()]
-    advantages, returns = get_adv_estimator_fn("daro")(
+    advantages, returns = compute_daro_outcome_advantage(
         token_level_rewards=rewards, response_mask=mask, index=prompt_of, config=AlgoConfig(daro=DaroConfig(**daro))
     )
     old_log_probs = -1 + 0.3 * torch.randn(mask.shape, generator=generator)
@@ -147,10 +147,11 @@ def expected_losses(rows, log_probs):
 
 
 def test_advantages_are_success_minus_pass_rate_for_any_two_rewards():
+    assert AdvantageEstimator("daro") is AdvantageEstimator.DARO
     for low, high in ((0.0, 1.0), (-1.0, 1.0)):
         rewards = torch.tensor([high, low, low, low, high, high, low, low])[:, None]
         prompts = np.array(["a", "b", "a", "b", "a", "c", "a", "b"], dtype=object)
-        advantages, returns = get_adv_estimator_fn("daro")(rewards, torch.ones(8, 1), prompts)
+        advantages, returns = compute_daro_outcome_advantage(rewards, torch.ones(8, 1), prompts)
         assert advantages[:, 0].tolist() == [0.5, 0, -0.5, 0, 0.5, 1, -0.5, 0]  # a group of one has no baseline
         assert (returns - advantages)[:, 0].tolist() == [0.5, 0, 0.5, 0, 0.5, 0, 0.5, 0]
 
