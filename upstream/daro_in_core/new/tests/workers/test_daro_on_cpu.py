@@ -42,6 +42,8 @@ PAPER = {"bin_scale": "equal", "loss_ema_decay": 0.0, "weight_min": 0.01, "weigh
 
 @pytest.fixture(autouse=True)
 def one_rank(monkeypatch):
+    if torch.distributed.is_initialized():  # another test left its group of one rank
+        torch.distributed.destroy_process_group()
     torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
     monkeypatch.setattr("verl.workers.utils.daro.get_device_id", lambda: "cpu")
     yield
