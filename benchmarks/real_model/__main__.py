@@ -48,7 +48,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1, help="seeds 0 .. SEEDS - 1")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--evaluate-every", type=int, default=10)
-    parser.add_argument("--lr", type=float, nargs="+", default=[2e-5], help="with several, the better one is reported")
+    parser.add_argument("--lr", type=float, nargs="+", default=[6e-6], help="with several, the better one is reported")
     parser.add_argument("--device", choices=SIZES, default="cpu")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="default: float32 on cpu, bfloat16 on cuda")
     parser.add_argument("--prompts", type=int, dest="num_prompts", help="per step; default 8 on cpu, 64 on cuda")

@@ -151,7 +151,7 @@ def test_the_table_pairs_methods_by_seed(directory, tmp_path):
     sizes = ["--steps", "1", "--prompts", "4", "--group", "4", "--max-response", "6", "--held-out", "4"]
     main(["--methods", "GRPO", "LIPO", "--seeds", "2", *sizes, *places])
     text = (tmp_path / "results" / "smollm2-cpu.md").read_text()
-    row = next(line for line in text.splitlines() if line.startswith("| LIPO | 2e-05 |"))
+    row = next(line for line in text.splitlines() if line.startswith("| LIPO | 6e-06 |"))
     assert "4 of 4 runs finished" in text and "nan" not in row and "not run" not in text
 
 
