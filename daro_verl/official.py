@@ -83,5 +83,5 @@ def name_classes(config: DictConfig, verl_folder: str) -> None:
         if own not in (None, name):
             logger.warning("%s unless your %s inherits from %s.", loss, key, name)
         OmegaConf.update(job, key, own or name, force_add=True)
-        if key == "actor.worker_class" and OmegaConf.select(job, "actor.worker_kwargs.daro") is None:
+        if key == "actor.worker_class":
             OmegaConf.update(job, "actor.worker_kwargs.daro", job.daro, force_add=True)

@@ -13,6 +13,7 @@ from tests.unit.test_compatibility import CHANGES
 from upstream.contribution import contributions
 from upstream.copies import Copy
 
+pytestmark = pytest.mark.slow  # each test starts a process that imports a verl of its own
 ROOT = Path(__file__).parents[2]
 PLACES = ("actor_worker_class", "estimator_columns", "honor_checkpoint_manager_class")
 MENDED = ("cpu_process_group", "fsdp2_saved_copy", "megatron_float32", "weight_receiver_copy")
