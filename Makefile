@@ -15,7 +15,7 @@ $(error ROLLOUT: got '$(ROLLOUT)', expected vllm or sglang. Leave it out for vll
 endif
 QUICKSTART_VENV := $(if $(filter sglang,$(ROLLOUT)),$(SGLANG_VENV),$(VENV))
 
-.PHONY: quickstart test test-vllm test-fast test-sglang lint clean
+.PHONY: help quickstart test test-vllm test-fast test-sglang lint clean
 
 ## set up, and train a pretrained language model of 135 million parameters with DARO through verl, without a GPU
 ## (GRPO=1: the GRPO baseline; ROLLOUT=sglang: SGLang servers; MODEL=tiny: a byte-level model that is made here)
@@ -42,6 +42,7 @@ test-sglang: $(SGLANG_VENV)/ready
 		tests/toolkit/evaluation/test_sglang_engine.py tests/end_to_end/test_sglang.py \
 		tests/end_to_end/test_heard.py $(ARGS)
 
+## check style and types
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -64,5 +65,11 @@ $(SGLANG_VENV)/ready: pyproject.toml setup.py
 	$(SGLANG_BIN)/python -m pip install --quiet --no-deps sglang==0.5.12
 	touch $@
 
+## print this list
+help:
+	@awk '/^## /{text = text "\n    " substr($$0, 4)} /^[a-z-]+:/{if (text) print "make " substr($$1, 1, length($$1) - 1) text; text = ""}' \
+		$(MAKEFILE_LIST)
+
+## remove both environments and all outputs
 clean:
 	rm -rf $(VENV) $(SGLANG_VENV) outputs build *.egg-info
