@@ -42,6 +42,11 @@ def advantage_output(core_algos: ModuleType) -> Any:
     return getattr(core_algos, "AdvantageOutput", None)
 
 
+def outcome_estimators(core_algos: ModuleType) -> set[str]:
+    """Names of the estimators for which verl counts a session of several outputs once; an empty set if it has none."""
+    return getattr(core_algos, "OUTCOME_ADV_ESTIMATORS", set())
+
+
 def pass_rate_column(columns: Collection[str]) -> str:
     """The column of a mini-batch that has the pass rates.
 

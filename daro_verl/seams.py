@@ -25,7 +25,8 @@ methods of ``TrainingWorker`` (``workers/actor_worker.py``), of the rollout serv
 everything that is touched or overridden; where one differs, a job that asks for DARO is refused.
 
 ``official.py`` knows the places that ``upstream/`` proposes to verl, which end 3 and 6: in a verl that has one, its
-hook stays off. Where an estimator may return columns, pass rates travel in one of their own instead of ``returns``.
+hook stays off. Of 5 only sessions whose last output has no tokens are left there. Where an estimator may return
+columns, pass rates travel in one of their own instead of ``returns``.
 
 Each hook waits for its verl module to be imported (wrapt's post-import hooks). A job that does not ask for DARO passes
 through unchanged.
@@ -150,6 +151,7 @@ class _ActorWorkerClass:
 
 def _on_algorithms(module: ModuleType) -> None:
     module.register_adv_est("daro")(_estimator)
+    official.outcome_estimators(module).add("daro")
 
 
 def _estimator(**kwargs: Any) -> Any:
@@ -174,9 +176,12 @@ def _count_sessions_once(compute_advantage: Any, args: tuple, kwargs: dict) -> A
         return compute_advantage(*args, **kwargs)
     from verl.trainer.ppo import core_algos
 
-    from daro_verl.advantage.in_verl import estimate_advantage_of_outputs
+    from daro_verl.advantage.in_verl import ends_in_tokens, estimate_advantage_of_outputs
 
-    data = estimate_advantage_of_outputs(given["data"], given["batch_keys"], given["config"])
+    data, keys = given["data"], given["batch_keys"]
+    if "daro" in official.outcome_estimators(core_algos) and ends_in_tokens(data.batch["response_mask"], keys):
+        return compute_advantage(*args, **kwargs)
+    data = estimate_advantage_of_outputs(data, keys, given["config"])
     if official.advantage_output(core_algos):
         data.batch[official.PASS_RATE], data.batch["returns"] = data.batch["returns"], data.batch["advantages"]
     return data

@@ -89,6 +89,12 @@ def _warn_of_threshold(groups: PromptGroups, threshold: float | None, seen: Seen
     )
 
 
+def ends_in_tokens(response_mask: torch.Tensor, batch_keys: Sequence[str]) -> bool:
+    """Whether the last output of every session has tokens; verl's own reduction cannot see those that have not."""
+    rows = final_rows(batch_keys)
+    return bool((response_mask if rows is None else response_mask[rows]).any(dim=-1).all())
+
+
 def estimate_advantage_of_outputs(data: Any, batch_keys: Sequence[str], config: Any) -> Any:
     """Write ``advantages`` and ``returns`` into verl's ``data``, one row per output of a session.
 

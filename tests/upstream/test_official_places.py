@@ -15,7 +15,7 @@ from upstream.copies import Copy
 
 pytestmark = pytest.mark.slow  # each test starts a process that imports a verl of its own
 ROOT = Path(__file__).parents[2]
-PLACES = ("actor_worker_class", "estimator_columns", "honor_checkpoint_manager_class")
+PLACES = ("actor_worker_class", "estimator_columns", "honor_checkpoint_manager_class", "outputs_of_a_session")
 MENDED = ("cpu_process_group", "fsdp2_saved_copy", "megatron_float32", "weight_receiver_copy")
 
 
@@ -135,6 +135,48 @@ print(json.dumps(seen))
 def test_pass_rates_reach_the_workers_in_a_column_of_their_own(patched):
     in_bin_one = [0.0, 12.0, 0.0, 0.0, 0.0]
     assert run(patched, COLUMNS) == [in_bin_one, in_bin_one]
+
+
+SESSIONS = """
+import json
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from tests.unit.jobs import compose_job
+from verl.protocol import DataProto
+from verl.trainer.ppo.v1 import utils
+from verl.utils.config import validate_config
+
+from daro_verl.advantage import in_verl
+
+job = compose_job("actor_rollout_ref.rollout.n=4")
+validate_config(job, False, False)
+keys = ["a_0_0", "a_0_1", "a_1_0", "a_2_0", "a_3_0", "a_3_1"]  # two sessions of two outputs; the first one is solved
+
+
+def computed(last_has_tokens):
+    mask, rewards = torch.ones(6, 3, dtype=torch.long), torch.zeros(6, 3)
+    rewards[:2, 2], mask[5] = 1.0, int(last_has_tokens)
+    uid = np.array(["a"] * 6, dtype=object)
+    data = DataProto.from_dict({"token_level_rewards": rewards, "response_mask": mask}, {"uid": uid})
+    with patch.object(in_verl, "estimate_advantage_of_outputs", wraps=in_verl.estimate_advantage_of_outputs) as own:
+        data = utils.compute_advantage_for_multi_trajectories(
+            data, batch_keys=keys, adv_estimator="daro", config=job.algorithm
+        )
+    return own.called, data.batch["daro_pass_rate"][:, 0].tolist(), data.batch["advantages"][:, 0].tolist()
+
+
+print(json.dumps([computed(True), computed(False)]))
+"""
+
+
+def test_verl_counts_sessions_but_those_whose_last_output_has_no_tokens(patched):
+    """One session of four is solved: mu = 1/4, marked by the sign of a success; A = r - mu = 3/4 and -1/4."""
+    by_verl, by_daro = run(patched, SESSIONS)
+    assert by_verl == [False, [0.25, 0.25, -0.25, -0.25, -0.25, -0.25], [0.75, 0.75, -0.25, -0.25, -0.25, -0.25]]
+    assert by_daro == [True, [0.25, 0.25, -0.25, -0.25, -0.25, 0.0], [0.75, 0.75, -0.25, -0.25, -0.25, 0.0]]
 
 
 BRIDGES = """
