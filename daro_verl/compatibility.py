@@ -7,7 +7,6 @@ from packaging.specifiers import SpecifierSet
 
 from daro_verl.errors import DaroVerlError, problem
 
-ABSENT = "nothing of this name"
 SUPPORTED_VERL = SpecifierSet(">=0.9.1,<0.9.2")
 
 TRIED: dict[str, dict[str, str]] = {
@@ -100,7 +99,7 @@ def parameters_of(tree: ast.Module, name: str) -> str:
         body = getattr(node, "body", [])
         node = next((child for child in body if getattr(child, "name", None) == part), ast.Module([], []))
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return ABSENT
+        return "nothing of this name"
     given = node.args
     names = [*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg]
     return " ".join(argument.arg for argument in names if argument)
