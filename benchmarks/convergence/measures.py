@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from daro_verl.toolkit.evaluation.estimates import student_quantile
+
 
 def auc(pass_rate: np.ndarray) -> float:
     """The primary measure: mean of the evaluations, the one before training included."""
@@ -66,3 +68,12 @@ class Estimate:
         """``.812 ± .004``; from one seed, which has no standard error, ``.812 (1 seed)``."""
         mean = f"{self.mean:{'+' if signed else ''}.3f}"
         return f"{mean} (1 seed)" if self.num_seeds == 1 else f"{mean} ± {self.error:.3f}"
+
+    def interval(self, num_comparisons: int = 1) -> tuple[float, float]:
+        """Student's interval that covers all of ``num_comparisons`` means at once in 95 % of the cases (Bonferroni)."""
+        half = student_quantile(self.num_seeds - 1, 1 - 0.05 / num_comparisons) * self.error
+        return self.mean - half, self.mean + half
+
+    def seeds_to_resolve(self, difference: float) -> int:
+        """Seeds at which ``difference`` is two standard errors, ``(2 sd / difference)^2``, by this estimate's sd."""
+        return math.ceil((2 * self.error * math.sqrt(self.num_seeds) / difference) ** 2)

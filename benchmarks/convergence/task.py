@@ -26,7 +26,7 @@ DOUBT, END, MARKED, FIRST_STEP, EQUALS, PAD = map(TOKENS.index, ("?", "$", "0!",
 LEVELS = (2, 3, 4, 5, 6)  # difficulty = number of steps
 LONGEST = LEVELS[-1]
 PROMPT_LENGTH = LONGEST + 2
-MAX_RESPONSE_LENGTH = 16  # tokens, the end included
+MAX_RESPONSE_LENGTH = 24  # tokens, the end included
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from benchmarks.convergence.streams import FACTS, START, SUPERVISED, numpy_strea
 from benchmarks.convergence.task import PAD, draw_problems
 from benchmarks.convergence.writers import Facts, draw_facts, write_solutions
 
-NUM_STEPS, BATCH_SIZE = 800, 256
+NUM_STEPS, BATCH_SIZE = 600, 128
 LEARNING_RATE, BETAS, WEIGHT_DECAY, RAMP_STEPS = 5e-3, (0.9, 0.98), 0.01, 50
 
 

@@ -16,6 +16,7 @@ from benchmarks.convergence.task import (
     BASE,
     DOUBT,
     END,
+    LEVELS,
     LONGEST,
     MAX_RESPONSE_LENGTH,
     OPERATIONS,
@@ -60,7 +61,8 @@ def write_solutions(problems: Problems, facts: Facts, writing: Writing, rng: np.
     digits, lost = _digits_with_errors(problems, facts, rng)
     step, last = np.arange(LONGEST), problems.level[:, None] - 1
     doubts = (step == last) * _runs(writing.doubt_at_end, writing.go_on_at_end, digits.shape, rng)
-    doubts += lost * _runs(writing.doubt_when_lost, writing.go_on_when_lost, digits.shape, rng)
+    doubt = writing.doubt_when_lost * (LEVELS[0] / problems.level[:, None]) ** writing.easy_doubt_more
+    doubts += lost * _runs(doubt, writing.go_on_when_lost, digits.shape, rng)
     shape = len(problems), 2 * LONGEST + 1
     symbols, counts = np.full(shape, END), np.ones(shape, dtype=int)
     symbols[:, 0:-1:2], counts[:, 0:-1:2] = digits, step <= last
@@ -68,7 +70,7 @@ def write_solutions(problems: Problems, facts: Facts, writing: Writing, rng: np.
     return _marked(torch.from_numpy(_lay_out(symbols, counts)), problems)
 
 
-def _runs(begin: float, go_on: float, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+def _runs(begin: float | np.ndarray, go_on: float, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Lengths of runs of doubts: 0 unless one begins, then a geometric number."""
     return (rng.random(shape) < begin) * rng.geometric(1 - go_on, shape)
 

@@ -33,7 +33,9 @@ class LanguagePolicy:
         answers = self._answer(self._held_out, self.run.regime.num_samples, noise)
         cut_off = ~(answers.responses == self.model.end).any(dim=-1)
         level = [task.LEVELS.index(problem.level) for problem in self._held_out]
-        return Sampled(answers.rewards.bool(), cut_off, answers.mask.sum(dim=-1).float(), torch.tensor(level).numpy())
+        length = answers.mask.sum(dim=-1).float()
+        drawn = (answers.responses, answers.log_probs)
+        return Sampled(answers.rewards.bool(), cut_off, length, torch.tensor(level).numpy(), *drawn)
 
     def _answer(self, problems: list[task.Problem], group: int, noise: torch.Generator) -> Rollout:
         """``group`` responses to each problem, graded; at most ``generation_batch`` of them at once."""

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from benchmarks.convergence.report.results import Results, of_steps
 from benchmarks.convergence.runs import Method
 
-DPI, PANEL_WIDTH, PANEL_HEIGHT = 80, 5.0, 3.6
+DPI, PANEL_WIDTH, PANEL_HEIGHT = 80, 4.0, 3.0
 WINDOW = 20  # optimizer steps that a line of losses averages over
 
 
@@ -42,16 +42,22 @@ def learning_curves(results: Results, folder: Path) -> Path:
 
 def differences(results: Results, folder: Path) -> Path:
     """Paired difference of AUC to the study's first method, with two standard errors to each side."""
-    figure, axes = _panels(results, 1)
     reference, *others = results.study.methods
-    for axis, regime in zip(axes[0], results.study.regimes, strict=True):
+    columns = min(3, len(results.study.regimes))
+    rows = -(-len(results.study.regimes) // columns)
+    size = (PANEL_WIDTH * columns, PANEL_HEIGHT * rows)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=size, squeeze=False, layout="constrained", sharey=True, sharex=True
+    )
+    for axis, regime in zip(axes.flat, results.study.regimes, strict=False):
         for place, method in enumerate(others):
             difference = results.difference(method, reference, regime)
             if difference is not None:
                 axis.errorbar(difference.mean, -place, xerr=2 * np.nan_to_num(difference.error), fmt="o", capsize=3)
         axis.axvline(0, color="grey", linewidth=0.8)
-        axis.set(title=regime, xlabel=f"AUC - {reference.name} (± 2 standard errors)")
-        axis.set_yticks([-place for place in range(len(others))], [method.name for method in others], fontsize=7)
+        axis.set(title=regime)
+        axis.set_yticks([-place for place in range(len(others))], [method.name for method in others], fontsize=8)
+    figure.supxlabel(f"mean held-out pass rate over training - {reference.name}'s (± 2 standard errors)", fontsize=9)
     return _write(figure, folder / f"{results.study.name}-differences.png")
 
 

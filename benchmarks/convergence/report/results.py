@@ -25,7 +25,7 @@ class Results:
         for regime in study.regimes:
             self.seconds[regime] = []
             for method in study.methods:
-                loaded = {rate: self._load(method, regime, rate) for rate in study.learning_rates}
+                loaded = {rate: self._load(method, regime, rate) for rate in study.rates_of(method)}
                 self._by_rate[method.name, regime] = loaded
 
     def _load(self, method: Method, regime: str, rate: float) -> dict[int, Arrays]:
@@ -63,18 +63,20 @@ class Results:
         return Estimate.of([measure(arrays) for arrays in row.values()]) if row else None
 
     def difference(
-        self, method: Method, other: Method, regime: str, equal_responses: bool = False, rate: float | None = None
+        self,
+        method: Method,
+        other: Method,
+        regime: str,
+        measure: "Callable[[Arrays, Arrays], float] | None" = None,
+        rate: float | None = None,
     ) -> Estimate | None:
-        """Mean over the seeds of both of ``AUC of method - AUC of other``; None where there is no such seed.
+        """Mean over the seeds of both of ``measure(method's, other's)``; None where there is no such seed.
 
-        With ``equal_responses`` both areas are over generated responses, up to the smaller of the two totals. With
-        ``rate`` both are at that learning rate.
+        Without a measure it is the difference of AUC. With ``rate`` both are at that learning rate.
         """
         ours, theirs = self.row(method, regime, rate), self.row(other, regime, rate)
-        seeds = sorted(ours.keys() & theirs.keys())
-        area = _areas_at_equal_responses if equal_responses else _areas
-        pairs = [area(ours[seed], theirs[seed]) for seed in seeds]
-        return Estimate.of([a - b for a, b in pairs]) if pairs else None
+        pairs = [(ours[seed], theirs[seed]) for seed in sorted(ours.keys() & theirs.keys())]
+        return Estimate.of([(measure or auc_difference)(*pair) for pair in pairs]) if pairs else None
 
     def reached(self, method: Method, baseline: Method, regime: str, places: str) -> list[float]:
         """Per seed, after how many rounds or generated responses the method has the baseline's final pass rate."""
@@ -115,17 +117,28 @@ def _mean_auc(runs: dict[int, Arrays]) -> float:
     return float(np.mean([auc_of(arrays) for arrays in runs.values()])) if runs else -np.inf
 
 
-def _areas(ours: Arrays, theirs: Arrays) -> tuple[float, float]:
-    return auc_of(ours), auc_of(theirs)
+def auc_difference(ours: Arrays, theirs: Arrays) -> float:
+    """Per round, which is per generated response where no method samples dynamically."""
+    return auc_of(ours) - auc_of(theirs)
 
 
-def _areas_at_equal_responses(ours: Arrays, theirs: Arrays) -> tuple[float, float]:
-    """Up to the smaller total, both between the evaluations of the run that has fewer of them there.
+def at_equal_responses(ours: Arrays, theirs: Arrays) -> float:
+    """The difference of AUC over generated responses, up to the smaller of the two totals."""
+    return _at_equal(ours, theirs, "eval/num_generated")
+
+
+def at_equal_tokens(ours: Arrays, theirs: Arrays) -> float:
+    """The difference of AUC over generated tokens, up to the smaller of the two totals."""
+    return _at_equal(ours, theirs, "eval/num_tokens")
+
+
+def _at_equal(ours: Arrays, theirs: Arrays, unit: str) -> float:
+    """Both between the evaluations of the run that has fewer of them below the smaller total.
 
     The curves are concave, so straight lines between sparse evaluations would be unfair to the run that generates more.
     """
-    generated = [run["eval/num_generated"] for run in (ours, theirs)]
+    generated = [run[unit] for run in (ours, theirs)]
     limit = min(one[-1] for one in generated)
     places = min((one[one <= limit] for one in generated), key=len)
-    a, b = (auc_up_to(run["eval/num_generated"], run["eval/pass_rate"], limit, places) for run in (ours, theirs))
-    return a, b
+    a, b = (auc_up_to(run[unit], run["eval/pass_rate"], limit, places) for run in (ours, theirs))
+    return a - b

@@ -3,18 +3,35 @@
 import json
 import os
 import platform
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from benchmarks.convergence.campaign import commit
 from benchmarks.convergence.measures import Estimate, share_not_positive
+from benchmarks.convergence.report.choices import learning_rates, power
+from benchmarks.convergence.report.evidence import evidence
 from benchmarks.convergence.report.figures import draw
-from benchmarks.convergence.report.results import Arrays, Results, auc_of, final, of_steps
+from benchmarks.convergence.report.results import (
+    Arrays,
+    Results,
+    at_equal_responses,
+    auc_difference,
+    auc_of,
+    final,
+    of_steps,
+)
 from benchmarks.convergence.report.tables import study_tables
 from benchmarks.convergence.runs import Method
 from benchmarks.convergence.studies import Study
 
+FIRST_TABLES: dict[str, Callable[[Results], str]] = {
+    "pilot": power,
+    "tuning": learning_rates,
+    "confirmation": evidence,
+}
+"""What stands before a study's own tables."""
 PACKAGES = ("torch", "verl", "daro-verl", "numpy")
 
 
@@ -33,7 +50,8 @@ def write_report(studies: list[Study], folder: Path, results_folder: Path, notic
         minutes = results.minutes_on_two_cores()
         time = "not noted" if minutes is None else f"{minutes:.0f} minutes on two cores, by the processor's time"
         where = f"{results.num_runs} runs of commit {', '.join(sorted(results.commits)) or 'none'}, {time}; {machine}."
-        text = "\n\n".join(part for part in (notice, study_tables(results), images, where) if part) + "\n"
+        first = FIRST_TABLES.get(study.name, lambda results: "")(results)
+        text = "\n\n".join(part for part in (notice, first, study_tables(results), images, where) if part) + "\n"
         page, summary = results_folder / f"{study.name}.md", results_folder / f"{study.name}.json"
         results_folder.mkdir(parents=True, exist_ok=True)
         page.write_text(text)
@@ -75,8 +93,8 @@ def _of_method(results: Results, method: Method, regime: str) -> dict[str, Any] 
     baseline, pairs = results.study.methods[0], results.study.pairs_with_dynamic_sampling()
     plain = next((plain for plain, sampled in pairs if sampled is method), None)
     sampling = {
-        f"auc_minus_the_same_without_dynamic_sampling{name}": _plain(results.difference(method, plain, regime, equal))
-        for name, equal in (("", False), (", equal responses", True))
+        f"auc_minus_the_same_without_dynamic_sampling{name}": _plain(results.difference(method, plain, regime, measure))
+        for name, measure in (("", auc_difference), (", equal responses", at_equal_responses))
         if plain
     }
     return sampling | {

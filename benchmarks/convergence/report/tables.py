@@ -5,10 +5,18 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.convergence.measures import share_not_positive
+from benchmarks.convergence.methods import BASELINES, DAPO, GRPO
 from benchmarks.convergence.report.cells import NOT_RUN, show, show_reached, show_short, table
-from benchmarks.convergence.report.results import Arrays, Results, auc_of, final, of_steps
+from benchmarks.convergence.report.results import (
+    Arrays,
+    Results,
+    at_equal_responses,
+    auc_difference,
+    auc_of,
+    final,
+    of_steps,
+)
 from benchmarks.convergence.runs import Method
-from benchmarks.convergence.studies import BASELINES, DAPO, GRPO
 
 ALL, LAST_TWO = slice(None), slice(-2, None)
 
@@ -68,7 +76,7 @@ def comparison(results: Results, regime: str) -> str:
         row = [method.name, f"{results.learning_rate(method, regime):g}" if results.row(method, regime) else NOT_RUN]
         row += [show(results.estimate(method, regime, measure)) for measure in (auc_of, final)]
         for other in others:
-            difference = results.difference(method, other, regime, equal_responses=other is DAPO)
+            difference = results.difference(method, other, regime, at_equal_responses if other is DAPO else None)
             row.append("" if other is method else show(difference, signed=True))
         if GRPO in study.methods:
             row.append(show_reached(results.reached(method, GRPO, regime, "round"), 1))
@@ -131,8 +139,9 @@ def by_rate(results: Results, regime: str) -> str:
 
 def dynamic_sampling(results: Results, regime: str) -> str:
     """What dynamic sampling adds to each method, per round and at equally many generated responses."""
+    measures = (auc_difference, at_equal_responses)
     rows = [
-        [plain.name, *(show(results.difference(sampled, plain, regime, equal), signed=True) for equal in (False, True))]
+        [plain.name, *(show(results.difference(sampled, plain, regime, measure), signed=True) for measure in measures)]
         for plain, sampled in results.study.pairs_with_dynamic_sampling()
     ]
     return table(["AUC with dynamic sampling - without", "per round", "at equal responses"], rows)

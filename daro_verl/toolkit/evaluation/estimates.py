@@ -59,8 +59,8 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> MeanWi
 
 
 @lru_cache
-def student_quantile(df: float) -> float:
-    """``t`` with ``P(|T| > t) = 1 - LEVEL`` for Student's distribution with ``df > 0`` degrees of freedom; NaN for NaN.
+def student_quantile(df: float, level: float = LEVEL) -> float:
+    """``t`` with ``P(|T| > t) = 1 - level`` for Student's distribution with ``df > 0`` degrees of freedom; NaN for NaN.
 
     ``P(|T| > t) = I_x(df / 2, 1 / 2)``, the regularised incomplete beta function at ``x = df / (df + t^2)``: mpmath has
     it, and a bisection over ``x`` inverts it.
@@ -72,7 +72,7 @@ def student_quantile(df: float) -> float:
     df, low, high = min(df, _MANY), mpmath.mpf(0), mpmath.mpf(1)
     for _ in range(60):
         x = (low + high) / 2
-        if mpmath.betainc(df / 2, 0.5, 0, x, regularized=True) < 1 - LEVEL:
+        if mpmath.betainc(df / 2, 0.5, 0, x, regularized=True) < 1 - level:
             low = x
         else:
             high = x

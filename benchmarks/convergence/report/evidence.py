@@ -1,0 +1,111 @@
+"""The tables of docs/evidence.md: every regime side by side, differences to GRPO, and what stands behind them."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.convergence.measures import Estimate
+from benchmarks.convergence.report.cells import NOT_RUN, show, table
+from benchmarks.convergence.report.results import Arrays, Results, at_equal_tokens, auc_of, final
+from benchmarks.convergence.runs import Method
+
+NUM_HARD = 2  # levels
+
+
+def evidence(results: Results) -> str:
+    """All tables, in Markdown."""
+    num = _num_comparisons(results)
+    parts = [
+        regimes(results),
+        f"**Mean held-out pass rate over training, difference to {results.study.methods[0].name}.** Mean over "
+        f"{len(results.study.seeds)} paired seeds ± standard error. \\* Student's interval, corrected for all {num} "
+        "comparisons, leaves out zero.",
+        differences(results),
+    ]
+    for name, measure in MEASURES.items():
+        parts += [f"**{name}**, the same differences.", differences(results, measure)]
+    parts += ["**Runs that ended below their start**, of all.", collapses(results)]
+    return "\n\n".join(parts) + "\n"
+
+
+def regimes(results: Results) -> str:
+    """What each regime is like at the start, and where the first method ends."""
+    first = results.study.methods[0]
+    header = ["regime", "pass rate at the start", "prompts with no right response", "wrong / right length in a level"]
+    rows = []
+    for regime in results.study.regimes:
+        starts = results.starts[regime]
+        if not starts:
+            rows.append([regime, *[NOT_RUN] * 5])
+            continue
+        unsolved = np.mean([run["eval/prompts_in_bin"][0, 0] / run["eval/prompts_in_bin"][0].sum() for run in starts])
+        start, gap = (np.mean([run[f"eval/{name}"][0] for run in starts]) for name in ("pass_rate", "gap_in_level"))
+        ends = [final(run) for run in results.row(first, regime).values()]
+        cells = [regime, f"{start:.2f}", f"{unsolved:.0%}", f"{gap:.1f}"]
+        cells += [f"{np.mean(ends):.2f} ({min(ends):.2f} to {max(ends):.2f})"] if ends else [NOT_RUN]
+        rows.append([*cells, show(results.estimate(first, regime, auc_of))])
+    return table([*header, f"{first.name} at the end (its seeds)", f"{first.name} over training"], rows)
+
+
+def differences(results: Results, measure: Callable[[Arrays, Arrays], float] | None = None) -> str:
+    """Methods by regimes."""
+    first, *others = results.study.methods
+    num = _num_comparisons(results)
+    rows = []
+    for method in others:
+        estimates = [results.difference(method, first, regime, measure) for regime in results.study.regimes]
+        rate = ", ".join(f"{rate:g}" for rate in results.study.rates_of(method))
+        rows.append([method.name, rate, *(_starred(estimate, num) for estimate in estimates)])
+    return table(["method", "lr", *results.study.regimes], rows)
+
+
+def collapses(results: Results) -> str:
+    """Methods by regimes: runs whose final pass rate is below that of the start."""
+    rows = []
+    for method in results.study.methods:
+        counts = [_collapsed(results, method, regime) for regime in results.study.regimes]
+        rows.append([method.name, *counts])
+    return table(["method", *results.study.regimes], rows)
+
+
+def _collapsed(results: Results, method: Method, regime: str) -> str:
+    runs = list(results.row(method, regime).values())
+    return f"{sum(final(run) < run['eval/pass_rate'][0] for run in runs)} of {len(runs)}" if runs else NOT_RUN
+
+
+def _num_comparisons(results: Results) -> int:
+    return (len(results.study.methods) - 1) * len(results.study.regimes)
+
+
+def _starred(estimate: Estimate | None, num_comparisons: int) -> str:
+    if estimate is None:
+        return NOT_RUN
+    low, high = estimate.interval(num_comparisons)
+    return estimate.show(signed=True) + (" \\*" if low > 0 or high < 0 else "")
+
+
+def _mean_of(name: str) -> Callable[[Arrays, Arrays], float]:
+    """Difference of the mean over the evaluations of a figure."""
+    return lambda ours, theirs: float(ours[f"eval/{name}"].mean() - theirs[f"eval/{name}"].mean())
+
+
+def _hard(ours: Arrays, theirs: Arrays) -> float:
+    a, b = (run["eval/pass_rate_of_level"][:, -NUM_HARD:].mean() for run in (ours, theirs))
+    return float(a - b)
+
+
+def _final_entropy(ours: Arrays, theirs: Arrays) -> float:
+    return float(ours["eval/entropy"][-1] - theirs["eval/entropy"][-1])
+
+
+def _final_distinct(ours: Arrays, theirs: Arrays) -> float:
+    return float(ours["eval/distinct"][-1] - theirs["eval/distinct"][-1])
+
+
+MEASURES: dict[str, Callable[[Arrays, Arrays], float]] = {
+    "Mean pass rate over generated tokens": at_equal_tokens,
+    "Pass@8 over training": _mean_of("solved_once"),
+    f"Pass rate of the {NUM_HARD} hardest levels over training": _hard,
+    "Entropy at the end, nats per token": _final_entropy,
+    "Distinct responses of a problem at the end, share": _final_distinct,
+}
