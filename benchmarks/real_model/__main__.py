@@ -10,9 +10,9 @@ from rich.console import Console
 
 import benchmarks.real_model
 from benchmarks.convergence.campaign import RUNS, commit, work_off
+from benchmarks.convergence.methods import DR_GRPO, GRPO, LIPO
 from benchmarks.convergence.report.summary import write_report
 from benchmarks.convergence.runs import Method, Schedule
-from benchmarks.convergence.studies import DR_GRPO, GRPO, LIPO
 from benchmarks.real_model.execute import execute
 from benchmarks.real_model.runs import LanguageRegime, LanguageStudy
 from daro_verl.toolkit.models.smollm2 import write_smollm2

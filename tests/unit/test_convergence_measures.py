@@ -55,6 +55,17 @@ def test_share_of_losses_that_are_not_positive():
     assert math.isnan(share_not_positive(np.full((2, 3), np.nan)))
 
 
+def test_an_interval_for_several_comparisons_and_the_seeds_that_a_difference_takes():
+    """Five values with mean 2 and error .1: t is 2.776 with 4 degrees of freedom, and 4.604 at 1 - .05 / 5 (tables).
+
+    The deviation is .1 sqrt(5); (2 x .2236 / .05)^2 = 80 seeds.
+    """
+    estimate = Estimate(2.0, 0.1, 5)
+    assert estimate.interval() == pytest.approx((2 - 0.2776, 2 + 0.2776), abs=1e-4)
+    assert estimate.interval(5) == pytest.approx((2 - 0.4604, 2 + 0.4604), abs=1e-4)
+    assert estimate.seeds_to_resolve(0.05) in (80, 81)
+
+
 def test_estimate():
     """Mean of 1, 2, 6 is 3; squares 4 + 1 + 9 = 14 over 2 is 7; error sqrt(7 / 3)."""
     estimate = Estimate.of([1, 2, 6])

@@ -13,32 +13,25 @@ from benchmarks.convergence import campaign as campaigns
 from benchmarks.convergence import evaluation, rollout, toy
 from benchmarks.convergence.__main__ import parse
 from benchmarks.convergence.campaign import campaign
+from benchmarks.convergence.methods import DAPO, DARO, DEFAULT, EASY, GRPO, LEANING, PAPER, with_dynamic_sampling
 from benchmarks.convergence.model import Decoder
-from benchmarks.convergence.records import Recorder, load
+from benchmarks.convergence.records import Recorder, load, save
 from benchmarks.convergence.regimes import REGIMES
 from benchmarks.convergence.report.cells import show_reached
+from benchmarks.convergence.report.evidence import evidence
+from benchmarks.convergence.report.results import Results
 from benchmarks.convergence.report.summary import write_report
 from benchmarks.convergence.rollout import Rollout, roll_out
 from benchmarks.convergence.runs import Run, Schedule
-from benchmarks.convergence.studies import (
-    DAPO,
-    DARO,
-    DARO_BATCH,
-    GRPO,
-    STUDIES,
-    UNIFORM,
-    Study,
-    quick,
-    unique_runs,
-    with_dynamic_sampling,
-)
+from benchmarks.convergence.studies import CHOOSING_SEEDS, CONFIRMATION, STUDIES, TUNING, Study, quick, unique_runs
 from benchmarks.convergence.toy import Toy
 from benchmarks.convergence.training import Training
+from benchmarks.convergence.tuning import best_rate, tuned
 from daro_verl.advantage.weightings import Learned
 from daro_verl.errors import DaroConfigError
 
 SHORT = Schedule(num_rounds=2, evaluate_every=1, warm_start_steps=2)
-TINY = replace(REGIMES["long_failures"], num_prompts=8)
+TINY = replace(REGIMES["gap_3x"], num_prompts=8)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +39,7 @@ def small(monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     monkeypatch.setattr(evaluation, "NUM_PROBLEMS", 10)
-    monkeypatch.setitem(REGIMES, "long_failures", TINY)
+    monkeypatch.setitem(REGIMES, "gap_3x", TINY)
     yield
     torch.set_num_threads(before)
 
@@ -84,10 +77,10 @@ def test_methods_see_the_same_prompts_and_noise(monkeypatch):
 
     monkeypatch.setattr(toy, "generate", record_rollouts)
     recorded = {}
-    for method in (GRPO, UNIFORM):
+    for method in (GRPO, EASY):
         name = method.name
         recorded[name] = trained(method).arrays()
-    ours, theirs = seen[GRPO.name], seen[UNIFORM.name]
+    ours, theirs = seen[GRPO.name], seen[EASY.name]
     assert torch.equal(ours[0].responses, theirs[0].responses)
     assert all(torch.equal(a.prompts, b.prompts) for a, b in zip(ours, theirs, strict=True))
     first = [recorded[name]["eval/pass_rate"][0] for name in recorded]
@@ -134,7 +127,7 @@ def test_settings_make_the_key_and_names_do_not(tmp_path):
     run = run_of(GRPO)
     assert run.file(tmp_path) == run_of(replace(GRPO, name="another name")).file(tmp_path)
     changes = (
-        run_of(UNIFORM),
+        run_of(EASY),
         run_of(replace(GRPO, clip_high=0.28)),
         run_of(replace(GRPO, dynamic_sampling=True)),
         run_of(GRPO, seed=1),
@@ -149,7 +142,7 @@ def test_settings_make_the_key_and_names_do_not(tmp_path):
 
 def test_a_campaign_end_to_end_and_again(tmp_path, monkeypatch):
     """Train, report, and train again: finished runs are skipped, one with another setting is not."""
-    study = Study("main", "Does it run?", (GRPO, DARO, DAPO), ("long_failures",), (1e-3,), (0, 1), SHORT)
+    study = Study("main", "Does it run?", (GRPO, DARO, DAPO), ("gap_3x",), (1e-3,), (0, 1), SHORT)
     console = Console(quiet=True)
     campaign(unique_runs([study]), tmp_path, 0, console)
     assert len(list((tmp_path / "runs").iterdir())) == 6 and not list(tmp_path.rglob("*.partial"))
@@ -173,9 +166,7 @@ def test_a_campaign_end_to_end_and_again(tmp_path, monkeypatch):
 
 def test_the_report_says_what_dynamic_sampling_adds_and_draws_what_is_asked_for(tmp_path):
     sampled = with_dynamic_sampling(DARO)
-    study = Study(
-        "dynamic", "Does it help?", (DARO, sampled), ("long_failures",), (1e-3,), (0, 1), SHORT, drawn=(DARO,)
-    )
+    study = Study("dynamic", "Does it help?", (DARO, sampled), ("gap_3x",), (1e-3,), (0, 1), SHORT, drawn=(DARO,))
     campaign(unique_runs([study]), tmp_path, 0, Console(quiet=True))
     write_report([study], tmp_path, tmp_path / "results")
     text = (tmp_path / "results" / "dynamic.md").read_text()
@@ -188,7 +179,7 @@ def test_the_report_says_what_dynamic_sampling_adds_and_draws_what_is_asked_for(
     assert added["mean"] == pytest.approx(sum(differences) / 2)
     assert "auc_minus_the_same_without_dynamic_sampling, equal responses" in found["methods"][sampled.name]
     assert not any("without_dynamic" in name for name in found["methods"][DARO.name])
-    assert [path.name for path in (tmp_path / "results").glob("*weights*")] == ["dynamic-weights-daro-paper-s-form.png"]
+    assert [path.name for path in (tmp_path / "results").glob("*weights*")] == ["dynamic-weights-daro-default.png"]
 
 
 def test_seeds_that_never_arrive_count_as_late():
@@ -216,18 +207,62 @@ def test_studies_share_runs_and_name_their_rows_once():
 
 
 def test_arguments():
-    assert parse([]).study == ["main"] and not parse([]).quick
-    assert parse(["--study", "main", "clamp", "--quick"]).study == ["main", "clamp"]
+    assert parse([]).study == list(STUDIES) and not parse([]).quick
+    assert parse(["--study", "pilot", "tuning", "--quick"]).study == ["pilot", "tuning"]
     with pytest.raises(SystemExit):
         parse(["--study", "unheard-of"])
 
 
-def test_the_combined_form_is_the_packages_default():
-    default = {"weighting": "learned", **Learned.defaults}
-    assert {name: DARO_BATCH.options[name] for name in default} == default
+def test_the_default_is_the_packages():
+    assert Learned.defaults == DEFAULT
 
 
-@pytest.mark.parametrize("name", ["main", "confirmation"])
-def test_weights_of_the_papers_form_and_of_the_default_are_drawn(name):
-    assert STUDIES[name].drawn == (DARO, DARO_BATCH)
-    assert all(method in STUDIES[name].methods for method in STUDIES[name].drawn)
+def test_what_chooses_uses_seeds_that_confirmation_never_sees():
+    """And the learning rates are tuned on seeds that selected no form."""
+    chosen = {seed for study in STUDIES.values() for seed in study.seeds if seed in CHOOSING_SEEDS}
+    assert chosen and not chosen & set(CONFIRMATION.seeds)
+    assert not set(TUNING.seeds) & set(STUDIES["selection"].seeds)
+    assert TUNING.methods == CONFIRMATION.methods
+    assert all(method in CONFIRMATION.methods for method in CONFIRMATION.drawn)
+
+
+def fake_run(folder, run, pass_rates: list[float]) -> None:
+    arrays = {"eval/pass_rate": np.array(pass_rates), "eval/num_tokens": np.arange(len(pass_rates))}
+    save(run.file(folder), arrays, {"seconds": 1.0, "commit": "none"})
+
+
+def test_a_method_is_confirmed_at_the_learning_rate_that_tuning_found(tmp_path):
+    """Means of 0.2 and 0.4 over two regimes: (.1 + .3) / 2 against (.5 + .3) / 2; PAPER is not finished."""
+    tuning = replace(
+        TUNING, methods=(GRPO, PAPER), regimes=("gap_3x", "no_gap"), learning_rates=(1e-3, 2e-3), seeds=(0,)
+    )
+    study = replace(CONFIRMATION, methods=(GRPO,))
+    for rate, of_regime in ((1e-3, (0.1, 0.3)), (2e-3, (0.5, 0.3))):
+        for regime, value in zip(tuning.regimes, of_regime, strict=True):
+            fake_run(tmp_path, tuning.run(GRPO, regime, 0, rate), [value, value])
+    fake_run(tmp_path, tuning.run(PAPER, "no_gap", 0, 1e-3), [0.9, 0.9])
+    assert best_rate(Results(tuning, tmp_path), GRPO) == 2e-3
+    confirmed = tuned(study, tuning, tmp_path)
+    assert confirmed.rates_of(GRPO) == (2e-3,) and confirmed.rates_of(EASY) == study.learning_rates
+    with pytest.raises(ValueError, match="No learning rate of DARO, paper's form: run --study tuning first"):
+        tuned(replace(study, methods=(GRPO, PAPER)), tuning, tmp_path)
+
+
+def test_the_evidence_marks_what_is_resolved_and_counts_collapses(tmp_path):
+    """EASY is .1 behind in every seed but for +-.001; LEANING ahead by +.1 and -.1: not resolved, and one run of three
+    ends below its start.
+    """
+    study = Study("confirmation", "?", (GRPO, EASY, LEANING), ("gap_3x",), seeds=(0, 1, 2), schedule=SHORT)
+    for seed in study.seeds:
+        for method, end in ((GRPO, 0.5), (EASY, 0.3 + 0.004 * seed), (LEANING, (0.7, 0.3, 0.05)[seed])):
+            run = study.run(method, "gap_3x", seed, 1e-3)
+            curve = np.array([0.1, end, end])
+            arrays = {f"eval/{name}": curve for name in ("pass_rate", "solved_once", "entropy", "distinct")}
+            arrays |= {"eval/num_tokens": np.array([0, 10, 20]), "eval/gap_in_level": curve + 1}
+            arrays |= {"eval/pass_rate_of_level": np.tile(curve[:, None], 5), "eval/prompts_in_bin": np.ones((3, 9))}
+            save(run.file(tmp_path), arrays, {"seconds": 1.0, "commit": "none"})
+    text = evidence(Results(study, tmp_path))
+    rows = [line for line in text.splitlines() if line.startswith(f"| {EASY.name} ")]
+    assert rows[0] == f"| {EASY.name} | 0.001 | -0.131 ± 0.002 \\* |"  # 2/3 of -.2 + .004 = -.1307
+    leaning = [line for line in text.splitlines() if line.startswith(f"| {LEANING.name} ")]
+    assert "\\*" not in leaning[0] and leaning[-1] == f"| {LEANING.name} | 1 of 3 |"

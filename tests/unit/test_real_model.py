@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.convergence.methods import DARO, GRPO
 from benchmarks.convergence.records import load
 from benchmarks.convergence.rollout import Rollout
 from benchmarks.convergence.runs import Schedule
-from benchmarks.convergence.studies import DARO_BATCH, GRPO
 from benchmarks.convergence.training import Training
 from benchmarks.convergence.update import check_options
 from benchmarks.real_model import execute as executing
@@ -81,7 +81,7 @@ def test_sampling_inverts_the_distribution_and_log_probs_are_those_of_a_plain_fo
 
 def gradients_of(directory: str, micro_batch: int) -> dict[str, torch.Tensor]:
     """Of the first mini-batch of a run of DARO."""
-    run = run_of(directory, DARO_BATCH, micro_batch=micro_batch, num_prompts=8)
+    run = run_of(directory, DARO, micro_batch=micro_batch, num_prompts=8)
     training = Training(LanguagePolicy(ending_model(directory), run), run)
     kept = {}
 
@@ -107,9 +107,7 @@ def test_leaving_out_prompts_that_teach_nothing_changes_no_gradient(directory, m
 
 
 def test_methods_see_the_same_prompts_and_noise_and_no_held_out_question(directory):
-    first, second = (
-        LanguagePolicy(ending_model(directory), run_of(directory, method)) for method in (GRPO, DARO_BATCH)
-    )
+    first, second = (LanguagePolicy(ending_model(directory), run_of(directory, method)) for method in (GRPO, DARO))
     ours, theirs = first.generate(1, 0), second.generate(1, 0)
     assert torch.equal(ours.prompts, theirs.prompts) and torch.equal(ours.responses, theirs.responses)
     assert ours.num_generated == 16 and ours.num_generated_tokens == int((ours.responses != PAD).sum())
@@ -122,7 +120,7 @@ class Killed(Exception):
     """Stands for the end of the process."""
 
 
-@pytest.mark.parametrize("method", [GRPO, DARO_BATCH], ids=["GRPO", "DARO"])
+@pytest.mark.parametrize("method", [GRPO, DARO], ids=["GRPO", "DARO"])
 def test_a_run_that_was_killed_goes_on_with_the_same_figures(directory, tmp_path, monkeypatch, method):
     run = run_of(directory, method)
     executing.execute(run, tmp_path / "whole", "commit", 1, 1)
