@@ -179,11 +179,15 @@ class GradientRule(LearningRule):
         super().__init__(log_weights, options)
         self._adam = torch.optim.Adam(self.parameters, lr=options.weight_lr)
 
+    def gradient(self, signal: torch.Tensor) -> torch.Tensor:
+        """The objective's derivative for ``ln w_k``, [G-1]: ``w_k L_k - 1`` (paper)."""
+        return self.log_weights().exp() * signal - 1.0
+
     def update(self, signal: torch.Tensor, present: torch.Tensor, first: torch.Tensor) -> None:
         if self.options.weight_start == "first_loss":  # begin at the minimiser instead of moving towards it (ours)
             self.set(minimiser(signal, self.options), present & first)
             present = present & ~first
-        gradient = self.log_weights().exp() * signal - 1.0
+        gradient = self.gradient(signal)
         for k, parameter in enumerate(self.parameters):
             parameter.grad = gradient[k].clone() if present[k] else None
         self._adam.step()

@@ -8,8 +8,6 @@ from rich.console import Console
 
 import benchmarks.convergence
 from benchmarks.convergence.campaign import campaign
-from benchmarks.convergence.report.evidence import fill
-from benchmarks.convergence.report.results import Results
 from benchmarks.convergence.report.summary import write_report
 from benchmarks.convergence.studies import CONFIRMATION, STUDIES, TUNING, Study, quick, unique_runs
 from benchmarks.convergence.tuning import tuned
@@ -56,10 +54,9 @@ def main(arguments: list[str] | None = None) -> None:
             sys.exit("Interrupted. What is finished is kept: the same command goes on from here.")
         except ValueError as error:
             sys.exit(str(error))
-        for path in write_report([study], args.out, folder, QUICK if args.quick else ""):
+        page = PAGE if folder == RESULTS else None
+        for path in write_report([study], args.out, folder, QUICK if args.quick else "", page):
             console.print(path, soft_wrap=True)
-        if name == CONFIRMATION.name and folder == RESULTS:
-            fill(PAGE, Results(study, args.out))
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ from typing import Any, ClassVar
 import torch
 
 from daro_verl.advantage.weighting import LITERAL, Weighting
-from daro_verl.objective import LearningRule
+from daro_verl.objective import GradientRule
 
 
-class FollowsGap(LearningRule):
+class FollowsGap(GradientRule):
     """Adam on ``ln r_k``: the gradient of ``r g - ln r`` is ``r g - 1`` (``power`` 1), of ``r^2 g / 2 - ln r`` it is
     ``r^2 g - 1`` (``power`` 1/2). The minimum is ``r = g^-power``.
     """
@@ -31,22 +31,17 @@ class FollowsGap(LearningRule):
     def __init__(self, log_weights: torch.Tensor, options: Any) -> None:
         super().__init__(log_weights, options)
         self.log_shape = log_weights.clone()
-        self._adam = torch.optim.Adam(self.parameters, lr=options.weight_lr)
 
     def gap(self, signal: torch.Tensor) -> torch.Tensor:
         """``g_k`` [G-1] from the losses that move the weights."""
         mu = torch.arange(1, len(signal) + 1).double() / (len(signal) + 1)
         return signal / (mu * (1 - mu))
 
-    def update(self, signal: torch.Tensor, present: torch.Tensor, first: torch.Tensor) -> None:
+    def gradient(self, signal: torch.Tensor) -> torch.Tensor:
         log_factor = self.log_weights() - self.log_shape
-        gradient = (log_factor / self.power).exp() * self.gap(signal) - 1
-        for k, parameter in enumerate(self.parameters):
-            parameter.grad = gradient[k].clone() if present[k] else None
-        self._adam.step()
-        self.keep_bounds()
+        return (log_factor / self.power).exp() * self.gap(signal) - 1
 
-    def keep_bounds(self) -> None:
+    def clamp(self) -> None:
         limit = math.log(self.bound)
         with torch.no_grad():
             for parameter, start in zip(self.parameters, self.log_shape, strict=True):

@@ -69,6 +69,6 @@ def evaluate(model: Decoder, seed: int, step: int) -> Sampled:
     right = is_right(responses, problems.results().repeat_interleave(NUM_SAMPLES, 0))
     shape = (NUM_PROBLEMS, NUM_SAMPLES)
     length = lengths(responses).float()
-    parts = (part.view(*shape, *part.shape[1:]) for part in (right, is_cut_off(responses), length))
+    parts = (part.view(shape) for part in (right, is_cut_off(responses), length))
     drawn = (part.view(*shape, -1) for part in (responses, log_probs))
     return Sampled(*parts, problems.level, *drawn)

@@ -1,18 +1,10 @@
 """What is compared."""
 
 from benchmarks.convergence.runs import Method
-from daro_verl.advantage import weighting
+from daro_verl.advantage import Learned, weighting
 
 LITERAL = {"weighting": "learned", "weight_lr": 0.05, "weight_init": 1.0, **weighting.LITERAL}
 """The paper's objective as written; what the paper leaves open (rate, start, clamp) as the package has it."""
-DEFAULT = {
-    "weight_start": "first_loss",
-    "loss_signal": "average",
-    "bin_scale": "batch_share",
-    "weight_scale": "mean_one",
-    "weight_min": 0.1,
-    "weight_max": 10.0,
-}
 
 
 def fixed(name: str, method: str) -> Method:
@@ -21,7 +13,7 @@ def fixed(name: str, method: str) -> Method:
 
 def default(name: str, **changes: object) -> Method:
     """The package's default with changes to it."""
-    return Method(name, {**LITERAL, **DEFAULT, **changes})
+    return Method(name, {**LITERAL, **Learned.defaults, **changes})
 
 
 def candidate(name: str, cls: str, **options: object) -> Method:

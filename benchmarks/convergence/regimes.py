@@ -76,4 +76,3 @@ REGIMES = {
         Regime("hopeless", 32, replace(GAP_3X, error_rate=0.32, error_spread=0.6)),
     )
 }
-WITH_GAP = tuple(name for name in REGIMES if name != "no_gap")

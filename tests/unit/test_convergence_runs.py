@@ -13,7 +13,7 @@ from benchmarks.convergence import campaign as campaigns
 from benchmarks.convergence import evaluation, rollout, toy
 from benchmarks.convergence.__main__ import parse
 from benchmarks.convergence.campaign import campaign
-from benchmarks.convergence.methods import DAPO, DARO, DEFAULT, EASY, GRPO, LEANING, PAPER, with_dynamic_sampling
+from benchmarks.convergence.methods import DAPO, DARO, EASY, GRPO, LEANING, PAPER, with_dynamic_sampling
 from benchmarks.convergence.model import Decoder
 from benchmarks.convergence.records import Recorder, load, save
 from benchmarks.convergence.regimes import REGIMES
@@ -214,7 +214,8 @@ def test_arguments():
 
 
 def test_the_default_is_the_packages():
-    assert Learned.defaults == DEFAULT
+    default = {"weighting": "learned", **Learned.defaults}
+    assert {name: DARO.options[name] for name in default} == default
 
 
 def test_what_chooses_uses_seeds_that_confirmation_never_sees():

@@ -101,9 +101,9 @@ def _starred(estimate: Estimate | None, num_comparisons: int) -> str:
     return estimate.show(signed=True) + (" \\*" if low > 0 or high < 0 else "")
 
 
-def _mean_of(name: str) -> Callable[[Arrays, Arrays], float]:
-    """Difference of the mean over the evaluations of a figure."""
-    return lambda ours, theirs: float(ours[f"eval/{name}"].mean() - theirs[f"eval/{name}"].mean())
+def _mean_of(name: str, places: slice = slice(None)) -> Callable[[Arrays, Arrays], float]:
+    """Difference of the mean over the evaluations, or those at ``places``, of a figure."""
+    return lambda ours, theirs: float(ours[f"eval/{name}"][places].mean() - theirs[f"eval/{name}"][places].mean())
 
 
 def _hard(ours: Arrays, theirs: Arrays) -> float:
@@ -111,18 +111,11 @@ def _hard(ours: Arrays, theirs: Arrays) -> float:
     return float(a - b)
 
 
-def _final_entropy(ours: Arrays, theirs: Arrays) -> float:
-    return float(ours["eval/entropy"][-1] - theirs["eval/entropy"][-1])
-
-
-def _final_distinct(ours: Arrays, theirs: Arrays) -> float:
-    return float(ours["eval/distinct"][-1] - theirs["eval/distinct"][-1])
-
-
+LAST = slice(-1, None)
 MEASURES: dict[str, Callable[[Arrays, Arrays], float]] = {
     "Mean pass rate over generated tokens": at_equal_tokens,
     "Pass@8 over training": _mean_of("solved_once"),
     f"Pass rate of the {NUM_HARD} hardest levels over training": _hard,
-    "Entropy at the end, nats per token": _final_entropy,
-    "Distinct responses of a problem at the end, share": _final_distinct,
+    "Entropy at the end, nats per token": _mean_of("entropy", LAST),
+    "Distinct responses of a problem at the end, share": _mean_of("distinct", LAST),
 }

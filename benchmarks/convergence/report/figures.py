@@ -29,7 +29,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
 
 def learning_curves(results: Results, folder: Path) -> Path:
     """Pass rate over rounds: mean over seeds, with a band of one standard error."""
-    figure, axes = _panels(results, 1)
+    figure, axes = _panels(1, len(results.study.regimes))
     for axis, regime in zip(axes[0], results.study.regimes, strict=True):
         for method in results.study.methods:
             runs = list(results.row(method, regime).values())
@@ -44,11 +44,7 @@ def differences(results: Results, folder: Path) -> Path:
     """Paired difference of AUC to the study's first method, with two standard errors to each side."""
     reference, *others = results.study.methods
     columns = min(3, len(results.study.regimes))
-    rows = -(-len(results.study.regimes) // columns)
-    size = (PANEL_WIDTH * columns, PANEL_HEIGHT * rows)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=size, squeeze=False, layout="constrained", sharey=True, sharex=True
-    )
+    figure, axes = _panels(-(-len(results.study.regimes) // columns), columns, sharex=True, sharey=True)
     for axis, regime in zip(axes.flat, results.study.regimes, strict=False):
         for place, method in enumerate(others):
             difference = results.difference(method, reference, regime)
@@ -63,7 +59,7 @@ def differences(results: Results, folder: Path) -> Path:
 
 def losses_and_weights(results: Results, method: Method, folder: Path) -> Path:
     """``L_k`` (moving mean) and ``w_k`` per bin over optimizer steps, mean over seeds."""
-    figure, axes = _panels(results, 2)
+    figure, axes = _panels(2, len(results.study.regimes))
     for column, regime in enumerate(results.study.regimes):
         runs = list(results.row(method, regime).values())
         for row, name in enumerate(("loss", "weight")):
@@ -105,10 +101,9 @@ def _moving_mean(values: np.ndarray) -> np.ndarray:
     return np.where(count > 0, total / count.clip(min=1), np.nan)
 
 
-def _panels(results: Results, num_rows: int) -> tuple:
-    num = len(results.study.regimes)
-    size = PANEL_WIDTH * num, PANEL_HEIGHT * num_rows
-    return plt.subplots(num_rows, num, figsize=size, squeeze=False, layout="constrained")
+def _panels(num_rows: int, num_columns: int, **shared: bool) -> tuple:
+    size = PANEL_WIDTH * num_columns, PANEL_HEIGHT * num_rows
+    return plt.subplots(num_rows, num_columns, figsize=size, squeeze=False, layout="constrained", **shared)
 
 
 def _write(figure: plt.Figure, path: Path) -> Path:

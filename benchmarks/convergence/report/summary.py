@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.convergence.campaign import commit
 from benchmarks.convergence.measures import Estimate, share_not_positive
 from benchmarks.convergence.report.choices import learning_rates, power
-from benchmarks.convergence.report.evidence import evidence
+from benchmarks.convergence.report.evidence import evidence, fill
 from benchmarks.convergence.report.figures import draw
 from benchmarks.convergence.report.results import (
     Arrays,
@@ -24,7 +24,7 @@ from benchmarks.convergence.report.results import (
 )
 from benchmarks.convergence.report.tables import study_tables
 from benchmarks.convergence.runs import Method
-from benchmarks.convergence.studies import Study
+from benchmarks.convergence.studies import CONFIRMATION, Study
 
 FIRST_TABLES: dict[str, Callable[[Results], str]] = {
     "pilot": power,
@@ -35,11 +35,14 @@ FIRST_TABLES: dict[str, Callable[[Results], str]] = {
 PACKAGES = ("torch", "verl", "daro-verl", "numpy")
 
 
-def write_report(studies: list[Study], folder: Path, results_folder: Path, notice: str = "") -> list[Path]:
+def write_report(
+    studies: list[Study], folder: Path, results_folder: Path, notice: str = "", page_of_evidence: Path | None = None
+) -> list[Path]:
     """One Markdown and one JSON file per study and its figures, from the runs under ``folder``.
 
     Args:
         notice: a line for the top of each file.
+        page_of_evidence: gets the first tables of the study that confirms.
     """
     written = []
     for study in studies:
@@ -57,6 +60,8 @@ def write_report(studies: list[Study], folder: Path, results_folder: Path, notic
         page.write_text(text)
         summary.write_text(json.dumps({"notice": notice, **summarise(results)}, indent=1) + "\n")
         written += [page, summary, *figures]
+        if page_of_evidence and study.name == CONFIRMATION.name:
+            fill(page_of_evidence, results)
     return written
 
 
