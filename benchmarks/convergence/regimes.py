@@ -1,8 +1,7 @@
-"""The regimes: what is varied is named before any method is compared, one proportion at a time, with the reason.
+"""The regimes: what is varied, one proportion at a time, with the reason. docs/evidence.md says how they were chosen.
 
 Every regime has headroom: a model that answers some 15 to 30 % of the held-out problems at the start, most prompts with
-one to three right responses of eight or none, and GRPO between 0.4 and 0.9 after the budget. Base models on
-competition problems start there (Qwen2.5-Math-7B: 0.13 on AIME24 to 0.52 on MATH-500, greedy, published outputs).
+one to three right responses of eight or none, and GRPO between 0.4 and 0.9 after the budget.
 
 | regime | differs from ``gap_3x`` in | because |
 |---|---|---|
@@ -11,9 +10,9 @@ competition problems start there (Qwen2.5-Math-7B: 0.13 on AIME24 to 0.52 on MAT
 | ``no_gap`` | right and wrong answers equally long | DARO's signal is zero there but for noise |
 | ``gap_of_easy`` | 5 times as long on the easiest level, 1.5 on the hardest | as on MATH: 11, 4.2, 3.9, 1.6, 1.4 |
 | ``many_prompts`` | 64 prompts a mini-batch, not 16 | a bin has many prompts: less noise, larger jobs |
-| ``hopeless`` | two of three prompts have no right response of eight | as AIME for a small model |
+| ``hopeless`` | three of five prompts have no right response of eight | as AIME for a small model |
 
-The figures of Qwen2.5-Math-7B are medians from NovaSky-AI/SkyThought's published outputs.
+The figures of Qwen2.5-Math-7B are from NovaSky-AI/SkyThought's published greedy outputs; by level they are medians.
 """
 
 from dataclasses import dataclass, replace

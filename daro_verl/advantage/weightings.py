@@ -16,9 +16,10 @@ EPSILON = 1e-6
 class Learned(Weighting):
     """DARO (arXiv 2510.09001): ``w_k`` minimises ``w_k L_k - ln w_k`` along with the model.
 
-    Its defaults are ours and follow from ``benchmarks/convergence``: a weight starts at the minimiser of its first
-    loss, follows the loss's moving average within a factor of 10, and weighs the bin's share of the batch, while the
-    weights' mean stays one, so that ``D_k = T_k mean(w) / (share of the bin in all response tokens)``.
+    Its defaults are ours, from earlier studies (docs/evidence.md, which finds a better form): a weight starts at the
+    minimiser of its first loss, follows the loss's moving average within a factor of 10, and weighs the bin's share of
+    the batch, while the weights' mean stays one, so that ``D_k = T_k mean(w) / (share of the bin in all response
+    tokens)``.
     """
 
     rule = GradientRule
