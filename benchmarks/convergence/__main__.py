@@ -8,11 +8,14 @@ from rich.console import Console
 
 import benchmarks.convergence
 from benchmarks.convergence.campaign import campaign
+from benchmarks.convergence.report.evidence import fill
+from benchmarks.convergence.report.results import Results
 from benchmarks.convergence.report.summary import write_report
 from benchmarks.convergence.studies import CONFIRMATION, STUDIES, TUNING, Study, quick, unique_runs
 from benchmarks.convergence.tuning import tuned
 
 RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).parents[2] / "docs" / "evidence.md"
 QUICK = (
     "**Quick run: 2 seeds, 2 regimes, 8 rounds, one learning rate. "
     "It shows that the benchmark works; its figures compare nothing.**"
@@ -55,6 +58,8 @@ def main(arguments: list[str] | None = None) -> None:
             sys.exit(str(error))
         for path in write_report([study], args.out, folder, QUICK if args.quick else ""):
             console.print(path, soft_wrap=True)
+        if name == CONFIRMATION.name and folder == RESULTS:
+            fill(PAGE, Results(study, args.out))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The tables of docs/evidence.md: every regime side by side, differences to GRPO, and what stands behind them."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -10,22 +11,38 @@ from benchmarks.convergence.report.results import Arrays, Results, at_equal_toke
 from benchmarks.convergence.runs import Method
 
 NUM_HARD = 2  # levels
+BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 
 
 def evidence(results: Results) -> str:
     """All tables, in Markdown."""
-    num = _num_comparisons(results)
-    parts = [
-        regimes(results),
-        f"**Mean held-out pass rate over training, difference to {results.study.methods[0].name}.** Mean over "
-        f"{len(results.study.seeds)} paired seeds ± standard error. \\* Student's interval, corrected for all {num} "
-        "comparisons, leaves out zero.",
-        differences(results),
-    ]
-    for name, measure in MEASURES.items():
+    parts = [first_tables(results)]
+    for name, measure in list(MEASURES.items())[1:]:
         parts += [f"**{name}**, the same differences.", differences(results, measure)]
     parts += ["**Runs that ended below their start**, of all.", collapses(results)]
     return "\n\n".join(parts) + "\n"
+
+
+def first_tables(results: Results) -> str:
+    """What ``docs/evidence.md`` shows: the regimes, and the differences per response and per token."""
+    first, num = results.study.methods[0].name, _num_comparisons(results)
+    tokens, measure = next(iter(MEASURES.items()))
+    return "\n\n".join(
+        (
+            regimes(results),
+            f"**Mean pass rate over training, difference to {first}.** Mean over {results.num_seeds()} paired seeds ± "
+            f"standard error. \\* Student's interval, corrected for all {num} comparisons, leaves out zero.",
+            differences(results),
+            f"**{tokens}**, up to the smaller of the two totals: the same differences.",
+            differences(results, measure),
+        )
+    )
+
+
+def fill(page: Path, results: Results) -> None:
+    """Put :func:`first_tables` between the marks of a page."""
+    before, rest = page.read_text().split(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n\n{first_tables(results)}\n\n{END}{rest.split(END)[1]}")
 
 
 def regimes(results: Results) -> str:

@@ -40,6 +40,11 @@ class Results:
                 self.processor_seconds.append(about.get("processor_seconds"))
         return found
 
+    def num_seeds(self) -> int:
+        """Seeds that are finished for every method in every regime."""
+        rows = [self.row(method, regime).keys() for regime in self.study.regimes for method in self.study.methods]
+        return len(set.intersection(*map(set, rows)))
+
     def minutes_on_two_cores(self) -> float | None:
         """By the processor's time of all runs, one thread each; None where a run did not note it."""
         if not self.processor_seconds or None in self.processor_seconds:
