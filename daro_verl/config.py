@@ -63,8 +63,8 @@ class DaroConfig:
     can be muted (ours). Default 1/3 (0.01)."""
 
     weight_max: float = _by_weighting()
-    """Upper bound of a weight, as a multiple of where it starts, finite and >= 1. Where a bin's loss is not positive for
-    long the objective has no minimum, and the weight would grow for ever (ours). Default 3 (100)."""
+    """Upper bound of a weight, as a multiple of where it starts, >= 1. Where a bin's loss is not positive for long the
+    objective has no minimum, and the weight would grow for ever (ours). Default 3 (100)."""
 
     success_threshold: float | str = AUTO
     """What a prompt's difficulty is. ``auto``: the mean reward of its responses within ``reward_range``, which is the

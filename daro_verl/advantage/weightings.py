@@ -14,12 +14,12 @@ EPSILON = 1e-6
 
 @named("learned")
 class Learned(Weighting):
-    """DARO (arXiv 2510.09001) that leans to hard prompts: ``w_k`` minimises ``w_k L_k - nu_k ln w_k`` along with the model.
+    """DARO (arXiv 2510.09001), leaning to hard prompts: ``w_k`` minimises ``w_k L_k - nu_k ln w_k`` with the model.
 
     ``nu_k = sqrt(mu) (1 - mu)`` and ``D`` = all tokens are ours, from ``benchmarks/convergence`` (docs/evidence.md). On
     policy ``L_k = mu (1 - mu) g_k``, with the relative gap in length ``g_k`` (paper, Theorem 1), so ``w_k`` goes to
-    ``mu^-1/2 / g_k``: F-GRPO's weight over the gap. It starts at ``mu^-1/2``, follows the loss's moving average, and stays
-    within a factor of 3. Where no bin has a gap, all weights lie at the upper bound, and what is left is ``mu^-1/2``.
+    ``mu^-1/2 / g_k``: F-GRPO's weight over the gap. It starts at ``mu^-1/2``, follows the loss's moving average, and
+    stays within a factor of 3. Where no bin has a gap, all weights lie at the upper bound, and what is left is ``mu^-1/2``.
     """
 
     rule = GradientRule

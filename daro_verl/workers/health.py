@@ -56,10 +56,10 @@ class Health:
         self._steps_clamped = self._steps_clamped + 1 if at_clamp else 0
         if self._steps_clamped < CLAMPED_FOR:
             return None
-        options, meaning = weights.options, "they no longer follow the losses: the difficulties weigh as at the start"
+        low, high = weights.options.weight_min, weights.options.weight_max
         return (
-            f"all difficulty weights at weight_min={options.weight_min:.3g} or weight_max={options.weight_max:.3g} times "
-            f"their start for {CLAMPED_FOR} steps ({meaning})"
+            f"all difficulty weights at weight_min={low:.3g} or weight_max={high:.3g} times their start for "
+            f"{CLAMPED_FOR} steps (they no longer follow the losses: the difficulties weigh as at the start)"
         )
 
     def _taught_nothing(self, counts: BinCounts) -> str | None:

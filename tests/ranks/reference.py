@@ -2,9 +2,9 @@
 
 L_k = (1 / T_k) sum of token losses of bin k,    loss = sum_k w_k L_k,    s_k = ln w_k by Adam on w_k L_k - ln w_k
 
-That is ``weighting=paper``. By default ``weighting=learned``: loss = sum_k (T_k / all tokens) w_k L_k, and ``w_k`` starts
-at ``mu^-1/2``, goes to ``nu / L_k`` with ``nu = sqrt(mu) (1 - mu)`` and the bias-corrected moving average of ``L_k``, and stays
-within a factor of 3 of its start.
+That is ``weighting=paper``. By default ``weighting=learned``: loss = sum_k (T_k / all tokens) w_k L_k, and ``w_k``
+starts at ``mu^-1/2``, goes to ``nu / L_k`` with ``nu = sqrt(mu) (1 - mu)`` and the bias-corrected moving average of
+``L_k``, and stays within a factor of 3 of its start.
 """
 
 import math
