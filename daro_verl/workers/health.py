@@ -56,9 +56,9 @@ class Health:
         self._steps_clamped = self._steps_clamped + 1 if at_clamp else 0
         if self._steps_clamped < CLAMPED_FOR:
             return None
-        low, high = weights.options.weight_min, weights.options.weight_max
+        smallest, largest = weights.options.weight_min, weights.options.weight_max
         return (
-            f"all difficulty weights at weight_min={low:.3g} or weight_max={high:.3g} times their start for "
+            f"all difficulty weights at weight_min={smallest:.3g} or weight_max={largest:.3g} times their start for "
             f"{CLAMPED_FOR} steps (they no longer follow the losses: the difficulties weigh as at the start)"
         )
 

@@ -32,8 +32,8 @@ def step_metrics(
 
     Per bin ``k = 0 .. G``: ``daro/response_share``, of all responses that train: the histogram of pass rates.
 
-    ``daro/objective`` = ``sum over bins present of [weighted loss - nu_k ln w_k]`` (no logarithm where the weights do not
-    learn), ``daro/loss_share_ratio``, the largest ``loss_share`` over the smallest (left out where that
+    ``daro/objective`` = ``sum over bins present of [weighted loss - nu_k ln w_k]`` (no logarithm where the weights do
+    not learn), ``daro/loss_share_ratio``, the largest ``loss_share`` over the smallest (left out where that
     is 0), ``daro/loss_not_finite``, the bins present whose loss is NaN or infinite, ``daro/taught_nothing``, the share
     of responses in bins 0 and G, ``daro/missed_by_threshold``, those of them that have an advantage (see the option
     ``success_threshold``), and ``daro/reward_not_finite``, the responses whose reward is NaN or infinite. The
