@@ -16,10 +16,7 @@ from daro_verl.advantage.weighting import LITERAL, find_weighting
 from daro_verl.errors import DaroConfigError, problem
 
 CHOICES = {
-    "weight_start": ("constant", "first_loss"),
     "loss_signal": ("batch", "average"),
-    "bin_scale": ("equal", "batch_share"),
-    "weight_scale": ("raw", "mean_one"),
 }
 ESTIMATOR_NAME = "daro"
 NUMBERS = ("weight_lr", "weight_init", "weight_min", "weight_max", "loss_ema_decay")
@@ -54,34 +51,20 @@ class DaroConfig:
     updates. The paper does not state its value: this default is ours."""
 
     weight_init: float = 1.0
-    """Weight of every bin before the first update, in [weight_min, weight_max]. 1 starts from the plain per-bin mean
-    (ours). With ``inverse_variance`` a factor on its weights."""
-
-    weight_start: str = _by_weighting()
-    """Where a learned weight begins to learn: ``first_loss``, at the minimiser ``1 / L`` of the first loss of its bin,
-    within the clamps (ours); ``constant``, at ``weight_init``. Default ``first_loss`` (``constant``)."""
+    """A factor on the weights before the first update, > 0. 1: from the weighting's own (ours)."""
 
     loss_signal: str = _by_weighting()
     """The loss that moves a learned weight: ``average``, its exponential moving average (bias-corrected,
     ``loss_ema_decay``), because a single ``L_k`` is mostly noise (ours); ``batch``, the mini-batch's own. Default
     ``average`` (``batch``)."""
 
-    bin_scale: str = _by_weighting()
-    """How the bins share the loss before their weights, for weightings with a token mean per bin: ``batch_share``, by
-    their share of all response tokens, those of prompts that teach nothing too (ours); ``equal``, each bin alike
-    (paper). Default ``batch_share`` (``equal``)."""
-
-    weight_scale: str = _by_weighting()
-    """``mean_one``: divided by their mean over the bins present, so that the weights choose between bins and never
-    scale the loss (ours). ``raw``: the weights themselves (paper). Default ``mean_one`` (``raw``)."""
-
     weight_min: float = _by_weighting()
-    """Lower clamp of a weight, > 0. With ``weight_max`` it bounds how far a bin can be muted (ours). Default 0.1
-    (0.01)."""
+    """Lower bound of a weight, as a multiple of where it starts, in (0, 1]. With ``weight_max`` it bounds how far a bin
+    can be muted (ours). Default 1/3 (0.01)."""
 
     weight_max: float = _by_weighting()
-    """Upper clamp of a weight, finite. Where a bin's loss is not positive for long the objective has no minimum, and
-    the weight would grow for ever (ours). Default 10 (100)."""
+    """Upper bound of a weight, as a multiple of where it starts, >= 1. Where a bin's loss is not positive for long the
+    objective has no minimum, and the weight would grow for ever (ours). Default 3 (100)."""
 
     success_threshold: float | str = AUTO
     """What a prompt's difficulty is. ``auto``: the mean reward of its responses within ``reward_range``, which is the
@@ -124,12 +107,9 @@ class DaroConfig:
     def _out_of_bounds(self) -> list[str]:
         bounds = {
             "weight_lr": (0 < self.weight_lr <= 1, "a number in (0, 1]"),
-            "weight_min": (self.weight_min > 0, "a number > 0"),
-            "weight_max": (self.weight_max >= self.weight_min, f"a number >= weight_min ({self.weight_min})"),
-            "weight_init": (
-                self.weight_min <= self.weight_init <= self.weight_max,
-                f"a number in [weight_min, weight_max] = [{self.weight_min}, {self.weight_max}]",
-            ),
+            "weight_init": (self.weight_init > 0, "a number > 0"),
+            "weight_min": (0 < self.weight_min <= 1, "a number in (0, 1]"),
+            "weight_max": (self.weight_max >= 1, "a number >= 1"),
             "loss_ema_decay": (0 <= self.loss_ema_decay < 1, "a number in [0, 1)"),
         }
         return [_problem(name, getattr(self, name), expected) for name, (ok, expected) in bounds.items() if not ok]

@@ -100,20 +100,23 @@ class _Attached(torch.autograd.Function):
 
 
 # 3. The objective, and the weights that minimise it -----------------------------------------------------------------
+#
+# nu_k: what a bin contributes at the minimum, w_k L_k = nu_k. 1 in the paper: every bin the same. The default leans to
+# hard prompts (advantage/weightings.py).
 
 
-def objective(weighted_losses: torch.Tensor, weights: torch.Tensor, present: torch.Tensor) -> float:
-    """``sum over the bins present of [w_k L_k - ln w_k]`` (paper), from [G-1] ``w_k L_k``, ``w_k`` and presence."""
-    return (weighted_losses - weights.log())[present].sum().item()
+def objective(
+    weighted_losses: torch.Tensor, weights: torch.Tensor, contributions: torch.Tensor, present: torch.Tensor
+) -> float:
+    """``sum over the bins present of [w_k L_k - nu_k ln w_k]`` (``nu_k = 1``: paper).
 
-
-def minimiser(losses: torch.Tensor, options: Any) -> torch.Tensor:
-    """``w_k = 1 / L_k``, where ``dL_DARO/dw_k = L_k - 1 / w_k`` is zero (paper), within the clamps (ours).
-
-    There every bin contributes the same, ``w_k L_k = 1``: the cure of the loss scale issue (paper). ``weight_max``
-    where ``L_k <= 0``.
+    Args:
+        weighted_losses: [G-1] ``w_k L_k``.
+        weights: [G-1] ``w_k``.
+        contributions: [G-1] ``nu_k``.
+        present: [G-1] bool.
     """
-    return (1 / losses.clamp(min=1 / options.weight_max)).clamp(min=options.weight_min)
+    return (weighted_losses - contributions * weights.log())[present].sum().item()
 
 
 class LearningRule:
@@ -122,13 +125,17 @@ class LearningRule:
     The parameters are ``ln w_k`` (ours: positive without a constraint, and moves are factors), float64 on the CPU, so
     that the same losses give the same weights to the last bit on every rank. To add a rule, override :meth:`update`,
     and :meth:`state` and :meth:`load` where the rule remembers more than the weights; a ``Weighting`` names it.
+
+    Attributes:
+        start: [G-1] the weights before the first update.
+        contributions: [G-1] ``nu_k``.
+        options: those of ``DaroConfig``.
     """
 
-    def __init__(self, log_weights: torch.Tensor, options: Any) -> None:
-        """Start from ``log_weights`` [G-1]; ``options`` are those of ``DaroConfig``."""
-        self.options = options
+    def __init__(self, start: torch.Tensor, contributions: torch.Tensor, options: Any) -> None:
+        self.start, self.contributions, self.options = start, contributions, options
         # One scalar parameter per bin: torch's Adam leaves a parameter without gradient, and its state, alone.
-        self.parameters = [value.clone().requires_grad_() for value in log_weights]
+        self.parameters = [value.clone().requires_grad_() for value in start.log()]
 
     def log_weights(self) -> torch.Tensor:
         """``ln w_k`` [G-1], a copy."""
@@ -149,11 +156,21 @@ class LearningRule:
             for k in where.nonzero().flatten().tolist():
                 self.parameters[k].fill_(math.log(weights[k]))
 
-    def clamp(self) -> None:
-        """Keep ``weight_min <= w_k <= weight_max`` (ours): where ``L_k <= 0`` for long there is no minimum."""
-        with torch.no_grad():
-            for parameter in self.parameters:
-                parameter.clamp_(math.log(self.options.weight_min), math.log(self.options.weight_max))
+    def bounds(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The smallest and the largest ``w_k`` [G-1], ``weight_min`` and ``weight_max`` times the start (ours).
+
+        Where ``L_k <= 0`` for long the objective has no minimum, and a weight would grow for ever.
+        """
+        return self.options.weight_min * self.start, self.options.weight_max * self.start
+
+    def minimiser(self, losses: torch.Tensor) -> torch.Tensor:
+        """``w_k = nu_k / L_k`` [G-1], where ``dL_DARO/dw_k = L_k - nu_k / w_k`` is zero (paper), within the bounds.
+
+        There a bin contributes ``w_k L_k = nu_k``, whatever its loss: the cure of the loss scale issue (paper). The
+        upper bound where ``L_k <= 0``.
+        """
+        low, high = self.bounds()
+        return (self.contributions / torch.maximum(losses, self.contributions / high)).maximum(low)
 
     def state(self) -> dict[str, torch.Tensor]:
         """What the rule remembers beside the weights, each [G-1] float64."""
@@ -169,29 +186,25 @@ class LearningRule:
 class GradientRule(LearningRule):
     """The weights minimise the objective along with the model (paper), one step of Adam per optimizer step (ours).
 
-    In ``ln w_k`` the gradient is ``w_k L_k - 1``. Adam has torch's defaults, its own learning rate ``weight_lr`` and
-    no weight decay; each bin has its own state.
+    The gradient for ``ln w_k`` is ``w_k L_k - nu_k``, taken in units of ``nu_k``. Adam has torch's defaults, its own
+    learning rate ``weight_lr`` and no weight decay; each bin has its own state.
     """
 
     ADAM_STATE = {"adam_step": "step", "adam_exp_avg": "exp_avg", "adam_exp_avg_sq": "exp_avg_sq"}
 
-    def __init__(self, log_weights: torch.Tensor, options: Any) -> None:
-        super().__init__(log_weights, options)
+    def __init__(self, start: torch.Tensor, contributions: torch.Tensor, options: Any) -> None:
+        super().__init__(start, contributions, options)
         self._adam = torch.optim.Adam(self.parameters, lr=options.weight_lr)
 
-    def gradient(self, signal: torch.Tensor) -> torch.Tensor:
-        """The objective's derivative for ``ln w_k``, [G-1]: ``w_k L_k - 1`` (paper)."""
-        return self.log_weights().exp() * signal - 1.0
-
     def update(self, signal: torch.Tensor, present: torch.Tensor, first: torch.Tensor) -> None:
-        if self.options.weight_start == "first_loss":  # begin at the minimiser instead of moving towards it (ours)
-            self.set(minimiser(signal, self.options), present & first)
-            present = present & ~first
-        gradient = self.gradient(signal)
+        gradient = self.log_weights().exp() * signal / self.contributions - 1.0
         for k, parameter in enumerate(self.parameters):
             parameter.grad = gradient[k].clone() if present[k] else None
         self._adam.step()
-        self.clamp()
+        low, high = self.bounds()
+        with torch.no_grad():
+            for k, parameter in enumerate(self.parameters):
+                parameter.clamp_(low[k].log(), high[k].log())
 
     def state(self) -> dict[str, torch.Tensor]:
         zero = torch.zeros((), dtype=torch.float64)

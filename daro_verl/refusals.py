@@ -173,9 +173,8 @@ def weighting_warnings(config: DictConfig, options: DaroConfig, given: Mapping[s
         given: the options that the user set.
     """
     weighting, warnings = find_weighting(options.weighting), []
-    idle = set() if issubclass(weighting.rule, GradientRule) else {"weight_lr", "weight_start"}
+    idle = set() if issubclass(weighting.rule, GradientRule) else {"weight_lr"}
     idle |= set() if weighting.learns else {"loss_signal", "loss_ema_decay"}
-    idle |= set() if weighting.normaliser == "bin_tokens" else {"bin_scale"}
     if found := sorted(idle & given.keys()):
         names = ", ".join(f"algorithm.daro.{name}" for name in found)
         warnings.append(f"{names}: does nothing with algorithm.daro.weighting={options.weighting}.")

@@ -49,6 +49,7 @@ class Regime:
 
     Attributes:
         num_prompts: prompts per round, before dynamic sampling.
+        num_rounds: so many that GRPO ends between 0.4 and 0.8.
         group_size: ``G``, responses per prompt.
         num_mini_batches: optimizer steps per round.
         writing: of the warm start's data.
@@ -57,11 +58,13 @@ class Regime:
     name: str
     num_prompts: int
     writing: Writing
+    num_rounds: int = 60
     group_size: int = 8
     num_mini_batches: int = 2
 
 
 GAP_3X = Writing(doubt_at_end=0.05, go_on_at_end=0.5, doubt_when_lost=0.6, go_on_when_lost=0.88)
+NO_GAP = Writing(doubt_at_end=0.5, go_on_at_end=0.75, doubt_when_lost=0.0, go_on_when_lost=0.0)
 GAP_OF_EASY = replace(GAP_3X, doubt_when_lost=0.95, go_on_when_lost=0.9, easy_doubt_more=2.0)
 
 REGIMES = {
@@ -69,9 +72,9 @@ REGIMES = {
     for regime in (
         Regime("gap_3x", 32, GAP_3X),
         Regime("gap_1.5x", 32, replace(GAP_3X, doubt_when_lost=0.3, go_on_when_lost=0.7)),
-        Regime("no_gap", 32, Writing(doubt_at_end=0.5, go_on_at_end=0.75, doubt_when_lost=0.0, go_on_when_lost=0.0)),
-        Regime("gap_of_easy", 32, GAP_OF_EASY),
-        Regime("many_prompts", 128, GAP_3X),
+        Regime("no_gap", 32, NO_GAP, 40),
+        Regime("gap_of_easy", 32, GAP_OF_EASY, 50),
+        Regime("many_prompts", 128, GAP_3X, 30),
         Regime("hopeless", 32, replace(GAP_3X, error_rate=0.32, error_spread=0.6)),
     )
 }

@@ -34,8 +34,8 @@ class Method:
 class Schedule:
     """Length of a run, in rounds of ``Regime.num_mini_batches`` optimizer steps, and of its warm start."""
 
-    num_rounds: int = 60
-    evaluate_every: int = 6
+    num_rounds: int
+    evaluate_every: int
     warm_start_steps: int = warm_start.NUM_STEPS
 
 

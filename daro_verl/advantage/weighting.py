@@ -13,10 +13,7 @@ from daro_verl.objective import LearningRule
 
 LITERAL: Mapping[str, Any] = MappingProxyType(
     {
-        "weight_start": "constant",
         "loss_signal": "batch",
-        "bin_scale": "equal",
-        "weight_scale": "raw",
         "weight_min": 0.01,
         "weight_max": 100.0,
     }
@@ -37,7 +34,7 @@ class Weighting:
     """How ``w`` moves after each optimizer step; the base class holds it where it is."""
 
     normaliser: ClassVar[str] = "bin_tokens"
-    """Which ``D_k``: a key of :data:`NORMALISERS`. With ``bin_tokens`` the option ``bin_scale`` has a say."""
+    """Which ``D_k``: a key of :data:`NORMALISERS`."""
 
     raw_rewards: ClassVar[bool] = False
     """Whether ``r_i`` is the reward itself, as other methods have it. Else it is in units of the rewards' range, and
@@ -56,30 +53,31 @@ class Weighting:
         return torch.ones_like(groups.pass_rate)
 
     def bin_weights(self, pass_rate: torch.Tensor) -> torch.Tensor:
-        """``w_k``, [G-1] float64, from ``mu = k / G``; of a weighting that learns, relative to ``weight_init``."""
+        """``w_k`` over ``weight_init``, [G-1] float64, from ``mu = k / G``; where they learn, before the first loss."""
         return torch.ones_like(pass_rate)
 
-    def denominators(self, tokens: torch.Tensor, token_budget: float, bin_scale: str) -> torch.Tensor:
+    def contributions(self, pass_rate: torch.Tensor) -> torch.Tensor:
+        """``nu_k``, [G-1] float64: what ``w_k L_k`` is at the minimum of the objective, where the weights learn."""
+        return torch.ones_like(pass_rate)
+
+    def denominators(self, tokens: torch.Tensor, token_budget: float) -> torch.Tensor:
         """``D`` [G+1] float64 of a mini-batch with ``T`` [G+1] tokens; infinite where a bin does not count."""
-        batch_share = self.normaliser == "bin_tokens" and bin_scale == "batch_share"
-        return NORMALISERS["batch_share" if batch_share else self.normaliser](tokens, token_budget)
+        return NORMALISERS[self.normaliser](tokens, token_budget)
 
 
 def bin_tokens(tokens: torch.Tensor, token_budget: float) -> torch.Tensor:
-    """``D_k = T_k``, the bin's own tokens: each bin is a token mean of its own (paper)."""
-    return _where_present(tokens, tokens.double())
-
-
-def batch_share(tokens: torch.Tensor, token_budget: float) -> torch.Tensor:
-    """``D_k = sum_j T_j`` (ours): the token mean of each bin counts by its share of all response tokens.
-
-    Those of bins 0 and G count too, so a mini-batch that teaches little has a small loss.
-    """
-    return _where_present(tokens, all_tokens(tokens, token_budget))
+    """``D_k = T_k``, the bin's own tokens: each bin is a token mean of its own (paper). Infinite in bins 0 and G."""
+    present = tokens > 0
+    present[0] = present[-1] = False
+    return torch.where(present, tokens.double(), torch.inf)
 
 
 def all_tokens(tokens: torch.Tensor, token_budget: float) -> torch.Tensor:
-    """``D_k = sum_j T_j``, all response tokens of the mini-batch (verl's ``token-mean``)."""
+    """``D_k = sum_j T_j``, all response tokens of the mini-batch (verl's ``token-mean``).
+
+    The token mean of a bin counts by the bin's share of all tokens. Those of bins 0 and G count too, so a mini-batch
+    that teaches little has a small loss.
+    """
     return torch.full_like(tokens, tokens.sum().clamp(min=1).item(), dtype=torch.float64)
 
 
@@ -88,19 +86,7 @@ def token_budget(tokens: torch.Tensor, token_budget: float) -> torch.Tensor:
     return torch.full_like(tokens, token_budget, dtype=torch.float64)
 
 
-def _where_present(tokens: torch.Tensor, denominators: torch.Tensor) -> torch.Tensor:
-    """Infinite in bins 0 and G, and in bins without tokens."""
-    present = tokens > 0
-    present[0] = present[-1] = False
-    return torch.where(present, denominators, torch.inf)
-
-
-NORMALISERS = {
-    "bin_tokens": bin_tokens,
-    "batch_share": batch_share,
-    "all_tokens": all_tokens,
-    "token_budget": token_budget,
-}
+NORMALISERS = {"bin_tokens": bin_tokens, "all_tokens": all_tokens, "token_budget": token_budget}
 
 _known: dict[str, type[Weighting]] = {}
 

@@ -6,7 +6,7 @@ import torch
 
 from daro_verl.advantage.groups import PromptGroups
 from daro_verl.advantage.weighting import LITERAL, Weighting, named
-from daro_verl.objective import GradientRule, LearningRule, minimiser
+from daro_verl.objective import GradientRule, LearningRule
 
 EPSILON = 1e-6
 """Added to a standard deviation before dividing by it, as verl's estimators do."""
@@ -14,30 +14,28 @@ EPSILON = 1e-6
 
 @named("learned")
 class Learned(Weighting):
-    """DARO (arXiv 2510.09001): ``w_k`` minimises ``w_k L_k - ln w_k`` along with the model.
+    """DARO (arXiv 2510.09001), leaning to hard prompts: ``w_k`` minimises ``w_k L_k - nu_k ln w_k`` with the model.
 
-    Its defaults are ours, from earlier studies (docs/evidence.md, which finds a better form): a weight starts at the
-    minimiser of its first loss, follows the loss's moving average within a factor of 10, and weighs the bin's share of
-    the batch, while the weights' mean stays one, so that ``D_k = T_k mean(w) / (share of the bin in all response
-    tokens)``.
+    ``nu_k = sqrt(mu) (1 - mu)`` and ``D`` = all tokens are ours, from ``benchmarks/convergence`` (docs/evidence.md). On
+    policy ``L_k = mu (1 - mu) g_k``, with the relative gap in length ``g_k`` (paper, Theorem 1), so ``w_k`` goes to
+    ``mu^-1/2 / g_k``: F-GRPO's weight over the gap. It starts at ``mu^-1/2``, follows the loss's moving average, and
+    stays within a factor of 3. Where no bin has a gap, all weights lie at the upper bound: ``mu^-1/2`` is left.
     """
 
     rule = GradientRule
-    defaults = MappingProxyType(
-        {
-            "weight_start": "first_loss",
-            "loss_signal": "average",
-            "bin_scale": "batch_share",
-            "weight_scale": "mean_one",
-            "weight_min": 0.1,
-            "weight_max": 10.0,
-        }
-    )
+    normaliser = "all_tokens"
+    defaults = MappingProxyType({"loss_signal": "average", "weight_min": 1 / 3, "weight_max": 3.0})
+
+    def bin_weights(self, pass_rate: torch.Tensor) -> torch.Tensor:
+        return pass_rate**-0.5
+
+    def contributions(self, pass_rate: torch.Tensor) -> torch.Tensor:
+        return pass_rate**0.5 * (1 - pass_rate)
 
 
 @named("paper")
 class Paper(Weighting):
-    """DARO as the paper writes it: the mini-batch's own ``L_k``, the weights themselves, ``D_k = T_k``."""
+    """DARO as the paper writes it: ``nu_k = 1``, the mini-batch's own ``L_k``, start at 1, ``D_k = T_k``."""
 
     rule = GradientRule
 
@@ -46,12 +44,12 @@ class MinimiserRule(LearningRule):
     """``w_k`` is the minimiser of the objective for the loss that it follows, at once (ours)."""
 
     def update(self, signal: torch.Tensor, present: torch.Tensor, first: torch.Tensor) -> None:
-        self.set(minimiser(signal, self.options), present)
+        self.set(self.minimiser(signal), present)
 
 
 @named("closed_form")
 class ClosedForm(Weighting):
-    """Ours: ``w_k = 1 / EMA(L_k)``, the minimiser of the same objective without an optimizer; ``D_k = T_k``."""
+    """Ours: ``w_k = 1 / EMA(L_k)``, the minimiser of the paper's objective without an optimizer; ``D_k = T_k``."""
 
     rule = MinimiserRule
     defaults = MappingProxyType({**LITERAL, "loss_signal": "average"})

@@ -45,13 +45,22 @@ class DifficultyWeights:
         self.num_rollouts, self.token_budget, self.version = num_rollouts, token_budget, 0
         pass_rate = torch.arange(1, num_rollouts).double() / num_rollouts
         start = self.options.weight_init * self.weighting.bin_weights(pass_rate)
-        self._rule = self.weighting.rule(start.log(), self.options)
+        self._rule = self.weighting.rule(start, self.weighting.contributions(pass_rate), self.options)
         self.history = LossHistory(num_rollouts - 1, self.options.loss_ema_decay)
 
     @property
     def learns(self) -> bool:
         """Whether the weights ever move."""
         return self.weighting.learns
+
+    @property
+    def contributions(self) -> torch.Tensor:
+        """``nu_k``, [G-1] float64."""
+        return self._rule.contributions
+
+    def bounds(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The smallest and the largest ``w_k`` that an update leaves, each [G-1] float64."""
+        return self._rule.bounds()
 
     def weights(self) -> torch.Tensor:
         """``w_k``, [G-1] float64; a copy."""
@@ -64,11 +73,8 @@ class DifficultyWeights:
             tokens: [G+1] ``T_k`` of the mini-batch over all ranks.
             num_tokens: ``N``, verl's number of loss tokens of the mini-batch.
         """
-        weights, present = self.weights().to(tokens.device), tokens[1:-1] > 0
-        if self.options.weight_scale == "mean_one" and present.any():
-            weights = weights / weights[present].mean()
-        denominators = self.weighting.denominators(tokens, self.token_budget, self.options.bin_scale)
-        return advantage_scale(weights, denominators, num_tokens)
+        denominators = self.weighting.denominators(tokens, self.token_budget)
+        return advantage_scale(self.weights().to(tokens.device), denominators, num_tokens)
 
     def step(self, losses: torch.Tensor, present: torch.Tensor) -> None:
         """Update once, with the losses of one mini-batch over all ranks. Counts as a version even if no bin moves.

@@ -51,14 +51,15 @@ class Health:
             logger.warning("Something is wrong at optimizer step %d: %s.", weights.version, "; ".join(new))
 
     def _clamped(self, weights: DifficultyWeights) -> str | None:
-        low, high, w = weights.options.weight_min, weights.options.weight_max, weights.weights()
+        (low, high), w = weights.bounds(), weights.weights()
         at_clamp = bool(((w <= low * (1 + 1e-9)) | (w >= high * (1 - 1e-9))).all()) and weights.learns
         self._steps_clamped = self._steps_clamped + 1 if at_clamp else 0
         if self._steps_clamped < CLAMPED_FOR:
             return None
-        meaning = "they no longer follow the losses, and equal ones weigh all difficulties alike"
+        smallest, largest = weights.options.weight_min, weights.options.weight_max
         return (
-            f"all difficulty weights at weight_min={low:g} or weight_max={high:g} for {CLAMPED_FOR} steps ({meaning})"
+            f"all difficulty weights at weight_min={smallest:.3g} or weight_max={largest:.3g} times their start for "
+            f"{CLAMPED_FOR} steps (they no longer follow the losses: the difficulties weigh as at the start)"
         )
 
     def _taught_nothing(self, counts: BinCounts) -> str | None:

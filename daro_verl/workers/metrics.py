@@ -32,8 +32,8 @@ def step_metrics(
 
     Per bin ``k = 0 .. G``: ``daro/response_share``, of all responses that train: the histogram of pass rates.
 
-    ``daro/objective`` = ``sum over bins present of [weighted loss - ln w_k]`` (without ``ln w_k`` where the weighting
-    does not learn), ``daro/loss_share_ratio``, the largest ``loss_share`` over the smallest (left out where that
+    ``daro/objective`` = ``sum over bins present of [weighted loss - nu_k ln w_k]`` (no logarithm where the weights do
+    not learn), ``daro/loss_share_ratio``, the largest ``loss_share`` over the smallest (left out where that
     is 0), ``daro/loss_not_finite``, the bins present whose loss is NaN or infinite, ``daro/taught_nothing``, the share
     of responses in bins 0 and G, ``daro/missed_by_threshold``, those of them that have an advantage (see the option
     ``success_threshold``), and ``daro/reward_not_finite``, the responses whose reward is NaN or infinite. The
@@ -53,7 +53,7 @@ def step_metrics(
     response_share = (counts.responses / counts.responses.sum().clamp(min=1)).tolist()
     metrics = {
         "daro/objective": objective(
-            weighted, used_weights if weights.learns else torch.ones_like(used_weights), present
+            weighted, used_weights if weights.learns else torch.ones_like(used_weights), weights.contributions, present
         ),
         "daro/loss_not_finite": float((present & ~losses.isfinite()).sum()),
         "daro/missed_by_threshold": (counts.with_advantage[0] + counts.with_advantage[-1]).item(),

@@ -2,8 +2,9 @@
 
 L_k = (1 / T_k) sum of token losses of bin k,    loss = sum_k w_k L_k,    s_k = ln w_k by Adam on w_k L_k - ln w_k
 
-That is ``weighting=paper``. By default ``weighting=learned``: loss = sum_k (T_k / all tokens) (w_k / mean w) L_k, and
-``w_k`` starts at ``1 / L_k``, follows the bias-corrected moving average of ``L_k`` and stays in [0.1, 10].
+That is ``weighting=paper``. By default ``weighting=learned``: loss = sum_k (T_k / all tokens) w_k L_k, and ``w_k``
+starts at ``mu^-1/2``, goes to ``nu / L_k`` with ``nu = sqrt(mu) (1 - mu)`` and the bias-corrected moving average of
+``L_k``, and stays within a factor of 3 of its start.
 """
 
 import math
@@ -74,7 +75,10 @@ class Weights:
 
     def __init__(self, weighting: str, weight_lr: float) -> None:
         self.is_literal = weighting == "paper"
-        self.log_w = [torch.zeros((), dtype=torch.float64, requires_grad=True) for _ in range(NUM_ROLLOUTS - 1)]
+        mu = torch.arange(1, NUM_ROLLOUTS).double() / NUM_ROLLOUTS
+        self.start = torch.ones_like(mu) if self.is_literal else 1 / mu.sqrt()
+        self.nu = torch.ones_like(mu) if self.is_literal else mu.sqrt() * (1 - mu)
+        self.log_w = [start.log().requires_grad_() for start in self.start]
         self.adam = torch.optim.Adam(self.log_w, lr=weight_lr)
         self.average, self.num_steps = torch.zeros(NUM_ROLLOUTS - 1, dtype=torch.float64), 0
 
@@ -84,24 +88,19 @@ class Weights:
     def factors(self, tokens: list[int], all_tokens: int) -> torch.Tensor:
         """What ``L_k`` is multiplied by."""
         w = self.now()
-        return w if self.is_literal else w / w.mean() * torch.tensor(tokens) / all_tokens
+        return w if self.is_literal else w * torch.tensor(tokens) / all_tokens
 
     def step(self, losses: torch.Tensor) -> None:
         self.num_steps += 1
         if not self.is_literal:
             self.average = 0.9 * self.average + 0.1 * losses
             losses = self.average / (1 - 0.9**self.num_steps)
-        if self.num_steps == 1 and not self.is_literal:
-            start = torch.where(losses > 0.1, 1 / losses, 10.0)
-            for parameter, value in zip(self.log_w, start, strict=True):
-                parameter.data.fill_(math.log(value))
-        else:
-            self.adam.zero_grad()
-            sum(s.exp() * loss - s for s, loss in zip(self.log_w, losses, strict=True)).backward()
-            self.adam.step()
-        low, high = (0.01, 100.0) if self.is_literal else (0.1, 10.0)
-        for parameter in self.log_w:
-            parameter.data.clamp_(math.log(low), math.log(high))
+        self.adam.zero_grad()
+        sum(s.exp() * loss / nu - s for s, loss, nu in zip(self.log_w, losses, self.nu, strict=True)).backward()
+        self.adam.step()
+        low, high = (0.01, 100.0) if self.is_literal else (1 / 3, 3.0)
+        for parameter, start in zip(self.log_w, self.start, strict=True):
+            parameter.data.clamp_(math.log(low * start), math.log(high * start))
 
 
 def train(

@@ -29,8 +29,8 @@ SETTINGS = {"engine": "megatron", "tp": 1, "pp": 1, "dtype": "float32", "lr": LE
 FORMS = {
     "default": ({"weighting": "learned"}, {}),
     "paper": (
-        {"weighting": "paper", "weight_start": "first_loss"},
-        {"bin_scale": "equal", "loss_ema_decay": 0.0, "weight_min": 0.01, "weight_max": 100.0},
+        {"weighting": "paper"},
+        {"form": "paper", "loss_ema_decay": 0.0, "weight_min": 0.01, "weight_max": 100.0},
     ),
 }
 """For each form of DARO, the options of the plugin and those of verl's ``algorithm.daro``."""

@@ -13,7 +13,7 @@ from benchmarks.convergence import campaign as campaigns
 from benchmarks.convergence import evaluation, rollout, toy
 from benchmarks.convergence.__main__ import parse
 from benchmarks.convergence.campaign import campaign
-from benchmarks.convergence.methods import DAPO, DARO, EASY, GRPO, LEANING, PAPER, with_dynamic_sampling
+from benchmarks.convergence.methods import BY_ROOT, DAPO, DARO, EASY, GRPO, PAPER, with_dynamic_sampling
 from benchmarks.convergence.model import Decoder
 from benchmarks.convergence.records import Recorder, load, save
 from benchmarks.convergence.regimes import REGIMES
@@ -27,7 +27,6 @@ from benchmarks.convergence.studies import CHOOSING_SEEDS, CONFIRMATION, STUDIES
 from benchmarks.convergence.toy import Toy
 from benchmarks.convergence.training import Training
 from benchmarks.convergence.tuning import best_rate, tuned
-from daro_verl.advantage.weightings import Learned
 from daro_verl.errors import DaroConfigError
 
 SHORT = Schedule(num_rounds=2, evaluate_every=1, warm_start_steps=2)
@@ -213,11 +212,6 @@ def test_arguments():
         parse(["--study", "unheard-of"])
 
 
-def test_the_default_is_the_packages():
-    default = {"weighting": "learned", **Learned.defaults}
-    assert {name: DARO.options[name] for name in default} == default
-
-
 def test_what_chooses_uses_seeds_that_confirmation_never_sees():
     """And the learning rates are tuned on seeds that selected no form."""
     chosen = {seed for study in STUDIES.values() for seed in study.seeds if seed in CHOOSING_SEEDS}
@@ -250,12 +244,12 @@ def test_a_method_is_confirmed_at_the_learning_rate_that_tuning_found(tmp_path):
 
 
 def test_the_evidence_marks_what_is_resolved_and_counts_collapses(tmp_path):
-    """EASY is .1 behind in every seed but for +-.001; LEANING ahead by +.1 and -.1: not resolved, and one run of three
+    """EASY is .1 behind in every seed but for +-.001; BY_ROOT ahead by +.1 and -.1: not resolved, and one run of three
     ends below its start.
     """
-    study = Study("confirmation", "?", (GRPO, EASY, LEANING), ("gap_3x",), seeds=(0, 1, 2), schedule=SHORT)
+    study = Study("confirmation", "?", (GRPO, EASY, BY_ROOT), ("gap_3x",), seeds=(0, 1, 2), schedule=SHORT)
     for seed in study.seeds:
-        for method, end in ((GRPO, 0.5), (EASY, 0.3 + 0.004 * seed), (LEANING, (0.7, 0.3, 0.05)[seed])):
+        for method, end in ((GRPO, 0.5), (EASY, 0.3 + 0.004 * seed), (BY_ROOT, (0.7, 0.3, 0.05)[seed])):
             run = study.run(method, "gap_3x", seed, 1e-3)
             curve = np.array([0.1, end, end])
             arrays = {f"eval/{name}": curve for name in ("pass_rate", "solved_once", "entropy", "distinct")}
@@ -265,5 +259,5 @@ def test_the_evidence_marks_what_is_resolved_and_counts_collapses(tmp_path):
     text = evidence(Results(study, tmp_path))
     rows = [line for line in text.splitlines() if line.startswith(f"| {EASY.name} ")]
     assert rows[0] == f"| {EASY.name} | 0.001 | -0.131 ± 0.002 \\* |"  # 2/3 of -.2 + .004 = -.1307
-    leaning = [line for line in text.splitlines() if line.startswith(f"| {LEANING.name} ")]
-    assert "\\*" not in leaning[0] and leaning[-1] == f"| {LEANING.name} | 1 of 3 |"
+    leaning = [line for line in text.splitlines() if line.startswith(f"| {BY_ROOT.name} ")]
+    assert "\\*" not in leaning[0] and leaning[-1] == f"| {BY_ROOT.name} | 1 of 3 |"

@@ -20,7 +20,7 @@ def batch(seed: int) -> dict[str, torch.Tensor]:
 
 
 def formula(rows: dict[str, torch.Tensor], weights: torch.Tensor, learned: bool) -> dict[str, torch.Tensor]:
-    """``sum_k w_k L_k``; by default the weights have mean one and ``L_k`` counts by its bin's share of all tokens."""
+    """``sum_k w_k L_k``; by default ``L_k`` counts by its bin's share of all tokens."""
     now, old, rewards = (rows[name].double() for name in ("now", "old", "rewards"))
     advantages = (rewards - rewards.mean(dim=1, keepdim=True)).unsqueeze(-1)
     ratio = (now.requires_grad_() - old).exp()
@@ -28,14 +28,14 @@ def formula(rows: dict[str, torch.Tensor], weights: torch.Tensor, learned: bool)
     in_bin = [rows["mask"] & (SUCCESSES == k)[:, None, None] for k in range(1, G)]
     losses = torch.stack([token_loss[where].mean() for where in in_bin])
     tokens = torch.stack([where.sum() for where in in_bin])
-    factor = weights / weights.mean() * tokens / rows["mask"].sum() if learned else weights
+    factor = weights * tokens / rows["mask"].sum() if learned else weights
     (factor * losses).sum().backward()
     return {"losses": losses.detach(), "gradient": now.grad}
 
 
 @pytest.mark.parametrize(("weighting", "size"), [("paper", 4 * G), ("learned", 4 * G), ("learned", 5)])
 def test_steps_are_those_of_the_formula(weighting, size):
-    """Gradient, ``L_k`` and weights of three steps: the first one has equal weights, the others have not.
+    """Gradient, ``L_k`` and weights of three steps.
 
     The model sees only the prompts that teach, at once or in micro-batches of 5; the formula has all of them.
     """

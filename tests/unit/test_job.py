@@ -91,9 +91,9 @@ def test_the_budget_that_dr_grpo_divides_by_is_the_mini_batchs():
 
 def test_options_that_do_nothing_with_the_weighting_are_pointed_out_once(caplog):
     config = validated(
-        "+algorithm.daro.weighting=lipo", "+algorithm.daro.weight_lr=0.1", "+algorithm.daro.bin_scale=equal"
+        "+algorithm.daro.weighting=lipo", "+algorithm.daro.weight_lr=0.1", "+algorithm.daro.loss_signal=batch"
     )
-    assert "algorithm.daro.bin_scale, algorithm.daro.weight_lr: does nothing with" in caplog.text
+    assert "algorithm.daro.loss_signal, algorithm.daro.weight_lr: does nothing with" in caplog.text
     caplog.clear()
     prepare_job(config)
     assert "does nothing" not in caplog.text

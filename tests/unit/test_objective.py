@@ -31,7 +31,7 @@ def test_closed_form_with_two_bins():
     assert per_bin[1:-1].tolist() == pytest.approx([3, 0, 3])
     # sum over bins 1 and 3 of w L - ln w = 30 - ln 10 + 1.5 - ln 0.5
     expected = 31.5 - torch.tensor([10.0, 0.5]).log().sum().item()
-    assert objective(weights * per_bin[1:-1], weights, tokens[1:-1] > 0) == pytest.approx(expected)
+    assert objective(weights * per_bin[1:-1], weights, torch.ones(3), tokens[1:-1] > 0) == pytest.approx(expected)
 
 
 def test_the_scale_is_the_weight_times_all_tokens_over_the_bins():

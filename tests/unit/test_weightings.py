@@ -183,7 +183,7 @@ def test_maxrl_leans_to_hard_prompts_and_easy_to_easy_ones():
     for name, weights in {"maxrl": [4, 2, 4 / 3], "easy": [4 / 3, 2, 4]}.items():
         weighting = find_weighting(name)
         assert weighting.bin_weights(rates).tolist() == pytest.approx(weights)
-        assert weighting.denominators(tokens, 100.0, "batch_share").tolist() == [10] * 5
+        assert weighting.denominators(tokens, 100.0).tolist() == [10] * 5
         assert not weighting.learns
 
 
@@ -212,20 +212,11 @@ def test_denominators():
     found = {name: denominators(tokens, 100).tolist() for name, denominators in NORMALISERS.items()}
     assert found == {
         "bin_tokens": [inf, 8, inf, 2, inf],
-        "batch_share": [inf, 22, inf, 22, inf],  # of all tokens
         "all_tokens": [22] * 5,
         "token_budget": [100] * 5,
     }
-    for name in ("bin_tokens", "batch_share"):
-        assert NORMALISERS[name](torch.tensor([3.0, 0, 4]), 1).tolist() == [inf] * 3  # nothing teaches
+    assert NORMALISERS["bin_tokens"](torch.tensor([3.0, 0, 4]), 1).tolist() == [inf] * 3  # nothing teaches
     assert tokens.tolist() == [5, 8, 0, 2, 7]
-
-
-def test_weights_of_mean_one_do_not_scale_the_loss():
-    weights = DifficultyWeights(4, {"weighting": "inverse_variance", "weight_scale": "mean_one"})
-    # w = 16/3, 4, 16/3; bins 1 and 2 present: mean 14/3, so 8/7 and 6/7, over T = 2 and 3
-    scale = weights.scale(torch.tensor([1.0, 2, 3, 0, 1]), num_tokens=1)
-    assert scale.tolist() == pytest.approx([0, 8 / 7 / 2, 6 / 7 / 3, 0, 0])
 
 
 class SquareRoot(Weighting):
@@ -253,9 +244,9 @@ def test_a_weighting_that_is_none_is_refused(name):
 class Halved(LearningRule):
     """A user's own rule: every update halves the weights of the bins present, and counts."""
 
-    def __init__(self, log_weights, options):
-        super().__init__(log_weights, options)
-        self.halvings = torch.zeros_like(log_weights)
+    def __init__(self, start, contributions, options):
+        super().__init__(start, contributions, options)
+        self.halvings = torch.zeros_like(start)
 
     def update(self, signal, present, first):
         self.set(self.log_weights().exp() / 2, present)
@@ -317,24 +308,27 @@ def test_learned_has_defaults_of_its_own_and_paper_is_literal():
     learned, paper = DaroConfig(), DaroConfig(weighting="paper")
     assert learned == DaroConfig.from_mapping({}) and paper == DaroConfig.from_mapping({"weighting": "paper"})
     assert learned.to_dict() == {**paper.to_dict(), "weighting": "learned", **Learned.defaults}
-    assert (paper.bin_scale, paper.weight_scale, paper.weight_start, paper.loss_signal) == (
-        "equal",
-        "raw",
-        "constant",
-        "batch",
-    )
+    assert (paper.loss_signal, paper.weight_min, paper.weight_max) == ("batch", 0.01, 100)
     assert DaroConfig.from_mapping({"weight_max": 50.0}).weight_max == 50.0  # the user's own goes first
-    assert DaroConfig.from_mapping({"weighting": "uniform"}).bin_scale == "equal"
 
 
 def test_learned_by_default_by_hand():
+    """G = 4: start ``mu^-1/2`` = 2, 1.4142, 1.1547; ``nu = sqrt(mu) (1 - mu)`` = .375, .35355, .2165, so at the start
+    ``w L / nu = L / (mu (1 - mu))``, the gap: 2, 1/2 and negative. Adam's first step is down, up and up by weight_lr.
+    """
     weights = DifficultyWeights(4)
-    weights.step(torch.tensor([0.25, 0.5, -0.1]), torch.tensor([True, True, True]))
-    assert weights.weights().tolist() == pytest.approx([4, 2, 10])  # 1/0.25, 1/0.5, the clamp
-    # tokens 1, 2, 3, 0, 2: bins 1 and 2 are present with mean weight 3, and every D is 8 tokens
+    start = [2, 2**0.5, (4 / 3) ** 0.5]
+    assert weights.weights().tolist() == pytest.approx(start)
+    weights.step(torch.tensor([2 * 3 / 16, 1 / 2 / 4, -0.1]), torch.tensor([True, True, True]))
+    moved = [start[0] * math.exp(-0.05), start[1] * math.exp(0.05), start[2] * math.exp(0.05)]
+    assert weights.weights().tolist() == pytest.approx(moved)
+    # tokens 1, 2, 3, 0, 2: every D is 8 tokens, those of bins 0 and G too, whose weight is 1 and whose advantage is 0
     scale = weights.scale(torch.tensor([1.0, 2, 3, 0, 2]), num_tokens=1)
-    assert scale.tolist() == pytest.approx([0, 4 / 3 / 8, 2 / 3 / 8, 0, 0])
-    weights.step(torch.tensor([0.5, 0.5, 0.0]), torch.tensor([True, True, False]))
-    # averages of 0.25 and 0.5 (weights 0.9 and 1): (0.225 + 0.5) / 1.9 = 0.3816, w L = 1.53 > 1: Adam goes down by
-    # 0.05; of 0.5 and 0.5: w L = 1, the gradient is 0; bin 3 is absent
-    assert weights.weights().tolist() == pytest.approx([4 * math.exp(-0.05), 2, 10])
+    assert scale.tolist() == pytest.approx([1 / 8, *(w / 8 for w in moved), 1 / 8])
+    for _ in range(200):
+        weights.step(torch.tensor([2 * 3 / 16, 1 / 2 / 4, -0.1]), torch.tensor([True, True, False]))
+    assert weights.weights()[:2].tolist() == pytest.approx([start[0] / 2, start[1] * 2], rel=1e-3)  # nu / L
+    assert weights.weights()[2].item() == pytest.approx(moved[2])  # absent
+    for _ in range(50):
+        weights.step(torch.tensor([-1.0, 9.0, -0.1]), torch.tensor([True, True, True]))
+    assert weights.weights().tolist() == pytest.approx([3 * start[0], start[1] / 3, 3 * start[2]])  # the bounds

@@ -77,7 +77,7 @@ def summarise(results: Results) -> dict[str, Any]:
         "study": study.name,
         "question": study.question,
         "seeds": list(study.seeds),
-        "num_rounds": study.schedule.num_rounds,
+        "num_rounds": study.num_rounds(),
         "runs_finished": results.num_runs,
         "commits_of_runs": sorted(results.commits),
         "minutes_on_two_cores": results.minutes_on_two_cores(),

@@ -37,8 +37,9 @@ def _setting(results: Results) -> str:
     rates = " or ".join(f"{rate:g}" for rate in study.learning_rates)
     wanted = len(study.methods) * len(study.regimes) * len(study.learning_rates) * len(study.seeds)
     better = ", each method at its better one" if len(study.learning_rates) > 1 else ""
+    rounds = " or ".join(map(str, study.num_rounds()))
     return (
-        f"{len(study.seeds)} seeds, {study.schedule.num_rounds} rounds, learning rate of the model {rates}{better}; "
+        f"{len(study.seeds)} seeds, {rounds} rounds, learning rate of the model {rates}{better}; "
         f"{results.num_runs} of {wanted} runs finished. Means over seeds ± standard error; differences are paired by "
         "seed. AUC is the mean of the evaluations. Rounds and responses to GRPO's final are medians over the seeds."
     )

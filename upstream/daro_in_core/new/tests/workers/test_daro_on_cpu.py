@@ -37,7 +37,7 @@ G = 4
 SOLVED = (0, 1, 1, 3, 3, 4)  # successes of each prompt: bins 0 and G are there, bin 2 is not
 PRESENT = [1, 3]
 CLIP = 0.2
-PAPER = {"bin_scale": "equal", "loss_ema_decay": 0.0, "weight_min": 0.01, "weight_max": 100.0}
+PAPER = {"form": "paper", "loss_ema_decay": 0.0, "weight_min": 0.01, "weight_max": 100.0}
 
 
 @pytest.fixture(autouse=True)
@@ -168,7 +168,7 @@ def test_loss_gradient_and_weights_are_those_of_the_formula(daro, num_micro_batc
         log_probs = worker.engine.log_probs.detach().double().requires_grad_()
         losses, tokens = expected_losses(rows, log_probs)
         share = tokens / rows["lengths"].sum()  # of all response tokens, those of bins 0 and G too
-        factors = weights if daro else share * weights / weights.mean()
+        factors = weights if daro else share * weights
         expected = (factors * losses).sum()
         expected.backward()
         metrics = worker.train_batch(data.copy())["metrics"]
@@ -177,11 +177,13 @@ def test_loss_gradient_and_weights_are_those_of_the_formula(daro, num_micro_batc
         for i, k in enumerate(PRESENT):
             assert metrics[f"daro/loss/{k}of{G}"] == [pytest.approx(losses[i].item(), rel=1e-4, abs=1e-6)]
             assert metrics[f"daro/weight/{k}of{G}"] == [weights[i].item()]
-            if step == 0:  # a weight starts at the minimum of w L - ln w
-                start = 1 / max(losses[i].item(), 1 / worker.daro.config.weight_max)
-                assert worker.daro.weights()[k - 1].item() == pytest.approx(start, rel=1e-4)
-    assert f"daro/loss/2of{G}" not in metrics and worker.daro.weights()[1] == 1
-    assert worker.daro.weights()[0] != worker.daro.weights()[2]
+            if step == 0:  # from the start, Adam's first step is weight_lr along the sign of w L - nu
+                start, nu = (1, 1) if daro else ((k / G) ** -0.5, (k / G) ** 0.5 * (1 - k / G))
+                moved = start * math.exp(math.copysign(0.05, nu - start * losses[i].item()))
+                assert weights[i].item() == pytest.approx(start)
+                assert worker.daro.weights()[k - 1].item() == pytest.approx(moved, rel=1e-4)
+    assert f"daro/loss/2of{G}" not in metrics
+    assert worker.daro.weights()[1].item() == pytest.approx(1 if daro else 2**0.5)
 
 
 def test_prompts_that_teach_nothing_do_nothing():
@@ -197,18 +199,20 @@ def test_prompts_that_teach_nothing_do_nothing():
     worker = make_worker({})
     metrics = worker.train_batch(data)["metrics"]
     assert metrics["loss"] == 0 and metrics["grad_norm"] == 0
-    assert torch.equal(worker.daro.weights(), torch.ones(G - 1).double())
+    torch.testing.assert_close(worker.daro.weights(), worker.daro.start)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.9])
 def test_weights_find_the_minimum_and_stay_in_their_bounds(decay):
     weights = DifficultyWeights(DaroConfig(**PAPER | {"loss_ema_decay": decay}), G)
     present = torch.tensor([True, True, False])
-    weights.update(torch.tensor([1.0, -1.0, torch.nan]).double(), present)
-    assert weights.weights().tolist() == pytest.approx([1, 100, 1])  # 1 / L; the upper bound; absent
-    for _ in range(300):
+    for _ in range(400):
         weights.update(torch.tensor([0.25, -1.0, torch.nan]).double(), present)
-    assert weights.weights().tolist() == pytest.approx([4, 100, 1], rel=1e-3)
+    assert weights.weights().tolist() == pytest.approx([4, 100, 1], rel=1e-3)  # 1 / L; the upper bound; absent
+    lean = DifficultyWeights(DaroConfig(loss_ema_decay=decay), G)
+    for _ in range(400):  # mu (1 - mu) times a gap of 1/2 and 2: mu^-1/2 over it; three times the start
+        lean.update(torch.tensor([3 / 32, 1 / 2, -1.0]).double(), torch.ones(3).bool())
+    assert lean.weights().tolist() == pytest.approx([2 / 0.5, 2**0.5 / 2, 3 * (4 / 3) ** 0.5], rel=1e-3)
 
 
 def test_a_gradient_that_is_not_finite_moves_no_weight():
@@ -218,7 +222,7 @@ def test_a_gradient_that_is_not_finite_moves_no_weight():
         train_batch(*args, **kwargs) | {"metrics": {"grad_norm": math.inf}}
     )
     worker.train_batch(make_batch()[0])
-    assert torch.equal(worker.daro.weights(), torch.ones(G - 1).double())
+    torch.testing.assert_close(worker.daro.weights(), worker.daro.start)
 
 
 def test_a_resumed_run_goes_on_to_the_last_bit(tmp_path):
@@ -238,7 +242,7 @@ def test_a_resumed_run_goes_on_to_the_last_bit(tmp_path):
     train(resumed, batches[3:])
     assert torch.equal(resumed.daro.weights(), worker.daro.weights())
     fresh.load_checkpoint(str(tmp_path / "without"))  # a checkpoint of another algorithm
-    assert torch.equal(fresh.daro.weights(), torch.ones(G - 1).double())
+    torch.testing.assert_close(fresh.daro.weights(), fresh.daro.start)
     fresh.daro = DifficultyWeights(DaroConfig(), 2 * G)
     with pytest.raises(RuntimeError, match="log_weights"):  # of another rollout.n
         fresh.load_checkpoint(str(tmp_path))
@@ -265,9 +269,7 @@ def test_what_daro_cannot_scale_is_refused(settings):
         FSDPActorConfig(**{"rollout_n": G, "ppo_micro_batch_size_per_gpu": 1, "adv_estimator": "daro", **settings})
 
 
-@pytest.mark.parametrize(
-    "setting", [{"loss_ema_decay": 1.0}, {"weight_lr": 0.0}, {"weight_min": 2.0}, {"bin_scale": "?"}]
-)
+@pytest.mark.parametrize("setting", [{"loss_ema_decay": 1.0}, {"weight_lr": 0.0}, {"weight_min": 2.0}, {"form": "?"}])
 def test_settings_that_would_break_the_weights_are_refused(setting):
     with pytest.raises(ValueError, match=next(iter(setting)).replace("weight_min", "bounds")):
         DaroConfig(**setting)

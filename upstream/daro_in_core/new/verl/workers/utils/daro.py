@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class DifficultyWeights(torch.nn.Module):
-    """Weights of the difficulty bins, learned along with the model by minimizing ``sum_k [w_k * L_k - ln w_k]``.
+    """Weights of the difficulty bins, learned along with the model by minimizing ``sum_k [w_k * L_k - nu_k * ln w_k]``.
 
     Bin ``k`` holds the responses of the prompts with pass rate ``k / G``, where ``G`` is ``num_rollouts``, and ``L_k``
     is the token mean of their policy loss over a mini-batch. Prompts that no or all responses solve (``k = 0, G``)
@@ -38,9 +38,12 @@ class DifficultyWeights(torch.nn.Module):
     def __init__(self, config: DaroConfig, num_rollouts: int):
         super().__init__()
         self.config, self.num_rollouts = config, num_rollouts
+        pass_rate = torch.arange(1, num_rollouts, dtype=torch.float64) / num_rollouts
+        zeros, self.lean = torch.zeros_like(pass_rate), config.form == "lean"
+        self.start = pass_rate**-0.5 if self.lean else torch.ones_like(pass_rate)
+        self.nu = pass_rate**0.5 * (1 - pass_rate) if self.lean else torch.ones_like(pass_rate)
         # One parameter per bin: Adam leaves a parameter without gradient, and its state, alone.
-        zeros = torch.zeros(num_rollouts - 1, dtype=torch.float64)
-        self.log_weights = torch.nn.ParameterList(torch.nn.Parameter(zero) for zero in zeros.clone())
+        self.log_weights = torch.nn.ParameterList(torch.nn.Parameter(value) for value in self.start.log())
         self.register_buffer("loss_ema", zeros)
         self.register_buffer("num_updates", zeros.clone())
         self.optimizer = torch.optim.Adam(self.parameters(), lr=config.weight_lr)
@@ -60,8 +63,7 @@ class DifficultyWeights(torch.nn.Module):
         tokens = num_tokens.new_zeros(self.num_rollouts + 1).index_add_(0, data["daro_bin"], num_tokens)
         self.tokens = _sum_over_ranks(tokens, engine)
         weights, tokens = self.weights(), self.tokens[1:-1]
-        token_share = weights / weights[tokens > 0].mean() / self.tokens.sum()
-        scale = token_share if self.config.bin_scale == "token_share" else weights / tokens  # read where present only
+        scale = weights / (self.tokens.sum() if self.lean else tokens)  # read where present only
         scale = torch.nn.functional.pad(scale, (1, 1))
         self.scale, self.loss_sums = scale.to(get_device_id()), torch.zeros_like(scale, device=get_device_id())
 
@@ -95,20 +97,16 @@ class DifficultyWeights(torch.nn.Module):
 
     @torch.no_grad()
     def update(self, losses: torch.Tensor, present: torch.Tensor):
-        """One step of Adam in ``ln w_k``, where the gradient is ``w_k * L_k - 1``; a new bin starts at ``1 / L_k``."""
-        decay, low, high = self.config.loss_ema_decay, self.config.weight_min, self.config.weight_max
+        """One step of Adam in ``ln w_k``, where the gradient is ``w_k * L_k - nu_k``, in units of ``nu_k``."""
+        decay = self.config.loss_ema_decay
         self.num_updates += present
         self.loss_ema = torch.where(present, decay * self.loss_ema + (1 - decay) * losses, self.loss_ema)
         average = self.loss_ema / (1 - decay**self.num_updates)
         for k, log_weight in enumerate(self.log_weights):
-            log_weight.grad = None
-            if present[k] and self.num_updates[k] == 1:
-                log_weight.fill_(-math.log(max(average[k], 1 / high)))
-            elif present[k]:
-                log_weight.grad = log_weight.exp() * average[k] - 1
+            log_weight.grad = log_weight.exp() * average[k] / self.nu[k] - 1 if present[k] else None
         self.optimizer.step()
-        for log_weight in self.log_weights:
-            log_weight.clamp_(math.log(low), math.log(high))
+        for log_weight, start in zip(self.log_weights, self.start, strict=True):
+            log_weight.clamp_((self.config.weight_min * start).log(), (self.config.weight_max * start).log())
 
     def save_checkpoint(self, local_path: str):
         """Write the state beside the model's, on rank 0."""
