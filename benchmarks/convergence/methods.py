@@ -27,6 +27,7 @@ VARIANTS = (
     candidate("on GRPO's shape, by the root", "OverGRPOByRoot"),
     candidate("on MaxRL's shape, by the root", "OverMaxRLByRoot"),
     candidate("scale-free 1 / L", "ScaleFree"),
+    Method("aligned gradients", {"weighting": "benchmarks.convergence.alignment.Aligned"}, aligned=True),
 )
 
 

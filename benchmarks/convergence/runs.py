@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.convergence import evaluation, model, task, warm_start, writers
 from benchmarks.convergence.regimes import Regime
 
-FORMAT = 2  # raise it where a change of the code makes earlier results wrong
+FORMAT = 3  # raise it where a change of the code makes earlier results wrong
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,14 @@ class Method:
         options: of ``algorithm.daro``.
         clip_high: PPO's upper clip; the lower one is 0.2.
         dynamic_sampling: whether prompts with pass rate 0 or 1 are replaced before training.
+        aligned: whether the weights follow the alignment of the bins' gradients (``alignment.py``).
     """
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     clip_high: float = 0.2
     dynamic_sampling: bool = False
+    aligned: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.convergence.alignment import AlignedUpdate
 from benchmarks.convergence.evaluation import Sampled
 from benchmarks.convergence.records import Recorder
 from benchmarks.convergence.rollout import Rollout, roll_out
@@ -54,7 +55,7 @@ class Training:
         regime = run.regime
         budget = regime.num_prompts * regime.group_size // regime.num_mini_batches * policy.max_response_length
         self.policy, self.run, self.record, self.number = policy, run, Recorder(), 0
-        self.update = Update(run.method.options, regime.group_size, budget, run.method.clip_high)
+        self.update = update_of(run, policy.module, budget)
         self.optimizer = torch.optim.AdamW(policy.module.parameters(), lr=run.learning_rate, weight_decay=0.0)
         self.num_generated = self.num_tokens = 0
         self.processor_seconds = {"sampling": 0.0, "update": 0.0, "evaluation": 0.0}
@@ -139,3 +140,9 @@ class Training:
         begin = time.process_time()
         yield
         self.processor_seconds[part] += time.process_time() - begin
+
+
+def update_of(run: Run, module: nn.Module, token_budget: int) -> Update:
+    """The weighting of a run."""
+    settings = (run.method.options, run.regime.group_size, token_budget, run.method.clip_high)
+    return AlignedUpdate(module.head.weight, *settings) if run.method.aligned else Update(*settings)

@@ -25,6 +25,7 @@ class DifficultyWeights:
 
     Attributes:
         version: number of updates so far, one per optimizer step of the model.
+        rule: holds the weights, and moves them.
         history: what is known of the bins' losses.
     """
 
@@ -45,7 +46,7 @@ class DifficultyWeights:
         self.num_rollouts, self.token_budget, self.version = num_rollouts, token_budget, 0
         pass_rate = torch.arange(1, num_rollouts).double() / num_rollouts
         start = self.options.weight_init * self.weighting.bin_weights(pass_rate)
-        self._rule = self.weighting.rule(start, self.weighting.contributions(pass_rate), self.options)
+        self.rule = self.weighting.rule(start, self.weighting.contributions(pass_rate), self.options)
         self.history = LossHistory(num_rollouts - 1, self.options.loss_ema_decay)
 
     @property
@@ -56,15 +57,15 @@ class DifficultyWeights:
     @property
     def contributions(self) -> torch.Tensor:
         """``nu_k``, [G-1] float64."""
-        return self._rule.contributions
+        return self.rule.contributions
 
     def bounds(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The smallest and the largest ``w_k`` that an update leaves, each [G-1] float64."""
-        return self._rule.bounds()
+        return self.rule.bounds()
 
     def weights(self) -> torch.Tensor:
         """``w_k``, [G-1] float64; a copy."""
-        return self._rule.log_weights().exp()
+        return self.rule.log_weights().exp()
 
     def scale(self, tokens: torch.Tensor, num_tokens: int) -> torch.Tensor:
         """The factor ``s_k = w_k N / D_k`` of the advantages of bin ``k``, [G+1] float64.
@@ -98,7 +99,7 @@ class DifficultyWeights:
         present = present & ~not_finite
         self.history.follow(losses, present)
         signal = self.history.average() if self.options.loss_signal == "average" else losses
-        self._rule.update(signal, present, self.history.num_updates == 1)
+        self.rule.update(signal, present, self.history.num_updates == 1)
         self.version += 1
 
     def state_dict(self) -> dict[str, Any]:
@@ -108,8 +109,8 @@ class DifficultyWeights:
             "num_rollouts": self.num_rollouts,
             "weighting": self.options.weighting,
             "version": self.version,
-            "log_weights": self._rule.log_weights(),
-            **self._rule.state(),
+            "log_weights": self.rule.log_weights(),
+            **self.rule.state(),
             **self.history.state(),
         }
 
@@ -140,6 +141,6 @@ class DifficultyWeights:
                 self.options.weighting,
             )
         if self.learns:
-            self._rule.load(state["log_weights"], {name: state[name] for name in self._rule.state() if name in state})
+            self.rule.load(state["log_weights"], {name: state[name] for name in self.rule.state() if name in state})
         self.version = int(state["version"])
         self.history.load(state)

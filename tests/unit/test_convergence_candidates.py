@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from benchmarks.convergence.alignment import alignment
 from benchmarks.convergence.methods import VARIANTS
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 
@@ -56,3 +57,12 @@ def test_all_of_them_are_weightings_that_the_package_takes():
     for method in VARIANTS:
         weights = DifficultyWeights(G, dict(method.options))
         assert weights.learns and torch.isfinite(weights.weights()).all()
+
+
+def test_alignment_with_the_other_bins():
+    """g = (1, 0), (3, 4), absent, (0, 1): with the others' sums (3, 5), (1, 1), (4, 4) the cosines are 3 / sqrt(34) =
+    .51450, 7 / (5 sqrt 2) = .98995 and 1 / sqrt 2 = .70711; their mean .73719 is taken off.
+    """
+    gradients = torch.tensor([[1.0, 0.0], [3.0, 4.0], [0.0, 0.0], [0.0, 1.0]]).double()
+    moves = alignment(gradients, torch.tensor([True, True, False, True]))
+    torch.testing.assert_close(moves, torch.tensor([-0.22268, 0.25276, 0.0, -0.03008]).double(), atol=1e-5, rtol=0)

@@ -13,7 +13,7 @@ from benchmarks.convergence import campaign as campaigns
 from benchmarks.convergence import evaluation, rollout, toy
 from benchmarks.convergence.__main__ import parse
 from benchmarks.convergence.campaign import campaign
-from benchmarks.convergence.methods import BY_ROOT, DAPO, DARO, EASY, GRPO, PAPER, with_dynamic_sampling
+from benchmarks.convergence.methods import BY_ROOT, DAPO, DARO, EASY, GRPO, PAPER, VARIANTS, with_dynamic_sampling
 from benchmarks.convergence.model import Decoder
 from benchmarks.convergence.records import Recorder, load, save
 from benchmarks.convergence.regimes import REGIMES
@@ -90,6 +90,14 @@ def test_a_run_repeats_itself_exactly():
     first, again = (trained(DARO).arrays() for _ in range(2))
     for name in first:
         np.testing.assert_array_equal(first[name], again[name], err_msg=name)
+
+
+def test_weights_that_follow_gradients():
+    """They leave their start, ``mu^-1/2``, and stay within the default's factor of 3."""
+    method = next(method for method in VARIANTS if method.aligned)
+    start = (np.arange(1, TINY.group_size) / TINY.group_size) ** -0.5
+    moved = np.abs(np.log(trained(method).arrays()["step/weight"] / start))
+    assert 0 < np.nanmax(moved) <= np.log(3) + 1e-9
 
 
 def test_dynamic_sampling_keeps_informative_prompts_and_counts_all_responses(monkeypatch):
