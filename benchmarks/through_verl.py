@@ -1,9 +1,12 @@
-"""The comparison of weightings through verl itself: the quickstart's job for each method and seed, one by one.
+"""Weightings through verl itself on a pretrained model: the quickstart's job for each method and seed, one by one.
 
-Every job starts from the same warm-started model; a seed is the order of the training prompts (sampling differs in
-every run). Held-out pass rate before, on the way and after. A stopped benchmark goes on where it was.
+verl's own trainer, a Megatron actor and a vLLM server train SmolLM2-135M-Instruct. A seed is the order of the training
+prompts; sampling differs in every run. A benchmark that was stopped goes on where it was, also within a job.
 
-    python -m benchmarks.through_verl --out benchmarks/results/through_verl.json   # 10 minutes per method and seed
+    python -m benchmarks.through_verl --seeds 3      # 15 jobs of about 15 minutes on two cores
+    python -m benchmarks.through_verl --tables-only  # of the jobs that are finished
+
+Jobs are under ``outputs/through_verl``, tables under ``benchmarks/results``.
 """
 
 import argparse
@@ -11,90 +14,104 @@ import json
 import re
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 from rich.console import Console
-from rich.table import Table
+from rich.markdown import Markdown
 
-from benchmarks.cost.machine import commit
+from benchmarks.convergence.measures import Estimate
+from benchmarks.convergence.report.cells import NOT_RUN, table
+from benchmarks.cost.machine import describe
 from daro_verl.config import DaroConfig
 from examples.quickstart.history import held_out_by_level, read_attempts, training_steps
 from examples.quickstart.job import REPOSITORY
-from examples.quickstart.sums import TASK
-from examples.quickstart.sums.warm_start import warm_start
+from examples.quickstart.smollm2 import TASK
 
-METHODS = {"GRPO": "grpo", "DARO": "learned", "DARO, paper's form": "paper"}
-"""The weighting of each; the other options are its defaults."""
-VALIDATIONS = 4  # over a run, and one before it
+METHODS = {"GRPO": "grpo", "DARO": "learned", "DARO, paper's form": "paper", "F-GRPO": "focal", "LIPO": "lipo"}
+"""The weighting of each; the other options are its defaults. The first is what the others differ from."""
+RESULTS = REPOSITORY / "benchmarks" / "results" / "through_verl.json"
+END, MEAN = "held out, end", "held out, mean over training"
+Run = dict[str, Any]
 
 
-def run(folder: Path, method: str, seed: int, steps: int) -> dict[str, float]:
-    """One job, or its result if it is there already."""
-    warm_start(folder / "model")
-    output = folder / f"{slug(method)}-seed{seed}"
-    output.mkdir(exist_ok=True)
-    if not (output / "model").exists():
-        (output / "model").symlink_to(folder / "model")
-    command = [sys.executable, "-m", "examples.quickstart", "--model", "tiny"]
-    command += ["--output", str(output), "--steps", str(steps)]
-    command += [f"data.seed={seed}", f"trainer.test_freq={steps // VALIDATIONS}"]
-    command.append(f"+algorithm.daro.weighting={METHODS[method]}")
+def folder_of(folder: Path, method: str, seed: int) -> Path:
+    """Of one job: the method's words, joined by hyphens, and the seed."""
+    return folder / f"{'-'.join(re.findall(r'[a-z]+', method.lower()))}-seed{seed}"
+
+
+def train(folder: Path, method: str, seed: int, steps: int) -> None:
+    """One job, from where it is; nothing where it is finished."""
+    command = [sys.executable, "-m", "examples.quickstart", "--model", "smollm2", "--method", "daro"]
+    command += ["--output", str(folder_of(folder, method, seed)), "--steps", str(steps)]
+    command += [f"data.seed={seed}", f"trainer.test_freq={steps // 2}", f"+algorithm.daro.weighting={METHODS[method]}"]
     subprocess.run(command, cwd=REPOSITORY, check=True)
-    return measure(read_attempts(output / "daro" / "attempts"))
 
 
-def slug(method: str) -> str:
-    """A folder's name: the method's words, joined by hyphens."""
-    return "-".join(re.findall(r"\w+", method)).lower()
-
-
-def measure(history: dict[int, dict]) -> dict[str, float]:
-    """Pass rates in [0, 1]: held out at the start, in the end, and the mean of all validations; and in training."""
+def measure(history: dict[int, dict], steps: int) -> dict[str, float] | None:
+    """Pass rates in [0, 1], of the held-out problems (mean of the levels) and in training; None before the end."""
     validated = {step: held_out_by_level(metrics, TASK.sources) for step, metrics in history.items()}
-    rates = [sum(levels.values()) / len(levels) for _, levels in sorted(validated.items()) if levels]
+    rates = {step: sum(levels.values()) / len(levels) for step, levels in validated.items() if levels}
+    if steps not in rates:
+        return None
     scores = [metrics["critic/score/mean"] for metrics in training_steps(history).values()]
     return {
         "held out, start": rates[0],
-        "held out, end": rates[-1],
-        "held out, mean over training": sum(rates) / len(rates),
+        END: rates[steps],
+        MEAN: sum(rates.values()) / len(rates),
         "training score, mean": sum(scores) / len(scores),
     }
 
 
-def show(results: pd.DataFrame) -> None:
-    """Means over the seeds, with the standard error of each."""
-    groups = results.groupby("method", sort=False)
-    means, errors = groups.mean(numeric_only=True), groups.sem(numeric_only=True)
-    columns = [column for column in means.columns if column != "seed"]
-    table = Table("method", "seeds", *columns, title="The quickstart's job by weighting")
-    for method in means.index:
-        cells = [f"{means.loc[method, name]:.3f} +- {errors.loc[method, name]:.3f}" for name in columns]
-        table.add_row(method, str(len(groups.get_group(method))), *cells)
-    Console(width=140).print(table)
+def finished(folder: Path, steps: int, num_seeds: int, methods: list[str]) -> list[Run]:
+    """What is measured of the jobs that are finished."""
+    runs = []
+    for seed in range(num_seeds):
+        for method in methods:
+            history = read_attempts(folder_of(folder, method, seed) / "daro" / "attempts")
+            if found := measure(history, steps):
+                runs.append({"method": method, "seed": seed, **found})
+    return runs
+
+
+def report(runs: list[Run]) -> str:
+    """A table with a row per method, standard errors over seeds and differences paired by seed."""
+    first = next(iter(METHODS))
+    header = ["method", "seeds", END, f"{first}'s less", MEAN, f"{first}'s less"]
+    by_method = {name: {run["seed"]: run for run in runs if run["method"] == name} for name in METHODS}
+    rows = []
+    for name, own in by_method.items():
+        paired = sorted(own.keys() & by_method[first].keys()) if name != first else []
+        cells = [name, str(len(own))]
+        for measured in (END, MEAN):
+            cells.append(Estimate.of([run[measured] for run in own.values()]).show() if own else NOT_RUN)
+            gaps = [own[seed][measured] - by_method[first][seed][measured] for seed in paired]
+            cells.append(Estimate.of(gaps).show(signed=True) if gaps else "" if name == first else NOT_RUN)
+        rows.append(cells)
+    return table(header, rows)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    text = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m benchmarks.through_verl", description=__doc__, formatter_class=text)
+    parser.add_argument("--seeds", type=int, default=3, help="seeds 0 .. SEEDS - 1")
+    parser.add_argument("--steps", type=int, default=TASK.steps)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "outputs" / "through_verl")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--tables-only", action="store_true", help="of the jobs that are finished")
     args = parser.parse_args()
-    rows = []
-    for seed in range(1, args.seeds + 1):
-        for method in args.methods:
-            rows.append({"method": method, "seed": seed, **run(args.folder.resolve(), method, seed, args.steps)})
-            show(pd.DataFrame(rows))
-    if args.out:
-        packages = {name: version(name) for name in ("verl", "megatron-core", "torch", "daro-verl")}
-        command = f"python -m benchmarks.through_verl --seeds {args.seeds} --steps {args.steps}"
-        options = {name: DaroConfig.from_mapping({"weighting": METHODS[name]}).to_dict() for name in args.methods}
-        about = {"command": command, "commit": commit(), "versions": packages}
-        result = {**about, "methods": options, "runs": rows}
-        args.out.write_text(json.dumps(result, indent=1) + "\n")
+    folder = args.folder.resolve()
+    jobs = [] if args.tables_only else [(seed, method) for seed in range(args.seeds) for method in args.methods]
+    for number, (seed, method) in enumerate(jobs, start=1):
+        print(f"Job {number} of {len(jobs)}: {method}, seed {seed}", flush=True)
+        train(folder, method, seed, args.steps)
+        Console().print(Markdown(report(finished(folder, args.steps, args.seeds, args.methods))))
+    runs = finished(folder, args.steps, args.seeds, args.methods)
+    options = {name: DaroConfig.from_mapping({"weighting": METHODS[name]}).to_dict() for name in args.methods}
+    result = {**describe(), "steps": args.steps, "methods": options, "runs": runs}
+    args.out.write_text(json.dumps(result, indent=1) + "\n")
+    args.out.with_suffix(".md").write_text(report(runs) + "\n")
 
 
 if __name__ == "__main__":
