@@ -43,11 +43,11 @@ def bin_label(k: int, num_rollouts: int) -> str:
 # loss, A_i = r_i - mean(r of its prompt), rewards in units of their range (advantage/reward_range.py).
 
 
-def advantage_scale(weights: torch.Tensor, denominators: torch.Tensor, num_tokens: int) -> torch.Tensor:
-    """``s_k = w_k N / D_k``, [G+1] float64: what the advantages of bin ``k`` are multiplied by.
+def advantage_scale(weights: torch.Tensor, denominators: torch.Tensor) -> torch.Tensor:
+    """``w_k / D_k``, [G+1] float64: times ``N``, the factor ``s_k`` of the advantages of bin ``k``.
 
-    verl's ``token-mean`` divides the sum of all token losses by ``N``. Token losses are proportional to a positive
-    factor of the advantage, so with the factors ``s`` verl's loss is
+    verl's ``token-mean`` divides the sum of all token losses by ``N``, the number of loss tokens of the mini-batch.
+    Token losses are proportional to a positive factor of the advantage, so with the factors ``s_k = w_k N / D_k`` it is
 
         loss = (1 / N) sum_k s_k (sum of the token losses of bin k) = sum_k w_k (T_k / D_k) L_k,
 
@@ -58,9 +58,8 @@ def advantage_scale(weights: torch.Tensor, denominators: torch.Tensor, num_token
     Args:
         weights: [G-1] ``w_k``. Bins 0 and G have weight 1.
         denominators: [G+1] ``D_k``, infinite where a bin does not count.
-        num_tokens: ``N``, verl's number of loss tokens of the mini-batch over all ranks.
     """
-    scale = num_tokens / denominators.double()
+    scale = 1 / denominators.double()
     scale[1:-1] *= weights.to(scale)
     return scale
 

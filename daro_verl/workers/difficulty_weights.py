@@ -67,15 +67,14 @@ class DifficultyWeights:
         """``w_k``, [G-1] float64; a copy."""
         return self.rule.log_weights().exp()
 
-    def scale(self, tokens: torch.Tensor, num_tokens: int) -> torch.Tensor:
-        """The factor ``s_k = w_k N / D_k`` of the advantages of bin ``k``, [G+1] float64.
+    def scale(self, tokens: torch.Tensor) -> torch.Tensor:
+        """``s_k / N = w_k / D_k``, [G+1] float64: the advantages of bin ``k`` are multiplied by ``s_k``.
 
         Args:
             tokens: [G+1] ``T_k`` of the mini-batch over all ranks.
-            num_tokens: ``N``, verl's number of loss tokens of the mini-batch.
         """
         denominators = self.weighting.denominators(tokens, self.token_budget)
-        return advantage_scale(self.weights().to(tokens.device), denominators, num_tokens)
+        return advantage_scale(self.weights().to(tokens.device), denominators)
 
     def step(self, losses: torch.Tensor, present: torch.Tensor) -> None:
         """Update once, with the losses of one mini-batch over all ranks. Counts as a version even if no bin moves.

@@ -80,7 +80,7 @@ class MiniBatch:
         data[BINS_KEY] = bins = rates.bins(weights.num_rollouts)
         counts = count_bins(bins, rates, data["advantages"], tokens, weights.num_rollouts).values.to(ranks.device)
         self.counts = BinCounts(ranks.all_reduce(counts))
-        self.scale = weights.scale(self.counts.tokens, num_tokens=1)
+        self.scale = weights.scale(self.counts.tokens)
         self.sums = torch.zeros_like(self.scale)
 
     @property

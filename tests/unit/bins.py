@@ -17,7 +17,7 @@ def tokens_of(bins: torch.Tensor, mask: torch.Tensor, num_rollouts: int) -> torc
 
 def daro_scale(weights: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     """``w_k / T_k``, [G+1]."""
-    return advantage_scale(weights, bin_tokens(tokens, token_budget=1.0), num_tokens=1)
+    return advantage_scale(weights, bin_tokens(tokens, token_budget=1.0))
 
 
 def mini_batch_of(scale: torch.Tensor) -> MiniBatch:

@@ -66,7 +66,7 @@ def on_ranks(num_ranks: int, num_micro_batches: int, regime: str, order: torch.T
         log_prob = rows["log_prob"].clone().requires_grad_()
         parts = order.chunk(num_ranks)
         tokens = sum(tokens_of(rows["bins"][part], rows["mask"][part], G) for part in parts)
-        scale = weights.scale(tokens, num_tokens=1)
+        scale = weights.scale(tokens)
         ranks = [mini_batch_of(scale) for _ in parts]
         losses = []
         for rank, part in zip(ranks, parts, strict=True):

@@ -17,7 +17,7 @@ def update(weights: DifficultyWeights, ratios: list[float]) -> tuple[float, torc
     """One optimizer step's part of DARO: loss and ``L_1`` through verl's vanilla loss, then the weight's update."""
     log_prob = torch.tensor(ratios).log().unsqueeze(-1).requires_grad_()
     tokens = tokens_of(BINS, MASK, G)
-    mini_batch = mini_batch_of(weights.scale(tokens, num_tokens=1))
+    mini_batch = mini_batch_of(weights.scale(tokens))
     config = McoreActorConfig(rollout_n=G, ppo_micro_batch_size_per_gpu=1, policy_loss=PolicyLossConfig())
     config.global_batch_info.update(dp_size=1, batch_num_tokens=2, global_batch_size=2)
 

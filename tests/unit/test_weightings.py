@@ -323,7 +323,7 @@ def test_learned_by_default_by_hand():
     moved = [start[0] * math.exp(-0.05), start[1] * math.exp(0.05), start[2] * math.exp(0.05)]
     assert weights.weights().tolist() == pytest.approx(moved)
     # tokens 1, 2, 3, 0, 2: every D is 8 tokens, those of bins 0 and G too, whose weight is 1 and whose advantage is 0
-    scale = weights.scale(torch.tensor([1.0, 2, 3, 0, 2]), num_tokens=1)
+    scale = weights.scale(torch.tensor([1.0, 2, 3, 0, 2]))
     assert scale.tolist() == pytest.approx([1 / 8, *(w / 8 for w in moved), 1 / 8])
     for _ in range(200):
         weights.step(torch.tensor([2 * 3 / 16, 1 / 2 / 4, -0.1]), torch.tensor([True, True, False]))
