@@ -7,6 +7,7 @@ every run). Held-out pass rate before, on the way and after. A stopped benchmark
 """
 
 import argparse
+import itertools
 import json
 import re
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from benchmarks.cost.machine import commit
@@ -83,11 +85,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "outputs" / "through_verl")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    rows = []
-    for seed in range(1, args.seeds + 1):
-        for method in args.methods:
-            rows.append({"method": method, "seed": seed, **run(args.folder.resolve(), method, seed, args.steps)})
-            show(pd.DataFrame(rows))
+    rows, jobs = [], list(itertools.product(range(1, args.seeds + 1), args.methods))
+    for seed, method in track(jobs, "jobs", console=Console(stderr=True), auto_refresh=False):
+        rows.append({"method": method, "seed": seed, **run(args.folder.resolve(), method, seed, args.steps)})
+        show(pd.DataFrame(rows))
     if args.out:
         packages = {name: version(name) for name in ("verl", "megatron-core", "torch", "daro-verl")}
         command = f"python -m benchmarks.through_verl --seeds {args.seeds} --steps {args.steps}"
