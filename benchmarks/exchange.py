@@ -17,6 +17,8 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import ray
+from rich.console import Console
+from rich.progress import track
 
 from tests.exchange.actors import Job
 
@@ -60,10 +62,11 @@ def measure(num_servers: int, num_rollouts: int, num_rounds: int, warm_up: int) 
 def main() -> None:
     args = parse()
     ray.init(include_dashboard=False, log_to_driver=False)
+    numbers = track(args.servers, "numbers of servers", console=Console(stderr=True))
     result = {
         "rollouts": args.rollouts,
         "rounds": args.rounds,
-        "by_servers": [measure(num, args.rollouts, args.rounds, args.warm_up) for num in args.servers],
+        "by_servers": [measure(num, args.rollouts, args.rounds, args.warm_up) for num in numbers],
         "cores": len(os.sched_getaffinity(0)),
         "load_average": os.getloadavg(),
         "versions": {"ray": ray.__version__, "python": platform.python_version()},

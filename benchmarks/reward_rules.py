@@ -16,6 +16,9 @@ from random import Random
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+from rich.console import Console
+from rich.progress import track
+
 from benchmarks.reward.real_files import golds, published_pairs
 from benchmarks.reward.rewrites import made_from
 from benchmarks.reward.scorers import score_plain
@@ -68,7 +71,8 @@ def main() -> None:
     ours = verdicts(published + made)
     plain = score_plain(published + made, lambda pair: pair.response).verdicts
     rules = {name: {f"{_REWARD}.{at}": by for at, by in patches.items()} for name, patches in WITHOUT.items()}
-    others = {name: verdicts(published + made, patches) for name, patches in rules.items()}
+    taken_out = track(rules.items(), "rules taken out", total=len(rules), console=Console(stderr=True))
+    others = {name: verdicts(published + made, patches) for name, patches in taken_out}
     everything = published + made
     results = {
         "pairs": dict(zip(("published", "right", "wrong"), counts(everything, [True] * len(everything)), strict=True)),

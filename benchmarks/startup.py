@@ -19,6 +19,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psutil
+from rich.console import Console
+from rich.progress import track
 
 from benchmarks.cost import machine
 from examples.quickstart.__main__ import parse, prepare
@@ -197,7 +199,7 @@ def main() -> None:
 def record(label: str, num_runs: int, overrides: list[str], results: Path = RESULTS) -> list[dict]:
     """Measure so many jobs, one after the other; print them, and keep them in ``results`` under the label."""
     where = {"commit": machine.commit(), "machine": machine.processor()}
-    runs = [measure(overrides) for _ in range(num_runs)]
+    runs = [measure(overrides) for _ in track(range(num_runs), "jobs", console=Console(stderr=True))]
     for run in runs:
         print(json.dumps(run, indent=2))
     found = json.loads(results.read_text()) if results.exists() else {}

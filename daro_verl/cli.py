@@ -29,6 +29,7 @@ COMMANDS = {
     "evaluate": Entry("daro_verl.toolkit.evaluation.commands:evaluate", "A checkpoint's figures on the benchmarks."),
     "compare": Entry("daro_verl.toolkit.evaluation.commands:compare", "Finished evaluations side by side."),
     "report": Entry("daro_verl.toolkit.report.commands:report", "The paper's figures from what a job logged."),
+    "layout": Entry("daro_verl.toolkit.layout.commands:app", "Ready charts for TensorBoard and Weights & Biases."),
     "doctor": Entry("daro_verl.toolkit.doctor:doctor", "Will a job run on this machine?"),
 }
 

@@ -14,9 +14,11 @@ from omegaconf import DictConfig, OmegaConf
 from daro_verl.advantage.reward_range import AUTO
 from daro_verl.advantage.weighting import LITERAL, find_weighting
 from daro_verl.errors import DaroConfigError, problem
+from daro_verl.metric_set import CHOICES as METRICS
 
 CHOICES = {
     "loss_signal": ("batch", "average"),
+    "metrics": METRICS,
 }
 ESTIMATOR_NAME = "daro"
 NUMBERS = ("weight_lr", "weight_init", "weight_min", "weight_max", "loss_ema_decay")
@@ -79,6 +81,10 @@ class DaroConfig:
     loss_ema_decay: float = 0.9
     """Decay of the loss average of ``loss_signal=average``, in [0, 1): 0.9 averages over about 10 mini-batches
     (ours)."""
+
+    metrics: str = "small"
+    """What is logged (:mod:`daro_verl.metric_set`): ``small``, the ten figures that people look at; ``all``, also every
+    vector per difficulty bin, which ``daro report`` draws."""
 
     def __post_init__(self) -> None:
         for name, default in {**LITERAL, **find_weighting(self.weighting).defaults}.items():

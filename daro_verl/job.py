@@ -52,7 +52,7 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
         options = DaroConfig.from_mapping(given)
         if not numbers:
             problems += weighting_problems(config, options)
-            sampler = sampler_settings(config, options.success_threshold)
+            sampler = sampler_settings(config, options)
     except DaroConfigError as error:
         problems += error.problems
     if problems:

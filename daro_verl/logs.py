@@ -9,6 +9,15 @@ from typing import Any
 
 ONE_HOUR = 3600.0
 FORMAT = "%(levelname)s:%(asctime)s:%(name)s: %(message)s"
+PLAIN = {"plain": True}
+"""``logger.info(..., extra=PLAIN)``: the message alone, for a line that comes at every step."""
+
+
+class ConsoleFormatter(logging.Formatter):
+    """Level, time and logger before the message; the message alone where the record is ``PLAIN``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return record.getMessage() if getattr(record, "plain", False) else super().format(record)
 
 
 class Console(logging.StreamHandler):
@@ -33,7 +42,7 @@ def show_on_console() -> None:
     logger = logging.getLogger("daro_verl")
     if not any(isinstance(handler, Console) for handler in logger.handlers):
         handler = Console()
-        handler.setFormatter(logging.Formatter(FORMAT))
+        handler.setFormatter(ConsoleFormatter(FORMAT))
         logger.addHandler(handler)
     logger.setLevel(os.getenv("VERL_LOGGING_LEVEL", "INFO"))
     logger.propagate = False

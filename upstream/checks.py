@@ -6,6 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import track
+
 from upstream.contribution import Contribution
 from upstream.copies import Copy
 from upstream.rules import violations
@@ -37,7 +40,8 @@ def check(chosen: Sequence[Contribution], verl: Path) -> list[Result]:
     with tempfile.TemporaryDirectory(prefix="upstream-") as scratch, ThreadPoolExecutor(JOBS) as pool:
         plain = pool.submit(_without, chosen, Copy.of_package(verl, Path(scratch, "plain")))
         copies = [Copy.of_package(verl, Path(scratch, contribution.name)) for contribution in chosen]
-        results = list(pool.map(lambda one, copy: _with(one.name, [one], copy), chosen, copies))
+        checked = pool.map(lambda one, copy: _with(one.name, [one], copy), chosen, copies)
+        results = list(track(checked, "contributions", total=len(chosen), console=Console(stderr=True)))
         if len(chosen) > 1:
             results.append(_with(TOGETHER, chosen, Copy.of_package(verl, Path(scratch, "together"))))
         for contribution, result in zip(chosen, results, strict=False):

@@ -5,6 +5,9 @@ import json
 import sys
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import track
+
 from benchmarks.cost import machine, report
 from benchmarks.cost.parts import PARTS, NotRun, module_of
 
@@ -43,7 +46,7 @@ def run(part: str) -> dict:
 def main() -> None:
     args = parse()
     args.results.mkdir(parents=True, exist_ok=True)
-    for part in args.parts or PARTS:
+    for part in track(args.parts or list(PARTS), "parts", console=Console(stderr=True)):
         if part != "report":
             name = f"{part}-{args.label}" if args.label else part
             (args.results / f"{name}.json").write_text(json.dumps(run(part), indent=1, ensure_ascii=False) + "\n")

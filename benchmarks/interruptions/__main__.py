@@ -37,7 +37,7 @@ def parse() -> argparse.Namespace:
 
 def run(args: argparse.Namespace, folder: Path, console: Console) -> bool:
     kills: list[Kill] = [AtPhase(BETWEEN, 2), AtPhase(TRACKER)] if args.quick else plan(args.kills, args.seed)
-    campaign = Campaign(folder, str(build(folder / "model")), args.steps, args.save_every, console.print)
+    campaign = Campaign(folder, str(build(folder / "model")), args.steps, args.save_every, console)
     lines, durations = campaign.run_uninterrupted()
     console.print(f"Uninterrupted: {args.steps} steps in {durations.job:.1f} s.", end=" ")
     console.print(f"The first save takes {durations.first_save:.2f} s, a later one {durations.save:.2f} s: few of the")

@@ -1,9 +1,11 @@
 """Runs the uninterrupted job once, and then jobs that are killed and restarted until every kill has struck."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
+from rich.progress import track
 
 from benchmarks.interruptions.journal import read_journal
 from benchmarks.interruptions.kills import AtPhase, Durations, Kill, measured
@@ -45,7 +47,7 @@ class Campaign:
     model: str
     steps: int
     save_every: int
-    tell: Callable[[str], None] = print
+    console: Console = field(default_factory=Console)
     jobs: list[CampaignJob] = field(default_factory=list)
 
     def run_uninterrupted(self) -> tuple[list[dict[str, Any]], Durations]:
@@ -59,11 +61,11 @@ class Campaign:
         """Strike with every kill, in order. A job that ends first is followed by a new one, whose
         ``max_actor_ckpt_to_keep`` is 1 and 2 in turn; the last one goes to its end."""
         job = self._new_job()
-        for number, kill in enumerate(kills, start=1):
+        for number, kill in enumerate(track(kills, "kills", console=self.console), start=1):
             while not kill.strike(self._start(job, kill), durations):
                 job.starts[-1].kill = None
                 job = self._new_job()
-            self.tell(f"kill {number} of {len(kills)}, {kill.kind}: {job.starts[-1].lines()[-1]['phase']}")
+            self.console.print(f"kill {number} of {len(kills)}, {kill.kind}: {job.starts[-1].lines()[-1]['phase']}")
         if kills:
             self._start(job, None).wait(LONGEST_RUN)
 

@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("weighting", nargs="?", default="learned")
     parser.add_argument("--engine", choices=["fsdp2", "megatron"], default="fsdp2")
     args = parser.parse_args()
-    options, budget = {"weighting": args.weighting}, len(QUESTIONS) * GROUP * LONGEST
+    options, budget = {"weighting": args.weighting, "metrics": "all"}, len(QUESTIONS) * GROUP * LONGEST
     engine = {"engine": args.engine, "tp": 1, "pp": 1, "dtype": "float32", "lr": 1e-6, "micro_batch_size": 4}
     daro = {"options": options, "num_rollouts": GROUP, "token_budget": budget, "policy_loss": "vanilla"}
     worker = make_worker(

@@ -10,6 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.progress import track
+
 from benchmarks.reward.adversarial import run_adversarial
 from benchmarks.reward.agreement import compare, summarise
 from benchmarks.reward.memory import workers_mb
@@ -59,7 +62,8 @@ def measure(quick: bool, seed: int, alone: bool) -> dict[str, Any]:
 
 def _beside_others(pairs: Sequence[Pair]) -> dict[str, Any]:
     """Speed and agreement of the three scorers."""
-    scored = {name: score(pairs) for name, score in SCORERS.items()}
+    scorers = track(SCORERS.items(), "scorers", total=len(SCORERS), console=Console(stderr=True))
+    scored = {name: score(pairs) for name, score in scorers}
     speed = {name: summarise(pairs, one) for name, one in scored.items()}
     return {
         "load_average_at_end": round(os.getloadavg()[0], 1),

@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroConfigError
 
 logger = logging.getLogger(__name__)
@@ -15,7 +16,7 @@ logger = logging.getLogger(__name__)
 SAMPLER_PATH = "pkg://daro_verl.rollout.sampling"
 
 
-def sampler_settings(config: DictConfig, success_threshold: float | str) -> dict[str, Any]:
+def sampler_settings(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
     """What to merge into ``trainer.v1.sampler``, so that verl builds DARO's replay buffer.
 
     verl gives its settings of dynamic sampling only to its own buffer. They are worked out here as verl does
@@ -23,7 +24,7 @@ def sampler_settings(config: DictConfig, success_threshold: float | str) -> dict
 
     Args:
         config: the job's composed configuration.
-        success_threshold: option of DARO.
+        options: of DARO.
 
     Returns:
         ``custom_sampler`` and ``sampler_kwargs``; empty for trainers other than V1, and where the job names a sampler
@@ -49,7 +50,8 @@ def sampler_settings(config: DictConfig, success_threshold: float | str) -> dict
         "sampler_kwargs": {
             "daro": {
                 "num_rollouts": int(config.actor_rollout_ref.rollout.n),
-                "success_threshold": success_threshold,
+                "success_threshold": options.success_threshold,
+                "metrics": options.metrics,
                 "scored_at_source": bool(not reward_model.enable or reward_model.enable_resource_pool),
                 "buffer": _buffer_settings(config, in_sync),
             }

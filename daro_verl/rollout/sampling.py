@@ -16,6 +16,7 @@ from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
 from daro_verl.advantage.groups import group_by_prompt
 from daro_verl.advantage.in_verl import rewards_of_job, threshold_of
 from daro_verl.errors import DaroDataError
+from daro_verl.metric_set import selected
 from daro_verl.objective import bin_label, bin_of_pass_rate
 
 TRAIN = "train"
@@ -34,6 +35,8 @@ class DifficultyReplayBuffer(ReplayBuffer):
     - ``daro/responses/generated``: responses of all prompts that ended, ``daro/responses/discarded``: those that are
       never trained on (filtered, surplus, stale or failed), and both with ``_so_far`` in all. A response is a session,
       however many outputs it has.
+
+    The option ``metrics`` says which of them are logged (:mod:`daro_verl.metric_set`).
     """
 
     def __init__(self, *, sampler_kwargs: Any, **kwargs: Any) -> None:
@@ -42,6 +45,7 @@ class DifficultyReplayBuffer(ReplayBuffer):
         self._num_rollouts: int = options["num_rollouts"]
         self._success_threshold = threshold_of(options["success_threshold"])
         self._rewards = rewards_of_job(options.get("rewards"))
+        self._metrics: str = options["metrics"]
         self._scored_at_source: bool = options["scored_at_source"]
         self._samples_per_step: int = self.trainer_config.get("parameter_sync_step", 1)
         self._num_samples = 0
@@ -62,7 +66,7 @@ class DifficultyReplayBuffer(ReplayBuffer):
         self._num_samples += 1
         if self._num_samples % self._samples_per_step:
             return batch, metrics
-        return batch, {**metrics, **self._step_metrics()}
+        return batch, {**metrics, **selected(self._step_metrics(), self._metrics)}
 
     def _sync_metadata_from_transfer_queue(self) -> None:
         """verl's, whenever it looks what has ended; prompts that have ended since the last time are counted."""

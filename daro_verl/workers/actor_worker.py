@@ -15,6 +15,7 @@ from verl.utils.metric import AggregationType, Metric
 from verl.workers.engine_workers import TrainingWorker
 
 from daro_verl.errors import DaroVerlError
+from daro_verl.metric_set import selected
 from daro_verl.objective import bin_label
 from daro_verl.rollout.snapshot import snapshot_of
 from daro_verl.workers import saved_state
@@ -23,6 +24,7 @@ from daro_verl.workers.health import Health
 from daro_verl.workers.homogeneity import HOMOGENEOUS, check_homogeneity
 from daro_verl.workers.metrics import step_metrics
 from daro_verl.workers.mini_batch import MiniBatch, Ranks
+from daro_verl.workers.step_line import StepLine
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ class DaroActorWorker(TrainingWorker):
         self._policy_loss = daro["policy_loss"]
         self._loss_is_checked = self._policy_loss in HOMOGENEOUS
         self._exchange_metrics: dict[str, float] = {}
-        self._health = Health(daro["num_rollouts"])
+        self._health, self._step_line = Health(daro["num_rollouts"]), StepLine()
         if dist.get_rank() > 0:  # all ranks see the same, one says it
             logging.getLogger("daro_verl.workers").setLevel(logging.ERROR)
 
@@ -97,10 +99,12 @@ class DaroActorWorker(TrainingWorker):
             _log_bins_not_finite(losses, weights, "over all ranks")
         self._health.look(mini_batch.counts, losses, weights)
         if output is not None:
-            metrics |= step_metrics(mini_batch, used_weights, losses, weights)
-            metrics |= self._exchange_metrics
-            metrics["daro/gradient_not_finite"] = float(not stepped)
-            metrics["daro/weight_version/max"] = Metric(AggregationType.MAX, weights.version)
+            own = step_metrics(mini_batch, used_weights, losses, weights)
+            self._step_line.add(own)
+            own |= self._exchange_metrics
+            own["daro/gradient_not_finite"] = float(not stepped)
+            own["daro/weight_version/max"] = Metric(AggregationType.MAX, weights.version)
+            metrics |= selected(own, weights.options.metrics)
             tu.assign_non_tensor_data(output, "metrics", metrics)
         self._exchange_metrics = {}
         return output
@@ -112,6 +116,7 @@ class DaroActorWorker(TrainingWorker):
             global_step: verl's label of the model that they serve.
             exchange: what became of earlier snapshots, to be logged with the next update.
         """
+        self._step_line.say(global_step)
         for name, value in exchange.items():  # more than one sync may come between two updates
             self._exchange_metrics[name] = self._exchange_metrics.get(name, 0.0) + value
         return snapshot_of(self.difficulty_weights, self._last_step, global_step).to_bytes()

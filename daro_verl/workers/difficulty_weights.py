@@ -63,6 +63,11 @@ class DifficultyWeights:
         """The smallest and the largest ``w_k`` that an update leaves, each [G-1] float64."""
         return self.rule.bounds()
 
+    def at_bound(self) -> torch.Tensor:
+        """Which weights are at their smallest or largest, [G-1] bool; none of a weighting that does not learn."""
+        (low, high), w = self.bounds(), self.weights()
+        return ((w <= low * (1 + 1e-9)) | (w >= high * (1 - 1e-9))) & self.learns
+
     def weights(self) -> torch.Tensor:
         """``w_k``, [G-1] float64; a copy."""
         return self.rule.log_weights().exp()

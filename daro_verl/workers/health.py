@@ -51,9 +51,7 @@ class Health:
             logger.warning("Something is wrong at optimizer step %d: %s.", weights.version, "; ".join(new))
 
     def _clamped(self, weights: DifficultyWeights) -> str | None:
-        (low, high), w = weights.bounds(), weights.weights()
-        at_clamp = bool(((w <= low * (1 + 1e-9)) | (w >= high * (1 - 1e-9))).all()) and weights.learns
-        self._steps_clamped = self._steps_clamped + 1 if at_clamp else 0
+        self._steps_clamped = self._steps_clamped + 1 if weights.at_bound().all() else 0
         if self._steps_clamped < CLAMPED_FOR:
             return None
         smallest, largest = weights.options.weight_min, weights.options.weight_max

@@ -1,6 +1,7 @@
 """What DARO's actor worker logs once per optimizer step. verl prefixes ``actor/`` and averages over a step's updates.
 
-verl reduces a metric by its name (``max``, ``min``, ``sum``, ``total`` anywhere in it), so none of these words occurs.
+verl reduces a metric by its name (``max``, ``min``, ``sum``, ``total`` anywhere in it), so these words occur only where
+that is meant.
 """
 
 import math
@@ -16,7 +17,9 @@ from daro_verl.workers.mini_batch import MiniBatch
 def step_metrics(
     mini_batch: MiniBatch, used_weights: torch.Tensor, losses: torch.Tensor, weights: DifficultyWeights
 ) -> dict[str, float]:
-    """Per bin ``k = 1 .. G-1``; those marked * only where the bin is present:
+    """All that can be logged; :mod:`daro_verl.metric_set` says what of it is.
+
+    Per bin ``k = 1 .. G-1``; those marked * only where the bin is present:
 
     - ``daro/weight``: ``w_k`` after the update;
     - ``daro/loss``*: ``L_k``; ``daro/weighted_loss``*: ``w_k (T_k / D_k) L_k``, its part of the model's loss, with the
@@ -32,13 +35,20 @@ def step_metrics(
 
     Per bin ``k = 0 .. G``: ``daro/response_share``, of all responses that train: the histogram of pass rates.
 
-    ``daro/objective`` = ``sum over bins present of [weighted loss - nu_k ln w_k]`` (no logarithm where the weights do
-    not learn), ``daro/loss_share_ratio``, the largest ``loss_share`` over the smallest (left out where that
-    is 0), ``daro/loss_not_finite``, the bins present whose loss is NaN or infinite, ``daro/taught_nothing``, the share
-    of responses in bins 0 and G, ``daro/missed_by_threshold``, those of them that have an advantage (see the option
-    ``success_threshold``), and ``daro/reward_not_finite``, the responses whose reward is NaN or infinite. The
-    worker adds ``daro/weight_version/max``, the number of updates so far (the last of a step, not their average), and
-    ``daro/gradient_not_finite``, 1 where the model's gradient norm was.
+    Over all bins, ``daro/``:
+
+    - ``objective``: ``sum over bins present of [weighted loss - nu_k ln w_k]`` (no logarithm where the weights do not
+      learn);
+    - ``pass_rate``: ``sum_k (k / G) response_share_k``; ``taught_nothing``: the share of responses in bins 0 and G;
+    - ``weights/min``, ``weights/max``: the smallest and the largest ``w_k`` after the update; ``weights_at_bound``: the
+      share of them at ``weight_min`` or ``weight_max``;
+    - ``loss_share_ratio``: the largest ``loss_share`` over the smallest, left out where that is 0; ``loss_snr_median``:
+      of the bins present that have one;
+    - ``missed_by_threshold``: responses in bins 0 and G that have an advantage (see the option ``success_threshold``);
+      ``loss_not_finite``: bins present whose loss is NaN or infinite; ``reward_not_finite``: responses whose reward is.
+
+    The worker adds ``weight_version/max``, the number of updates so far (the last of a step, not their average), and
+    ``gradient_not_finite``, 1 where the model's gradient norm was.
 
     Args:
         mini_batch: counts and scale of the step.
@@ -49,31 +59,47 @@ def step_metrics(
     counts = BinCounts(mini_batch.counts.values.cpu())
     present = counts.tokens[1:-1] > 0
     weighted = (mini_batch.scale.cpu() * counts.tokens)[1:-1] * losses
-    loss_share = weighted.abs() / weighted[present].abs().sum()
-    response_share = (counts.responses / counts.responses.sum().clamp(min=1)).tolist()
-    metrics = {
-        "daro/objective": objective(
-            weighted, used_weights if weights.learns else torch.ones_like(used_weights), weights.contributions, present
-        ),
-        "daro/loss_not_finite": float((present & ~losses.isfinite()).sum()),
-        "daro/missed_by_threshold": (counts.with_advantage[0] + counts.with_advantage[-1]).item(),
-        "daro/reward_not_finite": counts.lost.sum().item(),
-        "daro/taught_nothing": response_share[0] + response_share[-1],
-    }
-    labels = [bin_label(k, weights.num_rollouts) for k in range(weights.num_rollouts + 1)]
-    metrics |= {f"daro/response_share/{label}": share for label, share in zip(labels, response_share, strict=True)}
-    if (loss_share[present] > 0).any() and loss_share[present].amin() != 0:
-        metrics["daro/loss_share_ratio"] = (loss_share[present].amax() / loss_share[present].amin()).item()
-    everywhere, where_present = _of_bins(counts, weights), _of_bins_present(counts, losses)
-    where_present |= {
-        "weighted_loss": weighted,
-        "loss_share": loss_share,
-        "loss_snr": weights.history.signal_to_noise(),
-    }
+    shares = {"weighted_loss": weighted, "loss_share": weighted.abs() / weighted[present].abs().sum()}
+    shares["loss_snr"] = weights.history.signal_to_noise()
+    metrics = _of_responses(counts, weights.num_rollouts) | _of_weights(weights)
+    metrics["daro/loss_not_finite"] = float((present & ~losses.isfinite()).sum())
+    log_weights_of = used_weights if weights.learns else torch.ones_like(used_weights)
+    metrics["daro/objective"] = objective(weighted, log_weights_of, weights.contributions, present)
+    metrics |= _over_bins_present(shares["loss_share"][present], shares["loss_snr"][present])
+    everywhere, where_present = _of_bins(counts, weights), _of_bins_present(counts, losses) | shares
     for k in range(1, weights.num_rollouts):
         row = everywhere | where_present if present[k - 1] else everywhere
-        values = {name: value[k - 1].item() for name, value in row.items()}
-        metrics |= {f"daro/{name}/{labels[k]}": value for name, value in values.items() if not _undefined(name, value)}
+        values = {f"daro/{name}/{bin_label(k, weights.num_rollouts)}": row[name][k - 1].item() for name in row}
+        metrics |= {name: value for name, value in values.items() if not _undefined(name.split("/")[1], value)}
+    return metrics
+
+
+def _of_responses(counts: BinCounts, num_rollouts: int) -> dict[str, float]:
+    share = (counts.responses / counts.responses.sum().clamp(min=1)).tolist()
+    return {
+        "daro/pass_rate": sum(k * share_k for k, share_k in enumerate(share)) / num_rollouts,
+        "daro/taught_nothing": share[0] + share[-1],
+        "daro/missed_by_threshold": (counts.with_advantage[0] + counts.with_advantage[-1]).item(),
+        "daro/reward_not_finite": counts.lost.sum().item(),
+    } | {f"daro/response_share/{bin_label(k, num_rollouts)}": share_k for k, share_k in enumerate(share)}
+
+
+def _of_weights(weights: DifficultyWeights) -> dict[str, float]:
+    w = weights.weights()
+    return {
+        "daro/weights/min": w.min().item(),
+        "daro/weights/max": w.max().item(),
+        "daro/weights_at_bound": weights.at_bound().double().mean().item(),
+    }
+
+
+def _over_bins_present(loss_share: torch.Tensor, snr: torch.Tensor) -> dict[str, float]:
+    """Left out where there is none: verl averages over updates, and one infinite ratio would be the step's mean."""
+    metrics = {}
+    if (loss_share > 0).any() and loss_share.min() != 0:
+        metrics["daro/loss_share_ratio"] = (loss_share.max() / loss_share.min()).item()
+    if not snr.isnan().all():
+        metrics["daro/loss_snr_median"] = snr.nanmedian().item()
     return metrics
 
 

@@ -95,6 +95,7 @@ class Job:
         actor = "actor_rollout_ref.actor"
         return [
             f"algorithm.adv_estimator={self.method}",
+            *(["+algorithm.daro.metrics=all"] if self.method == "daro" else []),  # what `daro report` draws
             f"{actor}.megatron.tensor_model_parallel_size={self.task.tensor_parallel}",
             f"{actor}.optim.lr={self.task.learning_rate}",
             f"{actor}.optim.lr_warmup_steps_ratio={WARM_UP_SHARE}",

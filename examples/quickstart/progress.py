@@ -30,7 +30,7 @@ class StepLines:
             left = (self.steps - step) * sum(self._seconds) / len(self._seconds)
             parts.append(
                 f"step {step:3d}/{self.steps}  pass rate {metrics['critic/score/mean']:.2f}"
-                f"  length {metrics['response_length/mean']:4.1f}  {seconds:4.1f} s/step  {duration(left)} left"
+                f"  length {metrics['response_length/mean']:4.1f}  {duration(left)} left"
             )
         if weights := per_bin(metrics, "actor/daro/weight"):
             parts.append("  w " + " ".join(f"{weight:.2f}" for weight in weights.values()))

@@ -65,6 +65,8 @@ def test_the_console_says_that_daro_is_on_and_what_rewards_it_saw(output):
     """Each once; the second attempt has the range from the first one's file."""
     first, second = ((output / "daro" / "attempts" / f"{attempt:04d}.log").read_text() for attempt in (1, 2))
     assert first.count("DARO is on: weighting=learned") == second.count("DARO is on: weighting=learned") == 1
+    lines = [line for line in (first + second).splitlines() if "DARO step " in line]
+    assert [line.partition("DARO step ")[2][0] for line in lines] == ["1", "2", "3"]
     assert first.count("Rewards lie in [0, 1] (in this batch {0, 1})") == 1
     assert "Rewards lie in" not in second
     saved = json.loads((output / "daro" / "checkpoints" / "daro_rewards.json").read_text())

@@ -42,6 +42,7 @@ def write_task(folder: Path) -> list[str]:
     return [
         "algorithm.adv_estimator=daro",
         "+algorithm.daro.weighting=paper",  # whose weights move by a known step from 1
+        "+algorithm.daro.metrics=all",
         f"data.train_files={folder / 'additions.parquet'}",
         f"data.val_files={folder / 'additions.parquet'}",
         "data.max_prompt_length=64",

@@ -12,6 +12,7 @@ from verl.trainer.ppo.v1.trainer_base import PPOTrainer
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 from verl.trainer.ppo.v1.utils import MetricsAggregator
 
+from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroConfigError, DaroDataError
 from daro_verl.rollout import sampling
 from daro_verl.rollout.sampler_settings import sampler_settings
@@ -19,6 +20,7 @@ from daro_verl.rollout.sampling import DifficultyReplayBuffer, DifficultyReplayB
 from tests.unit.jobs import compose_job
 
 G = 4
+OPTIONS = DaroConfig(success_threshold=0.5)
 
 
 class Queue:
@@ -82,6 +84,7 @@ def buffer(
     own = {
         "num_rollouts": G,
         "success_threshold": 0.5,
+        "metrics": "all",
         "scored_at_source": scored,
         "buffer": {"filter_groups_metric": metric, **BUFFER},
     }
@@ -261,7 +264,7 @@ def trainer(config) -> PPOTrainer:
 
 def prepared(config):
     with open_dict(config):
-        config.trainer.v1.sampler.merge_with(sampler_settings(config, success_threshold=0.5))
+        config.trainer.v1.sampler.merge_with(sampler_settings(config, OPTIONS))
     return config
 
 
@@ -297,13 +300,13 @@ def test_verl_builds_the_buffer_with_the_settings_that_its_own_would_have(job, m
 
 def test_where_nothing_is_set():
     own = compose_job("trainer.v1.sampler.custom_sampler.path=a.py", "trainer.v1.sampler.custom_sampler.name=Own")
-    assert sampler_settings(own, 0.5) == {}  # the job's own stays
-    assert sampler_settings(compose_job("trainer.use_v1=False"), 0.5) == {}
+    assert sampler_settings(own, OPTIONS) == {}  # the job's own stays
+    assert sampler_settings(compose_job("trainer.use_v1=False"), OPTIONS) == {}
 
 
 def test_a_reward_model_that_shares_the_trainers_devices_has_nothing_to_say_at_the_source():
     def scored(*overrides: str) -> bool:
-        return sampler_settings(compose_job(*overrides), 0.5)["sampler_kwargs"]["daro"]["scored_at_source"]
+        return sampler_settings(compose_job(*overrides), OPTIONS)["sampler_kwargs"]["daro"]["scored_at_source"]
 
     assert scored() and scored("reward.reward_model.enable=True", "reward.reward_model.enable_resource_pool=True")
     assert not scored("reward.reward_model.enable=True", "reward.reward_model.enable_resource_pool=False")
@@ -326,6 +329,6 @@ REFUSED = {
 def test_what_verl_refuses_later_is_refused_before_any_worker_starts(case):
     overrides, expected = REFUSED[case]
     with pytest.raises(DaroConfigError, match=expected):
-        sampler_settings(compose_job(*overrides), 0.5)
+        sampler_settings(compose_job(*overrides), OPTIONS)
     with pytest.raises((ValueError, AssertionError)):
         trainer(compose_job(*overrides))._build_replay_buffer()

@@ -27,9 +27,9 @@ from tests.ranks.workers import engine_configs, part_of_rank
 
 SETTINGS = {"engine": "megatron", "tp": 1, "pp": 1, "dtype": "float32", "lr": LEARNING_RATE, "micro_batch_size": 0}
 FORMS = {
-    "default": ({"weighting": "learned"}, {}),
+    "default": ({"weighting": "learned", "metrics": "all"}, {}),
     "paper": (
-        {"weighting": "paper"},
+        {"weighting": "paper", "metrics": "all"},
         {"form": "paper", "loss_ema_decay": 0.0, "weight_min": 0.01, "weight_max": 100.0},
     ),
 }

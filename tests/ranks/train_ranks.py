@@ -52,7 +52,7 @@ def parse() -> argparse.Namespace:
 
 
 def build_worker(args: argparse.Namespace, num_rollouts: int = NUM_ROLLOUTS, token_budget: int = 1) -> DaroActorWorker:
-    daro = {"options": args.options, "num_rollouts": num_rollouts, "token_budget": token_budget}
+    daro = {"options": {"metrics": "all", **args.options}, "num_rollouts": num_rollouts, "token_budget": token_budget}
     make = partial(DaroActorWorker, daro={**daro, "policy_loss": "vanilla"})
     return make_worker(make, args, PolicyLossConfig())
 
@@ -62,7 +62,8 @@ def start_over(
 ) -> None:
     """The model and optimizer of the start, new difficulty weights, and the variant's loss."""
     worker.engine.load_checkpoint(start)
-    worker.difficulty_weights = DifficultyWeights(NUM_ROLLOUTS, {**args.options, "weighting": variant.weighting}, 1)
+    options = {"metrics": "all", **args.options, "weighting": variant.weighting}
+    worker.difficulty_weights = DifficultyWeights(NUM_ROLLOUTS, options, 1)
     actor = engine_configs(args, PolicyLossConfig(loss_mode=variant.loss))[2]
     worker.set_loss_fn(recorder.counted(partial(ppo_loss, config=actor)))
     if not variant.daro:

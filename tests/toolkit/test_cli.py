@@ -10,9 +10,10 @@ from daro_verl import cli
 from daro_verl.errors import DaroDataError
 
 HEAVY = {"torch", "datasets", "matplotlib", "verl", "transformers", "pandas", "rich", "pyarrow", "vllm", "ray"}
-COMMANDS = ["data", "models", "recipe", "table-disk", "evaluate", "compare", "report", "doctor"]
+COMMANDS = ["data", "models", "recipe", "table-disk", "evaluate", "compare", "report", "layout", "doctor"]
 HELPS = [["data", "train"], ["data", "test"], ["data", "gym"], ["data", "sources"], ["models", "prepare"],
-         ["models", "check"], ["table-disk"], ["evaluate"], ["compare"], ["report"]]  # fmt: skip
+         ["models", "check"], ["table-disk"], ["evaluate"], ["compare"], ["report"], ["layout", "tensorboard"],
+         ["layout", "wandb"]]  # fmt: skip
 
 
 def test_help_lists_every_command_and_imports_none_of_them():

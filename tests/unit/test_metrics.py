@@ -1,10 +1,14 @@
 """What the worker logs of a mini-batch: the on-policy identity, lengths, and the bins' shares of the loss."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from daro_verl.advantage import compute_daro_advantage, find_weighting
+from daro_verl.metric_set import FAULTS, SMALL, selected
+from daro_verl.rollout.exchange import OUTCOMES
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from daro_verl.workers.metrics import step_metrics
 from daro_verl.workers.mini_batch import MiniBatch, Ranks
@@ -106,3 +110,40 @@ def test_baselines_log_their_share_of_the_loss():
     assert metrics["daro/weighted_loss/1of4"] == pytest.approx(16 / 30 * 0.2)
     assert metrics["daro/weighted_loss/3of4"] == pytest.approx(14 / 30 * 0.1)
     assert metrics["daro/objective"] == pytest.approx(16 / 30 * 0.2 + 14 / 30 * 0.1)
+
+
+def test_what_people_look_at_by_hand():
+    # bins 1 and 3 of four, half of the responses each: pass rate (1/4 + 3/4) / 2
+    metrics = metrics_of([1, 0, 0, 0, 1, 1, 1, 0], [2, 4, 4, 6, 1, 2, 3, 8], [0.2, 0.0, -0.1])
+    assert metrics["daro/pass_rate"] == pytest.approx(0.5)
+    # the first update of Adam moves ln w by weight_lr: down where the loss is above 1 / w, up where it is below
+    assert metrics["daro/weights/max"] == pytest.approx(math.exp(0.05))
+    assert metrics["daro/weights/min"] == 1  # bin 2 is absent
+    assert metrics["daro/weights_at_bound"] == 0
+    assert "daro/loss_snr_median" not in metrics  # no deviation before the second update
+
+
+def test_weights_at_their_bound_are_counted():
+    options = {"weighting": "paper", "weight_max": 1.01}
+    metrics = metrics_of([1, 0, 0, 0, 1, 1, 1, 0], [2, 4, 4, 6, 1, 2, 3, 8], [0.2, 0.0, -0.1], options)
+    assert metrics["daro/weights_at_bound"] == pytest.approx(2 / 3) and metrics["daro/weights/max"] == 1.01
+    fixed = metrics_of([1, 0, 0, 0], [2, 4, 4, 6], [0.2, 0.0, 0.0], {"weighting": "grpo"})
+    assert fixed["daro/weights_at_bound"] == 0
+
+
+def test_the_small_set_has_no_vectors_and_faults_only_where_there_are_any():
+    every = metrics_of([1, 0, 0, 0, 1, 1, 1, 0], [2, 4, 4, 6, 1, 2, 3, 8], losses=[0.2, 0.0, -0.1])
+    assert selected(every, "all") == every
+    small = selected(every, "small")
+    assert small.keys() == (SMALL & every.keys()) and not any("of4" in name for name in small)
+    nan = float("nan")
+    fault = metrics_of([nan, 0, 0, 0, 1, 1, 1, 0], [2, 4, 4, 6, 1, 2, 3, 8], losses=[0.2, 0.0, -0.1])
+    assert selected(fault, "small").keys() - small.keys() == {"daro/reward_not_finite"}
+
+
+def test_every_name_of_the_set_is_one_that_is_logged():
+    """Else a renamed metric would vanish from the default without a word."""
+    every = metrics_of([1, 0, 0, 0, 1, 1, 1, 0], [2, 4, 4, 6, 1, 2, 3, 8], losses=[0.2, 0.0, -0.1])
+    by_worker = {"daro/weight_version/max", "daro/gradient_not_finite", "daro/loss_snr_median"}
+    by_others = {*OUTCOMES, "daro/responses/generated", "daro/responses/discarded"}
+    assert (SMALL | FAULTS) <= every.keys() | by_worker | by_others

@@ -1,7 +1,15 @@
 """What ``daro data`` shows: a bar for each source while it reads, and tables of what came out."""
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -16,7 +24,8 @@ from daro_verl.toolkit.data.sources import SOURCES
 def build_with_bars(spec: DatasetSpec) -> Result:
     """Build the file, with a bar for each source on standard error."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress:
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, *times, console=Console(stderr=True)) as progress:
         bars = {}
         for source in spec.sources:
             total = num_rows(source, spec.local.get(source.name))

@@ -27,7 +27,8 @@ def doctor(no_ray: Annotated[bool, typer.Option("--no-ray", help="Do not ask Ray
     Example: VERL_PLATFORM=cpu daro doctor
     """
     start, console = time.monotonic(), Console(highlight=False)
-    lines = _ask_everything(no_ray)
+    with Console(stderr=True).status("Asking versions, engines and Ray workers: half a minute at most"):
+        lines = _ask_everything(no_ray)
     _print(console, lines)
     problems = sum(line.status is Status.PROBLEM for line in lines)
     found = {0: "No problem", 1: "1 problem"}.get(problems, f"{problems} problems")

@@ -19,7 +19,7 @@ NUM_NAMED = 5
 FREE_GROUPS = ("trainer.", "ray_kwargs.", "global_profiler.", "transfer_queue.", f"{VALIDATION}.")
 _RECOMPUTE = KEY["RECOMPUTE"].removesuffix("granularity")
 FREE = (
-    "recipe.output", "recipe.gpu_memory_gb", f"{_RECOMPUTE}method", f"{_RECOMPUTE}num_layers",
+    "recipe.output", "recipe.gpu_memory_gb", "algorithm.daro.metrics", f"{_RECOMPUTE}method", f"{_RECOMPUTE}num_layers",
     *(KEY[name] for name in ("INFER_BACKEND", "VAL_FILES", "TP", "PP", "CP", "ROLLOUT_TP", "OFFLOAD", "BRIDGE",
                              "OFFLOAD_OPTIMIZER", "RECOMPUTE", "MAX_TOKENS", "ROLLOUT_MEMORY")),
 )  # fmt: skip

@@ -39,13 +39,17 @@ def report(
     \b
     Example: daro report outputs/daro-seed1 outputs/daro-seed2 outputs/grpo-seed1 --out report
     """
+    from rich.console import Console
+    from rich.progress import track
+
     from daro_verl.toolkit.report.drawing import require_matplotlib
     from daro_verl.toolkit.report.report_writer import write_report
     from daro_verl.toolkit.report.run_logs import read_run
     from daro_verl.toolkit.report.run_sources import parse_sources
 
     require_matplotlib()
-    read = [read_run(source) for source in parse_sources(runs)]
+    sources = parse_sources(runs)
+    read = [read_run(source) for source in track(sources, "runs read", console=Console(stderr=True), transient=True)]
     for run in read:
         for warning in run.warnings:
             typer.echo(f"{run.name}: {warning}", err=True)

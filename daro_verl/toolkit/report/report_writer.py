@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import track
+
 from daro_verl.atomic import write_atomically
 from daro_verl.errors import DaroConfigError, DaroDataError
 from daro_verl.toolkit.report.drawing import save
@@ -40,11 +43,11 @@ def write_report(runs: list[LoggedRun], out: Path, title: str = "", alpha: float
 def _write_figures(sections: Sequence[Section], out: Path) -> dict[str, dict[str, bytes]]:
     """Draw each section in each theme, one figure in memory at a time. PNG in light only: it is for documents."""
     pictures: dict[str, dict[str, bytes]] = {}
-    for section, stem in zip(sections, file_stems(sections), strict=True):
-        if section.draw is None:
-            continue
+    pairs = zip(sections, file_stems(sections), strict=True)
+    drawn = [(section.draw, stem) for section, stem in pairs if section.draw]
+    for draw, stem in track(drawn, "figures drawn", console=Console(stderr=True), transient=True):
         for theme in THEMES:
-            figure = section.draw(theme)
+            figure = draw(theme)
             pictures.setdefault(stem, {})[theme.name] = svg = save(figure, theme, "svg")
             (out / f"{stem}{'' if theme is LIGHT else f'-{theme.name}'}.svg").write_bytes(svg)
             if theme is LIGHT:

@@ -9,8 +9,7 @@ import pandas as pd
 
 from daro_verl.toolkit.report.theme import Theme
 
-DARO = "algorithm.adv_estimator=daro"
-NEW_DARO = f"{DARO}, from the version of daro-verl on that has this report"
+PER_BIN = "algorithm.adv_estimator=daro +algorithm.daro.metrics=all"
 EVERY_TRAINER = "trainer.logger=[console,file] (every trainer of verl logs it)"
 
 

@@ -47,11 +47,11 @@ SYMMETRIC = {
     "reward.reward_kwargs": None,
 }
 ONE_METHOD = {
-    "daro": {**SYMMETRIC, "algorithm.daro": None},
-    "daro_paper": {**SYMMETRIC, "algorithm.daro": {"weighting": "paper"}},
-    "grpo": {**SYMMETRIC, "algorithm.daro": {"weighting": "grpo"}},
-    "dr_grpo": {**SYMMETRIC, "algorithm.daro": {"weighting": "dr_grpo"}},
-    "lipo": {**SYMMETRIC, "algorithm.daro": {"weighting": "lipo"}},
+    "daro": {**SYMMETRIC, "algorithm.daro": {"metrics": "all"}},
+    "daro_paper": {**SYMMETRIC, "algorithm.daro": {"metrics": "all", "weighting": "paper"}},
+    "grpo": {**SYMMETRIC, "algorithm.daro": {"metrics": "all", "weighting": "grpo"}},
+    "dr_grpo": {**SYMMETRIC, "algorithm.daro": {"metrics": "all", "weighting": "dr_grpo"}},
+    "lipo": {**SYMMETRIC, "algorithm.daro": {"metrics": "all", "weighting": "lipo"}},
     "dapo": {
         f"{ACTOR}.clip_ratio_high": 0.28,
         f"{ACTOR}.clip_ratio_c": 10.0,
@@ -60,7 +60,7 @@ ONE_METHOD = {
         "reward.reward_manager.name": "dapo",
         "reward.reward_kwargs.overlong_buffer_cfg.enable": True,
         "reward.reward_kwargs.overlong_buffer_cfg.penalty_factor": 1.0,
-        "algorithm.daro": {"weighting": "dapo", "success_threshold": 0},
+        "algorithm.daro": {"metrics": "all", "weighting": "dapo", "success_threshold": 0},
     },
 }
 

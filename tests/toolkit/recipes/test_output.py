@@ -44,6 +44,7 @@ def test_every_setting_of_a_recipe_changes_the_training_or_may_change(start):
             "VAL_TOP_P", "VAL_ROLLOUTS",
         )
     } | {
+        "algorithm.daro.metrics",
         "actor_rollout_ref.rollout.val_kwargs.do_sample",
         "actor_rollout_ref.actor.megatron.override_transformer_config.recompute_method",
         "actor_rollout_ref.actor.megatron.override_transformer_config.recompute_num_layers",

@@ -36,7 +36,7 @@ RECOMPUTE = {
 # What a recipe sets and no rule is about: names, switches and words that verl or DARO check themselves.
 UNCHECKED = {
     "recipe.model", "recipe.method", "recipe.source", "recipe.published", "recipe.overlong_len",
-    "algorithm.adv_estimator", "algorithm.use_kl_in_reward", "algorithm.daro.weighting",
+    "algorithm.adv_estimator", "algorithm.use_kl_in_reward", "algorithm.daro.metrics", "algorithm.daro.weighting",
     "algorithm.daro.success_threshold", "algorithm.filter_groups.enable", "algorithm.filter_groups.metric",
     "critic.enable", "data.filter_overlong_prompts", "data.truncation", "data.seed", "reward.reward_manager.name",
     "reward.custom_reward_function.path", "reward.custom_reward_function.name",

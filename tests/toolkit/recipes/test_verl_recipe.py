@@ -16,10 +16,10 @@ SCRIPTS = {
     "run_llama3.1_8b_megatron": "llama3.1_8b",
 }
 NAMES = ("project_name", "experiment_name")
-OUR_OWN = {"recipe", "trainer.default_local_dir"} | {
+OUR_OWN = {"recipe", "trainer.default_local_dir", "trainer.logger", "algorithm.daro.metrics"} | {
     f"{logger}.{name}" for logger in ("trainer", "actor_rollout_ref.rollout.trace") for name in NAMES
 }
-"""What may differ: names of runs, and the settings of this project's checks."""
+"""What may differ: names of runs, what is logged, and the settings of this project's checks."""
 
 
 def arguments_of(script: str, tmp_path: Path, *arguments: str, **variables: str) -> list[str]:

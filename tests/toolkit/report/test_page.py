@@ -158,6 +158,7 @@ def test_a_figure_that_cannot_be_drawn_says_why(tmp_path, capsys):
     assert len(page.all("img")) == 1
     for stem, metric in (("fig1-weights", "weight"), ("fig2-losses", "loss_share"), ("fig3-lengths", "length_right")):
         assert "Not drawn" in page.words[stem] and f"actor/daro/{metric}/" in page.words[stem]
+        assert "algorithm.adv_estimator=daro +algorithm.daro.metrics=all" in page.words[stem]
     assert "Not drawn" in page.words["fig5-pass_rates"] and "critic/score/mean" in page.words["fig5-pass_rates"]
     assert capsys.readouterr().out.strip().endswith("report.html")
 

@@ -7,7 +7,7 @@ import pandas as pd
 from daro_verl.toolkit.report.drawing import new_figure, pass_rate_axis, styled
 from daro_verl.toolkit.report.method_curves import MethodCurves, per_bin_curves, without
 from daro_verl.toolkit.report.run_logs import LoggedRun
-from daro_verl.toolkit.report.section import NEW_DARO, Missing, Section, Table, span
+from daro_verl.toolkit.report.section import PER_BIN, Missing, Section, Table, span
 from daro_verl.toolkit.report.statistics import last_part, series
 from daro_verl.toolkit.report.theme import Theme
 
@@ -25,7 +25,7 @@ def sections(runs: list[LoggedRun], alpha: float) -> list[Section]:
     """A section per method that logged lengths; one that says what is missing where none did."""
     every_method = per_bin_curves(runs, SHARES + LENGTHS)
     missing = [
-        Missing(f"actor/daro/{name}/{{k}}of{{G}}", NEW_DARO, absent)
+        Missing(f"actor/daro/{name}/{{k}}of{{G}}", PER_BIN, absent)
         for name in SHARES + LENGTHS
         if (absent := without(runs, every_method, name))
     ]

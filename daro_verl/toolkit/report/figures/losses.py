@@ -8,7 +8,7 @@ from daro_verl.toolkit.report.drawing import bin_legend, curve, new_figure, step
 from daro_verl.toolkit.report.method_curves import MethodCurves, curves_by_method, per_bin_curves, tidy_runs, without
 from daro_verl.toolkit.report.metric_names import scalar_columns
 from daro_verl.toolkit.report.run_logs import LoggedRun
-from daro_verl.toolkit.report.section import DARO, NEW_DARO, Missing, Section, Table, span
+from daro_verl.toolkit.report.section import PER_BIN, Missing, Section, Table, span
 from daro_verl.toolkit.report.statistics import final, last_part, series, smooth
 from daro_verl.toolkit.report.theme import Theme
 
@@ -28,8 +28,8 @@ def sections(runs: list[LoggedRun], alpha: float) -> list[Section]:
     """A section per method that logged losses or shares; one that says what is missing where none did."""
     every_method = per_bin_curves(runs, COLUMNS, shares=SHARE)
     missing = [
-        Missing(f"actor/daro/{name}/{{k}}of{{G}}", fix, absent)
-        for name, fix in ((LOSS, DARO), (ON_POLICY, NEW_DARO), (SHARE, NEW_DARO))
+        Missing(f"actor/daro/{name}/{{k}}of{{G}}", PER_BIN, absent)
+        for name in (LOSS, ON_POLICY, SHARE)
         if (absent := without(runs, every_method, name))
     ]
     drawable = [curves for curves in every_method if curves.quantities() & {LOSS, ON_POLICY, SHARE}]

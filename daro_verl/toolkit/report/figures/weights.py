@@ -15,7 +15,7 @@ from daro_verl.toolkit.report.drawing import (
 )
 from daro_verl.toolkit.report.method_curves import MethodCurves, per_bin_curves, without
 from daro_verl.toolkit.report.run_logs import LoggedRun
-from daro_verl.toolkit.report.section import DARO, Missing, Section, Table, span
+from daro_verl.toolkit.report.section import PER_BIN, Missing, Section, Table, span
 from daro_verl.toolkit.report.statistics import final, last_part, moments, series
 from daro_verl.toolkit.report.theme import Theme
 
@@ -29,7 +29,7 @@ def sections(runs: list[LoggedRun], alpha: float) -> list[Section]:
     """A section per method that logged weights; one that says what is missing where none did."""
     every_method = [curves for curves in per_bin_curves(runs, [QUANTITY, *SHARES]) if QUANTITY in curves.quantities()]
     absent = without(runs, every_method, QUANTITY)
-    missing = (Missing(METRIC, DARO, absent),) if absent else ()
+    missing = (Missing(METRIC, PER_BIN, absent),) if absent else ()
     if not every_method:
         return [Section(1, "weights", TITLE, "", missing=missing)]
     return [_section(curves, missing) for curves in every_method]

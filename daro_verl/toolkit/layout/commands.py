@@ -1,0 +1,40 @@
+"""``daro layout tensorboard | wandb``. See ``docs/watching.md``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Ready charts of a DARO job for TensorBoard and Weights & Biases.")
+
+
+@app.command("tensorboard")
+def tensorboard_layout(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="What tensorboard --logdir gets.")],
+) -> None:
+    """Write the charts of TensorBoard's page Custom Scalars, beside a job's own event files.
+
+    \b
+    Example: daro layout tensorboard outputs/NAME/tensorboard
+    """
+    from daro_verl.toolkit.layout.tensorboard import write_layout
+
+    folder = write_layout(directory)
+    print(f"{folder} has the layout. Look at it: tensorboard --logdir {directory}, page Custom Scalars")
+
+
+@app.command("wandb")
+def wandb_layout(
+    entity: Annotated[str, typer.Argument(metavar="ENTITY", help="The team or user that has the project.")],
+    project: Annotated[str, typer.Argument(metavar="PROJECT", help="trainer.project_name of the job.")],
+) -> None:
+    """Save the charts as a view of a project's workspace. Log in first: wandb login.
+
+    \b
+    Example: daro layout wandb my-team daro
+    """
+    from daro_verl.toolkit.layout.wandb import workspace
+
+    view = workspace(entity, project)
+    view.save()
+    print(view.url)
