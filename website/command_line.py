@@ -1,0 +1,42 @@
+"""The page of the command line, from the Typer commands themselves."""
+
+import inspect
+from typing import Any
+
+from daro_verl.cli import COMMANDS, load
+from website import table
+
+HEAD = """# Command line
+
+`daro COMMAND --help` prints the same.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | done |
+| 2 | wrong arguments, files or settings; the reason is on standard error |
+| 130 | interrupted; where it can, the same command goes on |
+
+"""
+
+
+def page() -> str:
+    """reference/command_line.md."""
+    return HEAD + "".join(section(load(name), f"daro {name}") for name in COMMANDS)
+
+
+def section(command: Any, name: str) -> str:
+    """A command, and the commands below it."""
+    text = f"## {name}\n\n{inspect.cleandoc(command.help or '')}\n\n"
+    if hasattr(command, "commands"):
+        return text + "".join(section(child, f"{name} {key}") for key, child in command.commands.items())
+    rows = [row(parameter) for parameter in command.params if parameter.name != "help"]
+    return text + (table(["argument", "default", "meaning"], rows) + "\n" if rows else "")
+
+
+def row(parameter: Any) -> list[str]:
+    """An argument or an option."""
+    names = parameter.opts + parameter.secondary_opts
+    name = " ".join(f"`{option}`" for option in names) if names[0].startswith("-") else f"`{parameter.name.upper()}`"
+    default = parameter.default() if callable(parameter.default) else parameter.default
+    shown = "required" if parameter.required else "" if default in (None, [], (), False, ...) else f"`{default}`"
+    return [name, shown, getattr(parameter, "help", "") or ""]

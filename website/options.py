@@ -1,0 +1,59 @@
+"""The page of options, from the fields of ``DaroConfig`` and the texts below them."""
+
+import ast
+import inspect
+from dataclasses import MISSING, fields
+
+from daro_verl.advantage.weighting import LITERAL, find_weighting
+from daro_verl.config import CHOICES, EXPECTED, DaroConfig
+from website import table
+
+HEAD = """# Options
+
+All options stand under `algorithm.daro.`. verl does not know that key, so Hydra wants a `+`:
+`+algorithm.daro.weight_lr=0.1`. `algorithm.adv_estimator=daro` turns DARO on.
+
+The paper does not state how the weights are parameterised, where they start, their learning rate, or what to do where
+`L_k <= 0`. Those choices are ours. [What is computed](../semantics.md) keeps the two apart.
+
+"""
+TAIL = """
+A default in two parts is that of `learned`, and that of `paper` in brackets. Other weightings have their own:
+[weightings](../weightings.md). Wrong values end the job before any worker starts: [bad input](../bad_input.md).
+"""
+
+
+def page() -> str:
+    """reference/options.md."""
+    texts = documented(DaroConfig)
+    rows = [[f"`{name}`", default(name), bounds(name), text] for name, text in texts.items()]
+    return HEAD + table(["option", "default", "values", "meaning"], rows) + TAIL
+
+
+def documented(cls: type) -> dict[str, str]:
+    """Each field of a dataclass with the text that stands below it."""
+    [definition] = ast.parse(inspect.getsource(cls)).body
+    assert isinstance(definition, ast.ClassDef)
+    texts: dict[str, str] = {}
+    for field, text in zip(definition.body, definition.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            texts[ast.unparse(field.target)] = str(text.value.value).replace("``", "`")
+    return texts
+
+
+def default(name: str) -> str:
+    """The default of `learned`, and that of `paper` where it is another."""
+    [value] = [field.default for field in fields(DaroConfig) if field.name == name]
+    if value is not None and value is not MISSING:
+        return f"`{value}`"
+    learned, paper = ({**LITERAL, **find_weighting(form).defaults}[name] for form in ("learned", "paper"))
+    return f"`{_short(learned)}` (`{_short(paper)}`)"
+
+
+def bounds(name: str) -> str:
+    """What the option may be; the check's own words."""
+    return ", ".join(f"`{choice}`" for choice in CHOICES[name]) if name in CHOICES else EXPECTED.get(name, "")
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
