@@ -1,4 +1,4 @@
-"""The page of the command line, from the Typer commands themselves."""
+"""The sections of the command line, from the Typer commands themselves."""
 
 import inspect
 from typing import Any
@@ -6,22 +6,10 @@ from typing import Any
 from daro_verl.cli import COMMANDS, load
 from website import table
 
-HEAD = """# Command line
 
-`daro COMMAND --help` prints the same.
-
-| exit code | meaning |
-| --- | --- |
-| 0 | done |
-| 2 | wrong arguments, files or settings; the reason is on standard error |
-| 130 | interrupted; where it can, the same command goes on |
-
-"""
-
-
-def page() -> str:
-    """reference/command_line.md."""
-    return HEAD + "".join(section(load(name), f"daro {name}") for name in COMMANDS)
+def text() -> str:
+    """A section for each command."""
+    return "".join(section(load(name), f"daro {name}") for name in COMMANDS)
 
 
 def section(command: Any, name: str) -> str:

@@ -1,29 +1,26 @@
-"""The hooks of mkdocs.yml: pages that are generated from the code, and files of the clone that pages link to."""
+"""The hooks of mkdocs.yml: tables that are generated from the code, and files of the clone that pages link to."""
 
+import re
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 
 from website import command_line, links, messages, options
 
-GENERATED = {
-    "reference/options.md": options.page,
-    "reference/command_line.md": command_line.page,
-    "reference/messages.md": messages.page,
-}
+GENERATED = {"options": options.text, "command line": command_line.text, "messages": messages.text}
+"""By the name in ``<!-- generated: NAME -->``, what stands there on the site."""
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """The generated pages, README.md as the first page, and what is linked outside of docs/."""
-    for uri, page in GENERATED.items():
-        files.append(File.generated(config, uri, content=page()))
+    """README.md is the first page; what is linked outside of docs/ is added."""
     for path, uri in links.outside(files).items():
         content = links.page_of(path)
-        files.append(File.generated(config, uri, content=content) if content else
-                     File.generated(config, uri, abs_src_path=str(path)))  # fmt: skip
+        source = {"content": content} if content else {"abs_src_path": str(path)}
+        files.append(File.generated(config, uri, **source))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Links that leave docs/ point to the page that stands for the file."""
-    return links.rewritten(markdown, page.file.src_uri)
+    """Fill in what is generated; links that leave docs/ point to the page that stands for the file."""
+    filled = re.sub("<!-- generated: (.*?) -->", lambda match: GENERATED[match[1]](), markdown)
+    return links.rewritten(filled, page.file.src_uri)

@@ -1,4 +1,4 @@
-"""The page of the package's own errors, from the places in the code that raise them.
+"""The tables of the package's own errors, from the places in the code that raise them.
 
 An error says subject, got, expected and fix. What is only known when it happens is shown as ``…``.
 """
@@ -12,12 +12,6 @@ from website import ROOT, table
 
 PACKAGE = ROOT / "daro_verl"
 UNKNOWN = "…"
-HEAD = """# Every error of daro-verl
-
-Each message reads `SUBJECT: got ..., expected .... Fix: ....` Look for the words before the colon, or for what was expected.
-`…` stands for what depends on your job: a path, a name, a number. Warnings are not in this list.
-
-"""
 Names: TypeAlias = dict[str, ast.expr]
 PARTS = ("subject", "got", "expected", "fix")
 
@@ -30,13 +24,13 @@ class Message(NamedTuple):
     fix: str
 
 
-def page() -> str:
-    """reference/messages.md."""
-    text = HEAD
+def text() -> str:
+    """A table for each folder of the package."""
+    sections = ""
     for area, found in sorted(by_area().items()):
         rows = [[f"`{message.subject}`", message.expected, message.fix] for message in sorted(found)]
-        text += f"## {area}\n\n" + table(["first words", "expected", "fix"], rows) + "\n"
-    return text
+        sections += f"## {area}\n\n" + table(["first words", "expected", "fix"], rows) + "\n"
+    return sections
 
 
 def by_area() -> dict[str, set[Message]]:

@@ -1,4 +1,4 @@
-"""The page of options, from the fields of ``DaroConfig`` and the texts below them."""
+"""The table of options, from the fields of ``DaroConfig`` and the texts below them."""
 
 import ast
 import inspect
@@ -8,26 +8,12 @@ from daro_verl.advantage.weighting import LITERAL, find_weighting
 from daro_verl.config import CHOICES, EXPECTED, DaroConfig
 from website import table
 
-HEAD = """# Options
 
-All options stand under `algorithm.daro.`. verl does not know that key, so Hydra wants a `+`:
-`+algorithm.daro.weight_lr=0.1`. `algorithm.adv_estimator=daro` turns DARO on.
-
-The paper does not state how the weights are parameterised, where they start, their learning rate, or what to do where
-`L_k <= 0`. Those choices are ours. [What is computed](../semantics.md) keeps the two apart.
-
-"""
-TAIL = """
-A default in two parts is that of `learned`, and that of `paper` in brackets. Other weightings have their own:
-[weightings](../weightings.md). Wrong values end the job before any worker starts: [bad input](../bad_input.md).
-"""
-
-
-def page() -> str:
-    """reference/options.md."""
+def text() -> str:
+    """The table of options."""
     texts = documented(DaroConfig)
     rows = [[f"`{name}`", default(name), bounds(name), text] for name, text in texts.items()]
-    return HEAD + table(["option", "default", "values", "meaning"], rows) + TAIL
+    return table(["option", "default", "values", "meaning"], rows)
 
 
 def documented(cls: type) -> dict[str, str]:
