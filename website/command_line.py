@@ -1,6 +1,7 @@
 """The sections of the command line, from the Typer commands themselves."""
 
 import inspect
+import re
 from typing import Any
 
 from daro_verl.cli import COMMANDS, load
@@ -14,7 +15,9 @@ def text() -> str:
 
 def section(command: Any, name: str) -> str:
     """A command, and the commands below it."""
-    text = f"## {name}\n\n{inspect.cleandoc(command.help or '')}\n\n"
+    told = inspect.cleandoc(command.help or "").replace("\b\n", "")
+    told = re.sub(r"^Examples?: (.*)", r"```bash\n\1\n```", told, flags=re.MULTILINE)
+    text = f"## {name}\n\n{told}\n\n"
     if hasattr(command, "commands"):
         return text + "".join(section(child, f"{name} {key}") for key, child in command.commands.items())
     rows = [row(parameter) for parameter in command.params if parameter.name != "help"]
