@@ -10,6 +10,9 @@ from website import command_line, links, messages, options
 GENERATED = {"options": options.text, "command line": command_line.text, "messages": messages.text}
 """By the name in ``<!-- generated: NAME -->``, what stands there on the site."""
 
+WIDE_TABLE = re.compile(r"^\|(?:[^|\n]*\|){7}", re.MULTILINE)
+"""Seven columns need the room of the table of contents."""
+
 
 def on_files(files: Files, config: Any) -> Files:
     """README.md is the first page; what is linked outside of docs/ is added."""
@@ -22,5 +25,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Fill in what is generated; links that leave docs/ point to the page that stands for the file."""
+    if WIDE_TABLE.search(markdown):
+        page.meta["hide"] = ["toc"]
     filled = re.sub("<!-- generated: (.*?) -->", lambda match: GENERATED[match[1]](), markdown)
     return links.rewritten(filled, page.file.src_uri)
