@@ -11,6 +11,8 @@ from urllib.parse import unquote, urldefrag
 import pytest
 
 from daro_verl.config import DaroConfig
+from daro_verl.workers.metrics import step_metrics
+from tests.unit.test_metrics import metrics_of
 from website import ROOT, links, messages, options
 
 SOURCES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "examples" / "quickstart" / "README.md"]
@@ -82,6 +84,13 @@ def test_every_option_is_on_its_page_with_its_bounds():
     page = options.text()
     assert options.documented(DaroConfig).keys() == DaroConfig.__dataclass_fields__.keys()
     assert "| `weight_min` | `0.333` (`0.01`) | a number in (0, 1] |" in page
+
+
+def test_every_metric_of_the_actor_is_explained():
+    """The site shows the docstring."""
+    logged = metrics_of([1, 0, 0, 0, 1, 1, 1, 0], [2, 4, 4, 6, 1, 2, 3, 8], losses=[0.2, 0.0, -0.1])
+    names = {metric.split("/")[1] for metric in logged}
+    assert "weight" in names and {name for name in names if name not in (step_metrics.__doc__ or "")} == set()
 
 
 def test_an_error_has_the_words_that_stand_above_it(tmp_path):
