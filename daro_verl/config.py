@@ -21,6 +21,15 @@ CHOICES = {
     "metrics": METRICS,
 }
 ESTIMATOR_NAME = "daro"
+EXPECTED = {
+    "weight_lr": "a number in (0, 1]",
+    "weight_init": "a number > 0",
+    "weight_min": "a number in (0, 1]",
+    "weight_max": "a number >= 1",
+    "loss_ema_decay": "a number in [0, 1)",
+    "success_threshold": f"{AUTO} or a finite number",
+    "reward_range": f"{AUTO} or [low,high], finite, low < high",
+}
 NUMBERS = ("weight_lr", "weight_init", "weight_min", "weight_max", "loss_ema_decay")
 
 
@@ -105,20 +114,20 @@ class DaroConfig:
         numbers = {name: getattr(self, name) for name in NUMBERS}
         wrong += [_problem(name, value, "a finite number") for name, value in numbers.items() if not _is_number(value)]
         if self.success_threshold != AUTO and not _is_number(self.success_threshold):
-            wrong.append(_problem("success_threshold", self.success_threshold, f"{AUTO} or a finite number"))
+            wrong.append(_problem("success_threshold", self.success_threshold))
         if self.reward_range != AUTO and not _is_range(self.reward_range):
-            wrong.append(_problem("reward_range", self.reward_range, f"{AUTO} or [low,high], finite, low < high"))
+            wrong.append(_problem("reward_range", self.reward_range))
         return wrong or self._out_of_bounds()
 
     def _out_of_bounds(self) -> list[str]:
-        bounds = {
-            "weight_lr": (0 < self.weight_lr <= 1, "a number in (0, 1]"),
-            "weight_init": (self.weight_init > 0, "a number > 0"),
-            "weight_min": (0 < self.weight_min <= 1, "a number in (0, 1]"),
-            "weight_max": (self.weight_max >= 1, "a number >= 1"),
-            "loss_ema_decay": (0 <= self.loss_ema_decay < 1, "a number in [0, 1)"),
+        within = {
+            "weight_lr": 0 < self.weight_lr <= 1,
+            "weight_init": self.weight_init > 0,
+            "weight_min": 0 < self.weight_min <= 1,
+            "weight_max": self.weight_max >= 1,
+            "loss_ema_decay": 0 <= self.loss_ema_decay < 1,
         }
-        return [_problem(name, getattr(self, name), expected) for name, (ok, expected) in bounds.items() if not ok]
+        return [_problem(name, getattr(self, name)) for name, ok in within.items() if not ok]
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, Any] | None) -> "DaroConfig":
@@ -153,8 +162,9 @@ def _is_range(value: object) -> bool:
     return bool(value[0] < value[1])
 
 
-def _problem(name: str, got: object, expected: str) -> str:
-    return problem(f"algorithm.daro.{name}", got, expected, f"set +algorithm.daro.{name}=VALUE accordingly")
+def _problem(name: str, got: object, expected: str = "") -> str:
+    fix = f"set +algorithm.daro.{name}=VALUE accordingly"
+    return problem(f"algorithm.daro.{name}", got, expected or EXPECTED[name], fix)
 
 
 def _unknown_option(name: str, known: list[str]) -> str:

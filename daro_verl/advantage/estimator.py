@@ -34,8 +34,8 @@ def compute_daro_advantage(
             in no prompt's statistics and gets zeros.
         index: [num_responses] the prompt's id (verl's uid), any order, uneven groups allowed.
         weighting: the job's.
-        success_threshold, reward_range: how rewards become difficulties
-            (:func:`~daro_verl.advantage.groups.group_by_prompt`).
+        success_threshold: how rewards become difficulties (:func:`~daro_verl.advantage.groups.group_by_prompt`).
+        reward_range: the same.
         final_row: see :func:`prompt_groups`.
 
     Returns:
