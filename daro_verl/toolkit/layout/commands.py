@@ -1,4 +1,4 @@
-"""``daro layout tensorboard | wandb``. See ``docs/watching.md``."""
+"""``daro layout tensorboard | wandb``. See ``docs/watch.md``."""
 
 from pathlib import Path
 from typing import Annotated
