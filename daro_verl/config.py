@@ -92,7 +92,7 @@ class DaroConfig:
     (ours)."""
 
     metrics: str = "small"
-    """What is logged (:mod:`daro_verl.metric_set`): ``small``, the ten figures that people look at; ``all``, also every
+    """What is logged (:mod:`daro_verl.metric_set`): ``small``, eleven figures that people look at; ``all``, also every
     vector per difficulty bin, which ``daro report`` draws."""
 
     def __post_init__(self) -> None:
