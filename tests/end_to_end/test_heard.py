@@ -73,7 +73,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 LINES = {
-    f"DARO is on: weighting=paper, its default options; G={G}; policy loss vanilla; strategy megatron; daro_verl": 1,
+    f"DARO is on: weighting=paper, metrics=all; G={G}; policy loss vanilla; strategy megatron; daro_verl": 1,
     "replica 0 is new or starts again, with version 0 of step 0": 1,
     "rollout server 0.0 keeps the difficulty weights that it has: ": 1,
     "refused difficulty weights (duplicate): got version 0 of step 0, keeps version 0 of step 0": 1,
