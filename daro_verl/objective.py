@@ -140,13 +140,12 @@ class LearningRule:
         """``ln w_k`` [G-1], a copy."""
         return torch.stack(self.parameters).detach()
 
-    def update(self, signal: torch.Tensor, present: torch.Tensor, first: torch.Tensor) -> None:
+    def update(self, signal: torch.Tensor, present: torch.Tensor) -> None:
         """Move the weights once.
 
         Args:
             signal: [G-1] the loss that moves each weight: ``L_k`` of the mini-batch (paper), or its moving average.
             present: [G-1] bool; an absent bin keeps its weight and its state.
-            first: [G-1] bool, the bins that are present for the first time.
         """
 
     def set(self, weights: torch.Tensor, where: torch.Tensor) -> None:
@@ -195,7 +194,7 @@ class GradientRule(LearningRule):
         super().__init__(start, contributions, options)
         self._adam = torch.optim.Adam(self.parameters, lr=options.weight_lr)
 
-    def update(self, signal: torch.Tensor, present: torch.Tensor, first: torch.Tensor) -> None:
+    def update(self, signal: torch.Tensor, present: torch.Tensor) -> None:
         gradient = self.log_weights().exp() * signal / self.contributions - 1.0
         for k, parameter in enumerate(self.parameters):
             parameter.grad = gradient[k].clone() if present[k] else None

@@ -7,13 +7,13 @@
 product of the two. It takes one more backward pass of the last layer per bin, and is no weighting: it sees gradients.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
-from benchmarks.convergence.update import Update
+from benchmarks.convergence.update import MicroBatches, Update
 from daro_verl.advantage import Learned
 from daro_verl.objective import LearningRule
 from daro_verl.workers.mini_batch import BINS_KEY
@@ -39,7 +39,7 @@ class AlignedUpdate(Update):
     def step(
         self,
         data: dict[str, torch.Tensor],
-        micro_batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
+        micro_batches: MicroBatches,
         take_step: Callable[[], float],
     ) -> dict[str, float]:
         """As :meth:`Update.step`, and the weights move."""
@@ -55,7 +55,7 @@ class AlignedUpdate(Update):
     def _watched(
         self,
         data: Mapping[str, torch.Tensor],
-        micro_batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
+        micro_batches: MicroBatches,
         gradients: torch.Tensor,
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """The micro-batches; what each adds to the bins' ``gradients`` [G+1, parameters] on the way."""

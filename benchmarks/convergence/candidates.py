@@ -19,14 +19,14 @@ from daro_verl.objective import GradientRule, LearningRule
 class ByRoot(GradientRule):
     """Descends ``w_k^2 L_k / (2 shape_k) - nu_k ln w_k``: ``r`` goes to ``1 / sqrt(g)``."""
 
-    def update(self, signal: torch.Tensor, present: torch.Tensor, first: torch.Tensor) -> None:
-        super().update(signal * self.log_weights().exp() / self.start, present, first)
+    def update(self, signal: torch.Tensor, present: torch.Tensor) -> None:
+        super().update(signal * self.log_weights().exp() / self.start, present)
 
 
 class RootAtOnce(LearningRule):
     """The same without descent."""
 
-    def update(self, signal: torch.Tensor, present: torch.Tensor, first: torch.Tensor) -> None:
+    def update(self, signal: torch.Tensor, present: torch.Tensor) -> None:
         low, high = self.bounds()
         root = (self.start * self.contributions / signal.clamp(min=1e-9)).sqrt()
         self.set(root.clamp(low, high), present)

@@ -20,6 +20,9 @@ from daro_verl.workers.difficulty_weights import DifficultyWeights
 from daro_verl.workers.metrics import step_metrics
 from daro_verl.workers.mini_batch import MiniBatch, Ranks
 
+MicroBatches = Iterable[tuple[torch.Tensor, torch.Tensor]]
+"""Indices [m] of responses, and their log-probabilities [m, R] of the model now, with gradient."""
+
 PER_BIN = ("loss", "weight", "loss_share", "token_share")
 """Metrics of the package that a run records per bin and optimizer step."""
 
@@ -65,15 +68,14 @@ class Update:
     def step(
         self,
         data: dict[str, torch.Tensor],
-        micro_batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
+        micro_batches: MicroBatches,
         take_step: Callable[[], float],
     ) -> dict[str, float]:
         """One optimizer step of the model and one update of the weights; returns the metrics of both.
 
         Args:
             data: ``advantages``, ``returns``, ``response_mask``, ``old_log_probs``, each [num_responses, R].
-            micro_batches: indices [m] of responses, and their log-probabilities [m, R] of the model now, with
-                gradient. A response whose advantages are zero may be left out: it adds nothing.
+            micro_batches: a response whose advantages are zero may be left out: it adds nothing.
             take_step: takes the model's step with the gradient that all of them left, and returns its norm.
         """
         used_weights, num_tokens, num_clipped = self.weights.weights(), int(data["response_mask"].sum()), 0.0

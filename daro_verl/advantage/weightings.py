@@ -43,7 +43,7 @@ class Paper(Weighting):
 class MinimiserRule(LearningRule):
     """``w_k`` is the minimiser of the objective for the loss that it follows, at once (ours)."""
 
-    def update(self, signal: torch.Tensor, present: torch.Tensor, first: torch.Tensor) -> None:
+    def update(self, signal: torch.Tensor, present: torch.Tensor) -> None:
         self.set(self.minimiser(signal), present)
 
 

@@ -103,7 +103,7 @@ class DifficultyWeights:
         present = present & ~not_finite
         self.history.follow(losses, present)
         signal = self.history.average() if self.options.loss_signal == "average" else losses
-        self.rule.update(signal, present, self.history.num_updates == 1)
+        self.rule.update(signal, present)
         self.version += 1
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """One line of the log for each step of the trainer: at most 100 columns, with the name that Ray puts before it."""
 
 import logging
+from collections import deque
 from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
@@ -8,13 +9,15 @@ from typing import Any
 from daro_verl.logs import PLAIN
 
 logger = logging.getLogger(__name__)
+MOST_UPDATES = 1000
+"""Optimizer steps that a line is about at most: a job that never syncs its weights would keep them all."""
 
 
 class StepLine:
     """Hears of every optimizer step, and says one line when the trainer's step ends."""
 
     def __init__(self) -> None:
-        self._updates: list[Mapping[str, Any]] = []
+        self._updates: deque[Mapping[str, Any]] = deque(maxlen=MOST_UPDATES)
 
     def add(self, metrics: Mapping[str, Any]) -> None:
         """After an optimizer step: its metrics, of :func:`~daro_verl.workers.metrics.step_metrics`."""
@@ -27,8 +30,8 @@ class StepLine:
             global_step: verl's label of the step.
         """
         if self._updates:
-            logger.info(line(global_step, self._updates), extra=PLAIN)
-        self._updates = []
+            logger.info(line(global_step, list(self._updates)), extra=PLAIN)
+        self._updates.clear()
 
 
 def line(global_step: int, updates: list[Mapping[str, Any]]) -> str:

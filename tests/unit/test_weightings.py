@@ -248,7 +248,7 @@ class Halved(LearningRule):
         super().__init__(start, contributions, options)
         self.halvings = torch.zeros_like(start)
 
-    def update(self, signal, present, first):
+    def update(self, signal, present):
         self.set(self.log_weights().exp() / 2, present)
         self.halvings += present
 
