@@ -3,7 +3,7 @@
 verl's own trainer, a Megatron actor and a vLLM server train SmolLM2-135M-Instruct. A seed is the order of the training
 prompts; sampling differs in every run. A benchmark that was stopped goes on where it was, also within a job.
 
-    python -m benchmarks.through_verl --seeds 3      # 15 jobs of about 15 minutes on two cores
+    python -m benchmarks.through_verl --seeds 3      # 15 jobs, each as long as `make quickstart`
     python -m benchmarks.through_verl --tables-only  # of the jobs that are finished
 
 Jobs are under ``outputs/through_verl``, tables under ``benchmarks/results``.
