@@ -1,15 +1,18 @@
 """Weightings through verl itself on a pretrained model: the quickstart's job for each method and seed, one by one.
 
 verl's own trainer, a Megatron actor and a vLLM server train SmolLM2-135M-Instruct. A seed is the order of the training
-prompts; sampling differs in every run. A benchmark that was stopped goes on where it was, also within a job.
+prompts; sampling differs in every run. Validated half way and at the end: the start is the same model for all.
+A benchmark that was stopped goes on where it was, also within a job; jobs in the results are not run again, also where
+their folders are gone. So seeds can be added one night at a time, on any machine with the same settings.
 
     python -m benchmarks.through_verl --seeds 3      # 15 jobs, each as long as `make quickstart`
     python -m benchmarks.through_verl --tables-only  # of the jobs that are finished
 
-Jobs are under ``outputs/through_verl``, tables under ``benchmarks/results``.
+Jobs are under ``outputs/through_verl``, results and their table under ``benchmarks/results``.
 """
 
 import argparse
+import itertools
 import json
 import re
 import subprocess
@@ -44,34 +47,46 @@ def train(folder: Path, method: str, seed: int, steps: int) -> None:
     """One job, from where it is; nothing where it is finished."""
     command = [sys.executable, "-m", "examples.quickstart", "--model", "smollm2", "--method", "daro"]
     command += ["--output", str(folder_of(folder, method, seed)), "--steps", str(steps)]
-    command += [f"data.seed={seed}", f"trainer.test_freq={steps // 2}", f"+algorithm.daro.weighting={METHODS[method]}"]
+    command += [f"data.seed={seed}", f"trainer.test_freq={steps // 2}", "trainer.val_before_train=False"]
+    command += [f"+algorithm.daro.weighting={METHODS[method]}"]
     subprocess.run(command, cwd=REPOSITORY, check=True)
 
 
 def measure(history: dict[int, dict], steps: int) -> dict[str, float] | None:
     """Pass rates in [0, 1], of the held-out problems (mean of the levels) and in training; None before the end."""
-    validated = {step: held_out_by_level(metrics, TASK.sources) for step, metrics in history.items()}
+    validated = {step: held_out_by_level(metrics, TASK.sources) for step, metrics in history.items() if step}
     rates = {step: sum(levels.values()) / len(levels) for step, levels in validated.items() if levels}
     if steps not in rates:
         return None
-    scores = [metrics["critic/score/mean"] for metrics in training_steps(history).values()]
+    trained = training_steps(history).values()
     return {
-        "held out, start": rates[0],
+        "held out, half way": rates[steps // 2],
         END: rates[steps],
         MEAN: sum(rates.values()) / len(rates),
-        "training score, mean": sum(scores) / len(scores),
+        "training score, mean": sum(metrics["critic/score/mean"] for metrics in trained) / len(trained),
+        "minutes": sum(metrics["perf/time_per_step"] for metrics in trained) / 60,
     }
 
 
-def finished(folder: Path, steps: int, num_seeds: int, methods: list[str]) -> list[Run]:
-    """What is measured of the jobs that are finished."""
-    runs = []
-    for seed in range(num_seeds):
-        for method in methods:
-            history = read_attempts(folder_of(folder, method, seed) / "daro" / "attempts")
-            if found := measure(history, steps):
-                runs.append({"method": method, "seed": seed, **found})
-    return runs
+def settings(steps: int) -> dict[str, Any]:
+    """What results must have in common to be of one table."""
+    return {
+        "steps": steps,
+        "methods": {name: DaroConfig.from_mapping({"weighting": METHODS[name]}).to_dict() for name in METHODS},
+    }
+
+
+def recorded(results: Path, steps: int) -> list[Run]:
+    """The runs of earlier benchmarks with the same settings; none where the settings were others."""
+    known = json.loads(results.read_text()) if results.exists() else {}
+    own = json.loads(json.dumps(settings(steps)))
+    return known["runs"] if {key: known.get(key) for key in own} == own else []
+
+
+def record(results: Path, steps: int, runs: list[Run]) -> None:
+    """Runs and their table."""
+    results.write_text(json.dumps({**describe(), **settings(steps), "runs": runs}, indent=1) + "\n")
+    results.with_suffix(".md").write_text(report(runs) + "\n")
 
 
 def report(runs: list[Run]) -> str:
@@ -101,17 +116,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--tables-only", action="store_true", help="of the jobs that are finished")
     args = parser.parse_args()
-    folder = args.folder.resolve()
-    jobs = [] if args.tables_only else [(seed, method) for seed in range(args.seeds) for method in args.methods]
-    for number, (seed, method) in enumerate(jobs, start=1):
-        print(f"Job {number} of {len(jobs)}: {method}, seed {seed}", flush=True)
-        train(folder, method, seed, args.steps)
-        Console().print(Markdown(report(finished(folder, args.steps, args.seeds, args.methods))))
-    runs = finished(folder, args.steps, args.seeds, args.methods)
-    options = {name: DaroConfig.from_mapping({"weighting": METHODS[name]}).to_dict() for name in args.methods}
-    result = {**describe(), "steps": args.steps, "methods": options, "runs": runs}
-    args.out.write_text(json.dumps(result, indent=1) + "\n")
-    args.out.with_suffix(".md").write_text(report(runs) + "\n")
+    folder, runs = args.folder.resolve(), recorded(args.out, args.steps)
+    for seed, method in itertools.product(range(args.seeds), args.methods):
+        if any((run["method"], run["seed"]) == (method, seed) for run in runs):
+            continue
+        if not args.tables_only:
+            print(f"{method}, seed {seed}", flush=True)
+            train(folder, method, seed, args.steps)
+        history = read_attempts(folder_of(folder, method, seed) / "daro" / "attempts")
+        if found := measure(history, args.steps):
+            runs.append({"method": method, "seed": seed, **found})
+            record(args.out, args.steps, runs)
+    Console().print(Markdown(report(runs)))
 
 
 if __name__ == "__main__":

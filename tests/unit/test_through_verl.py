@@ -1,35 +1,67 @@
-"""The comparison through verl: what it reads of finished jobs."""
+"""The comparison through verl: what it reads of finished jobs, and what it keeps of earlier ones."""
 
 import json
 
 import pytest
 
-from benchmarks.through_verl import MEAN, finished, folder_of, report
+from benchmarks import through_verl
+from benchmarks.through_verl import MEAN, folder_of, recorded
 from examples.quickstart.smollm2 import TASK
 
 
 def write_job(folder, method, seed, rates):
-    """A job as verl logs it: validations at steps 0, 5 and 10, every level with the same rate."""
+    """A job as verl logs it: validations at steps 5 and 10, every level with the same rate."""
     attempts = folder_of(folder, method, seed) / "daro" / "attempts"
     attempts.mkdir(parents=True)
     lines = []
-    for step, rate in zip((0, 5, 10), rates, strict=False):
+    for step, rate in zip((5, 10), rates, strict=False):
         data = {f"val-core/{source}/acc/mean@8": rate for source in TASK.sources.values()}
-        lines.append({"step": step, "data": data | ({"critic/score/mean": 0.5} if step else {})})
+        lines.append({"step": step, "data": {**data, "critic/score/mean": 0.5, "perf/time_per_step": 30.0}})
     (attempts / "0001.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def test_differences_are_paired_by_seed_and_an_unfinished_job_is_not_counted(tmp_path):
-    """GRPO .3, .4, .5 and .3, .5, .7: means .4 and .5. DARO .3, .5, .7 and .3, .6, .9: .5 and .6, so +.1 in both seeds;
+def tables(monkeypatch, folder, results, seeds=3):
+    arguments = ["through_verl", "--tables-only", f"--seeds={seeds}", f"--folder={folder}", f"--out={results}"]
+    monkeypatch.setattr("sys.argv", arguments)
+    through_verl.main()
+    return json.loads(results.read_text())["runs"]
+
+
+@pytest.fixture
+def results(tmp_path):
+    return tmp_path / "results.json"
+
+
+def test_differences_are_paired_by_seed_and_an_unfinished_job_is_not_counted(tmp_path, results, monkeypatch):
+    """GRPO .4, .5 and .5, .7: means .45 and .6. DARO .5, .7 and .6, .9: .6 and .75, so +.15 in both seeds;
     at the end +.2 in both. The third seed of DARO stopped after step 5."""
-    write_job(tmp_path, "GRPO", 0, (0.3, 0.4, 0.5))
-    write_job(tmp_path, "GRPO", 1, (0.3, 0.5, 0.7))
-    write_job(tmp_path, "DARO", 0, (0.3, 0.5, 0.7))
-    write_job(tmp_path, "DARO", 1, (0.3, 0.6, 0.9))
-    write_job(tmp_path, "DARO", 2, (0.3, 0.6))
-    runs = finished(tmp_path, 10, 3, ["GRPO", "DARO"])
+    write_job(tmp_path, "GRPO", 0, (0.4, 0.5))
+    write_job(tmp_path, "GRPO", 1, (0.5, 0.7))
+    write_job(tmp_path, "DARO", 0, (0.5, 0.7))
+    write_job(tmp_path, "DARO", 1, (0.6, 0.9))
+    write_job(tmp_path, "DARO", 2, (0.6,))
+    runs = tables(monkeypatch, tmp_path, results)
     assert [(run["method"], run["seed"]) for run in runs] == [("GRPO", 0), ("DARO", 0), ("GRPO", 1), ("DARO", 1)]
-    assert [run[MEAN] for run in runs] == pytest.approx([0.4, 0.5, 0.5, 0.6])
-    lines = report(runs).splitlines()
-    assert "| DARO | 2 | 0.800 ± 0.100 | +0.200 ± 0.000 | 0.550 ± 0.050 | +0.100 ± 0.000 |" in lines
+    assert [run[MEAN] for run in runs] == pytest.approx([0.45, 0.6, 0.6, 0.75])
+    lines = results.with_suffix(".md").read_text().splitlines()
+    assert "| DARO | 2 | 0.800 ± 0.100 | +0.200 ± 0.000 | 0.675 ± 0.075 | +0.150 ± 0.000 |" in lines
     assert "| LIPO | 0 | not run | not run | not run | not run |" in lines
+
+
+def test_seeds_can_be_added_where_the_folders_of_earlier_jobs_are_gone(tmp_path, results, monkeypatch):
+    write_job(tmp_path / "first night", "GRPO", 0, (0.4, 0.5))
+    write_job(tmp_path / "second night", "GRPO", 1, (0.5, 0.7))
+    tables(monkeypatch, tmp_path / "first night", results)
+    runs = tables(monkeypatch, tmp_path / "second night", results)
+    assert [run["seed"] for run in runs] == [0, 1]
+
+
+def test_runs_of_other_settings_are_not_of_this_table(tmp_path, results, monkeypatch):
+    write_job(tmp_path, "GRPO", 0, (0.4, 0.5))
+    tables(monkeypatch, tmp_path, results)
+    assert len(recorded(results, steps=10)) == 1
+    assert recorded(results, steps=20) == []
+    earlier = json.loads(results.read_text())
+    earlier["methods"]["DARO"]["weight_max"] = "another default"
+    results.write_text(json.dumps(earlier))
+    assert recorded(results, steps=10) == []
