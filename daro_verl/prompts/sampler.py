@@ -1,0 +1,110 @@
+"""The order of the prompts: pass after pass through the data set, in which prompts are accepted or left out."""
+
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from daro_verl.errors import DaroCheckpointError
+
+CHUNK = 256
+"""Prompts whose acceptance is computed at once."""
+
+
+class PromptSampler(Sampler[int]):
+    """Positions in the data set, without end. In one pass a prompt comes once at most.
+
+    A pass is a permutation and a uniform number per prompt, both from the seed and the number of the pass: a prompt is
+    accepted where its number is below its probability. So pass and place are the whole state, and a job that resumes
+    goes on with the same prompts, to the last one, where the memory is the same.
+    """
+
+    def __init__(
+        self,
+        num_prompts: int,
+        accept: Callable[[np.ndarray], np.ndarray],
+        version: Callable[[], Hashable],
+        seed: int = 0,
+        on_skip: Callable[[int], None] = lambda num_prompts: None,
+    ) -> None:
+        """Of one data set.
+
+        Args:
+            num_prompts: in the data set.
+            accept: gives the probabilities [N] of positions [N], as they are now.
+            version: changes whenever probabilities may have changed.
+            seed: of the order.
+            on_skip: is told how many prompts were left out, as soon as they are.
+        """
+        self.num_prompts, self.accept, self.version = num_prompts, accept, version
+        self.seed, self.on_skip = seed, on_skip
+
+    def __len__(self) -> int:
+        """Of one pass, if nothing were left out: verl's idea of an epoch."""
+        return self.num_prompts
+
+    def __iter__(self) -> "PromptIterator":
+        return PromptIterator(self)
+
+
+class PromptIterator(Iterator[int]):
+    """One walk; torchdata saves it as ``Stateful``."""
+
+    def __init__(self, sampler: PromptSampler) -> None:
+        self.sampler = sampler
+        self._begin(number=0, place=0)
+
+    def __next__(self) -> int:
+        while True:
+            skipped, position = self._look_ahead()
+            if skipped:
+                self.sampler.on_skip(skipped)
+            if position is not None:
+                return position
+
+    def state_dict(self) -> dict[str, Any]:
+        """The pass, the place in it, and what the order depends on."""
+        own = self.sampler
+        return {"pass": self.number, "place": self.place, "seed": own.seed, "num_prompts": own.num_prompts}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state; with another data set or seed, from the start of a new pass.
+
+        Raises:
+            DaroCheckpointError: the state is not that of this class.
+        """
+        if not {"pass", "place", "seed", "num_prompts"} <= state.keys():
+            expected, fix = "the place in the prompts of a job of DARO's", "resume with algorithm.daro.prompts=uniform"
+            raise DaroCheckpointError("data.pt", got=sorted(state), expected=expected, fix=fix)
+        is_same = (state["seed"], state["num_prompts"]) == (self.sampler.seed, self.sampler.num_prompts)
+        self._begin(*((state["pass"], state["place"]) if is_same else (state["pass"] + 1, 0)))
+
+    def _begin(self, number: int, place: int) -> None:
+        own = self.sampler
+        random = np.random.default_rng([own.seed, number])
+        self.number, self.place = number, place
+        self._order = random.permutation(own.num_prompts)
+        self._uniform = random.random(own.num_prompts)
+        self._chunk: tuple[Hashable, np.ndarray] = (None, np.empty(0))
+
+    def _look_ahead(self) -> tuple[int, int | None]:
+        """How many prompts are left out, and the one after them; None if the chunk ends before one is accepted."""
+        if self.place == len(self._order):
+            self._begin(self.number + 1, 0)
+        accepted = self._accepted()[self.place % CHUNK :]
+        skipped = int(accepted.argmax()) if accepted.any() else len(accepted)
+        self.place += skipped
+        if skipped == len(accepted):
+            return skipped, None
+        self.place += 1
+        return skipped, int(self._order[self.place - 1])
+
+    def _accepted(self) -> np.ndarray:
+        """Which prompts of the chunk with the present place are accepted; computed anew once something has changed."""
+        start = self.place - self.place % CHUNK
+        key = (start, self.sampler.version())
+        if self._chunk[0] != key:
+            chunk = slice(start, start + CHUNK)
+            self._chunk = key, self._uniform[chunk] < self.sampler.accept(self._order[chunk])
+        return self._chunk[1]
