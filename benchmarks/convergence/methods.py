@@ -1,5 +1,7 @@
 """What is compared."""
 
+from dataclasses import replace
+
 from benchmarks.convergence.runs import Method
 
 
@@ -33,3 +35,7 @@ VARIANTS = (
 
 def with_dynamic_sampling(method: Method) -> Method:
     return Method(f"{method.name}, dynamic sampling", method.options, method.clip_high, dynamic_sampling=True)
+
+
+def choosing(method: Method, prompts: str) -> Method:
+    return replace(method, name=f"{method.name}, {prompts}", prompts=prompts)

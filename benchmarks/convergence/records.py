@@ -22,7 +22,11 @@ PER_STEP = {
 
 
 class Recorder:
-    """Rows of figures, by name. ``eval/*`` has a row per evaluation, ``step/*`` per optimizer step."""
+    """Rows of figures, by name. ``eval/*`` has a row per evaluation, ``step/*`` per optimizer step.
+
+    Where the training set is finite, ``round/*`` has one per round, and ``group/*`` one per group that was generated,
+    those thrown away included.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[str, list[Any]] = defaultdict(list)
@@ -41,6 +45,16 @@ class Recorder:
         row["num_tokens"] = mini_batch.mask.sum().item()
         row["prompts_in_bin"] = np.bincount(mini_batch.successes(), minlength=group_size + 1)
         self._add("step", row)
+
+    def groups(self, num_rounds: int, chosen: Mapping[str, np.ndarray], successes: np.ndarray) -> None:
+        """The groups of one batch in round ``num_rounds``, with what was known of their prompts before."""
+        for at, number in enumerate(successes):
+            row = {name: column[at] for name, column in chosen.items()}
+            self._add("group", row | {"round": num_rounds, "successes": number})
+
+    def rollout(self, num_left_out: int) -> None:
+        """A round has been generated; ``num_left_out`` prompts were left out so far."""
+        self._add("round", {"left_out": num_left_out})
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Each figure's rows as one array; floats in single precision."""

@@ -11,8 +11,11 @@ one to three right responses of eight or none, and GRPO between 0.4 and 0.8 afte
 | ``gap_of_easy`` | 5 times as long on the easiest level, 1.5 on the hardest | as on MATH: 11, 4.2, 3.9, 1.6, 1.4 |
 | ``many_prompts`` | 64 prompts a mini-batch, not 16 | a bin has many prompts: less noise, larger jobs |
 | ``hopeless`` | three of five prompts have no right response of eight | as AIME for a small model |
+| ``passes`` | 256 problems, again and again | as jobs do: only of a prompt that comes again is something known |
+| ``hopeless_passes`` | both | most of what uniform passes generate teaches nothing |
 
-A budget is 60 rounds, less where the model learns faster: 30 in ``no_gap``, 40 in ``many_prompts``.
+A budget is 60 rounds, less where the model learns faster: 30 in ``no_gap``, 40 in ``many_prompts``. In ``passes`` and
+``hopeless_passes`` 60 rounds of 32 prompts are 7.5 passes; the others have fresh problems in every round.
 
 The figures of Qwen2.5-Math-7B are from NovaSky-AI/SkyThought's published greedy outputs; by level they are medians.
 """
@@ -55,6 +58,7 @@ class Regime:
         group_size: ``G``, responses per prompt.
         num_mini_batches: optimizer steps per round.
         writing: of the warm start's data.
+        num_problems: of the training set, which is drawn once per seed; None: fresh problems in every round.
     """
 
     name: str
@@ -63,9 +67,11 @@ class Regime:
     num_rounds: int = 60
     group_size: int = 8
     num_mini_batches: int = 2
+    num_problems: int | None = None
 
 
 GAP_3X = Writing(doubt_at_end=0.05, go_on_at_end=0.5, doubt_when_lost=0.6, go_on_when_lost=0.88)
+HOPELESS = replace(GAP_3X, error_rate=0.32, error_spread=0.6)
 NO_GAP = Writing(doubt_at_end=0.5, go_on_at_end=0.75, doubt_when_lost=0.0, go_on_when_lost=0.0)
 GAP_OF_EASY = replace(GAP_3X, doubt_when_lost=0.95, go_on_when_lost=0.9, easy_doubt_more=2.0)
 
@@ -77,6 +83,13 @@ REGIMES = {
         Regime("no_gap", 32, NO_GAP, 30),
         Regime("gap_of_easy", 32, GAP_OF_EASY),
         Regime("many_prompts", 128, GAP_3X, 40),
-        Regime("hopeless", 32, replace(GAP_3X, error_rate=0.32, error_spread=0.6)),
+        Regime("hopeless", 32, HOPELESS),
+        Regime("passes", 32, GAP_3X, num_problems=256),
+        Regime("hopeless_passes", 32, HOPELESS, num_problems=256),
     )
 }
+ENDLESS, FINITE = (
+    tuple(name for name, regime in REGIMES.items() if (regime.num_problems is None) == endless)
+    for endless in (True, False)
+)
+"""Names of the regimes with fresh problems in every round, and of those with a training set."""

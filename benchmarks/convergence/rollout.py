@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import torch
 
 from benchmarks.convergence.model import Decoder
-from benchmarks.convergence.regimes import Regime
 from benchmarks.convergence.sampling import sample
-from benchmarks.convergence.streams import SAMPLING, torch_stream, training_problems
-from benchmarks.convergence.task import PAD, is_right
+from benchmarks.convergence.streams import SAMPLING, torch_stream
+from benchmarks.convergence.task import PAD, Problems, is_right
 
 MAX_GENERATIONS = 3  # batches of prompts per round, with dynamic sampling
 
@@ -56,13 +55,12 @@ class Rollout:
         return (self.rewards.mean(dim=1) > 0) & (self.rewards.mean(dim=1) < 1)
 
 
-def generate(model: Decoder, regime: Regime, seed: int, step: int, generation: int = 0) -> Rollout:
-    """One batch of the seed's stream of prompts, with ``G`` responses to each."""
-    problems = training_problems(seed, step, generation, regime.num_prompts)
+def generate(model: Decoder, problems: Problems, group_size: int, seed: int, step: int, generation: int) -> Rollout:
+    """Batch ``generation`` of round ``step``: ``G`` responses to each problem, with noise of the seed."""
     prompts, noise = problems.prompts(), torch_stream(seed, SAMPLING, step, generation)
-    responses, log_probs = sample(model, problems, regime.group_size, noise)
-    right = is_right(responses, problems.results().repeat_interleave(regime.group_size, 0))
-    rewards = right.view(regime.num_prompts, regime.group_size).float()
+    responses, log_probs = sample(model, problems, group_size, noise)
+    right = is_right(responses, problems.results().repeat_interleave(group_size, 0))
+    rewards = right.view(len(problems), group_size).float()
     return graded(
         prompts, *(part.view(*rewards.shape, -1) for part in (responses, responses != PAD, log_probs)), rewards
     )
@@ -79,8 +77,8 @@ def roll_out(generate: Callable[[int], Rollout], num_prompts: int, dynamic_sampl
     """The responses to train on, from ``generate(i)``, which generates the ``i``-th batch of the round.
 
     With dynamic sampling (DAPO) prompts whose pass rate is 0 or 1 are thrown away and further batches are generated,
-    at most three in all, until ``num_prompts`` are left; what is beyond is thrown away too. The first batch has the
-    prompts that every other method sees.
+    at most three in all, until ``num_prompts`` are left; what is beyond is thrown away too. Of an endless stream the
+    first batch has the prompts that every other method sees; of a finite set each batch has the next ones of the pass.
     """
     batches = [generate(0)]
     if not dynamic_sampling:

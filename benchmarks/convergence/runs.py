@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.convergence import evaluation, model, task, warm_start, writers
 from benchmarks.convergence.regimes import Regime
+from daro_verl.prompts.selection import UNIFORM
 
 FORMAT = 3  # raise it where a change of the code makes earlier results wrong
 
@@ -23,6 +24,9 @@ class Method:
         clip_high: PPO's upper clip; the lower one is 0.2.
         dynamic_sampling: whether prompts with pass rate 0 or 1 are replaced before training.
         aligned: whether the weights follow the alignment of the bins' gradients (``alignment.py``).
+        prompts: which problems of a finite training set are generated for, one of ``daro_verl.prompts.selection``'s
+            choices: ``uniform``, ``informative`` or ``band``.
+        band: lowest and highest predicted pass rate of ``band``; 0.1 to 0.9 unless said otherwise.
     """
 
     name: str
@@ -30,6 +34,8 @@ class Method:
     clip_high: float = 0.2
     dynamic_sampling: bool = False
     aligned: bool = False
+    prompts: str = UNIFORM
+    band: tuple[float, float] = (0.1, 0.9)
 
 
 @dataclass(frozen=True)

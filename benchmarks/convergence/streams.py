@@ -5,7 +5,8 @@ import torch
 
 from benchmarks.convergence.task import Problems, draw_problems
 
-FACTS, SUPERVISED, HELD_OUT, EVALUATION, PROMPTS, SAMPLING, SHUFFLE, START = range(8)  # what a stream is for
+# What a stream is for.
+FACTS, SUPERVISED, HELD_OUT, EVALUATION, PROMPTS, SAMPLING, SHUFFLE, START, TRAINING_SET, ORDER = range(10)
 HELD_OUT_SEED = 0  # the held-out problems are the same in all runs
 
 
@@ -27,6 +28,11 @@ def torch_stream(seed: int, *purpose: int) -> torch.Generator:
 def training_problems(seed: int, step: int, generation: int, size: int) -> Problems:
     """Prompts of round ``step``; ``generation`` counts the batches that dynamic sampling asks for, from 0."""
     return draw_problems(numpy_stream(seed, PROMPTS, step, generation), size)
+
+
+def training_set(seed: int, size: int) -> Problems:
+    """The problems that a run of a finite regime goes through several times."""
+    return draw_problems(numpy_stream(seed, TRAINING_SET), size)
 
 
 def held_out_problems(size: int) -> Problems:

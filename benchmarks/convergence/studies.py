@@ -18,11 +18,13 @@ from benchmarks.convergence.methods import (
     MAXRL,
     PAPER,
     VARIANTS,
+    choosing,
     with_dynamic_sampling,
 )
-from benchmarks.convergence.regimes import REGIMES
+from benchmarks.convergence.regimes import ENDLESS, FINITE, REGIMES
 from benchmarks.convergence.runs import Method, Run, Schedule
 from benchmarks.convergence.task import LEVELS
+from daro_verl.prompts.selection import BAND, INFORMATIVE
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Study:
     name: str
     question: str
     methods: tuple[Method, ...]
-    regimes: tuple[str, ...] = tuple(REGIMES)
+    regimes: tuple[str, ...] = ENDLESS
     learning_rates: tuple[float, ...] = (1e-3,)
     seeds: tuple[int, ...] = tuple(range(5))
     schedule: Schedule | None = None
@@ -115,7 +117,23 @@ DYNAMIC_SAMPLING = Study(
     regimes=("hopeless",),
     seeds=tuple(CONFIRMING_SEEDS),
 )
-STUDIES = {study.name: study for study in (PILOT, TUNING, CONFIRMATION, SELECTION, DYNAMIC_SAMPLING)}
+PROMPTS = Study(
+    "prompts",
+    "Does it pay to choose prompts by what is known of them?",
+    tuple(
+        form
+        for method in (GRPO, DARO)
+        for form in (
+            method,
+            with_dynamic_sampling(method),
+            *(choosing(method, prompts) for prompts in (INFORMATIVE, BAND)),
+        )
+    ),
+    regimes=FINITE,
+    seeds=tuple(CONFIRMING_SEEDS[:12]),
+    schedule=Schedule(60, 3),  # evaluated often enough where a round has three times the tokens
+)
+STUDIES = {study.name: study for study in (PILOT, TUNING, CONFIRMATION, SELECTION, DYNAMIC_SAMPLING, PROMPTS)}
 
 
 def quick(study: Study) -> Study:

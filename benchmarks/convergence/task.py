@@ -46,6 +46,10 @@ class Problems:
     def __len__(self) -> int:
         return len(self.level)
 
+    def pick(self, places: np.ndarray) -> "Problems":
+        """Some of them, in that order."""
+        return Problems(self.digits[places], self.operations[places], self.level[places])
+
     def results(self) -> torch.Tensor:
         """[n, L] int64: the right digit of each step, -1 beyond the chain's end."""
         value, columns = self.digits[:, 0], []

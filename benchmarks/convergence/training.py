@@ -11,6 +11,7 @@ from torch import nn
 
 from benchmarks.convergence.alignment import AlignedUpdate
 from benchmarks.convergence.evaluation import Sampled
+from benchmarks.convergence.prompts import chosen_prompts
 from benchmarks.convergence.records import Recorder
 from benchmarks.convergence.rollout import Rollout, roll_out
 from benchmarks.convergence.runs import Run
@@ -35,6 +36,9 @@ class Policy(Protocol):
     def generate(self, step: int, generation: int) -> Rollout:
         """Batch ``generation`` of round ``step``: the same prompts and noise for every method."""
 
+    def generate_for(self, places: np.ndarray, step: int, generation: int) -> Rollout:
+        """The same for problems of a finite training set, whose places are given; only where there is one."""
+
     def log_probs(self, part: Rollout) -> torch.Tensor:
         """[n * G, R] of the responses of ``part``, with gradient."""
 
@@ -48,6 +52,7 @@ class Training:
     Attributes:
         number: rounds so far.
         record: what was recorded.
+        chosen: which problems of a finite training set are generated for; None if there is none.
         processor_seconds: of this process by part.
     """
 
@@ -57,6 +62,7 @@ class Training:
         self.policy, self.run, self.record, self.number = policy, run, Recorder(), 0
         self.update = update_of(run, policy.module, budget)
         self.optimizer = torch.optim.AdamW(policy.module.parameters(), lr=run.learning_rate, weight_decay=0.0)
+        self.chosen = chosen_prompts(run, lambda: self.update.weights.weights().numpy())
         self.num_generated = self.num_tokens = 0
         self.processor_seconds = {"sampling": 0.0, "update": 0.0, "evaluation": 0.0}
 
@@ -70,17 +76,23 @@ class Training:
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on."""
         names = ("record", "number", "num_generated", "num_tokens", "processor_seconds")
-        parts = {"module": self.policy.module, "optimizer": self.optimizer, "weights": self.update.weights}
-        return {name: vars(self)[name] for name in names} | {name: part.state_dict() for name, part in parts.items()}
+        return {name: vars(self)[name] for name in names} | {
+            name: part.state_dict() for name, part in self._parts().items()
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from :meth:`state_dict`, with the same figures as a run that never stopped."""
-        parts = {"module": self.policy.module, "optimizer": self.optimizer, "weights": self.update.weights}
+        parts = self._parts()
         for name, value in state.items():
             if name in parts:
                 parts[name].load_state_dict(value)
             else:
                 setattr(self, name, value)
+
+    def _parts(self) -> dict[str, Any]:
+        """What has a state of its own."""
+        parts = {"module": self.policy.module, "optimizer": self.optimizer, "weights": self.update.weights}
+        return parts | ({"chosen": self.chosen} if self.chosen else {})
 
     def _round(self) -> None:
         """An evaluation where one is due, and then, but for the last time, a rollout and its optimizer steps."""
@@ -92,14 +104,26 @@ class Training:
             self.record.evaluation(self.number, self.num_generated, self.num_tokens, sampled)
         if not is_last:
             with self._timed("sampling"):
-                batch = lambda generation: self.policy.generate(self.number, generation)  # noqa: E731
-                rollout = roll_out(batch, regime.num_prompts, self.run.method.dynamic_sampling)
+                rollout = roll_out(self._batch, regime.num_prompts, self.run.method.dynamic_sampling)
+            if self.chosen:
+                self.record.rollout(self.chosen.left_out)
             self.num_generated += rollout.num_generated
             self.num_tokens += rollout.num_generated_tokens
             order = numpy_stream(self.run.seed, SHUFFLE, self.number).permutation(len(rollout))
             with self._timed("update"):
                 self.train_on(rollout, np.array_split(order, regime.num_mini_batches))
         self.number += 1
+
+    def _batch(self, generation: int) -> Rollout:
+        """One batch of prompts with their responses."""
+        if self.chosen is None:
+            return self.policy.generate(self.number, generation)
+        taken = self.chosen.take(self.run.regime.num_prompts)
+        batch = self.policy.generate_for(taken["place"], self.number, generation)
+        successes = batch.successes().numpy()
+        self.chosen.observe(taken["place"], successes, self.number)
+        self.record.groups(self.number, taken, successes)
+        return batch
 
     def train_on(self, rollout: Rollout, mini_batches: list[np.ndarray]) -> None:
         """The optimizer steps of one round. ``mini_batches`` are indices of prompts; an empty one is left out."""

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from benchmarks.convergence.runs import Method, Run, digest
 from benchmarks.convergence.studies import Study
@@ -40,6 +40,7 @@ class LanguageRegime:
     generation_batch: int = 96
     device: str = "cpu"
     dtype: str = "float32"
+    num_problems: ClassVar[None] = None  # of a finite training set: there is none
 
 
 @dataclass(frozen=True)
