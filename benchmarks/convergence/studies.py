@@ -38,6 +38,7 @@ class Study:
         tuned: learning rate of a method by its name, which replaces them.
         drawn: the methods whose losses and weights are drawn.
         schedule: of all runs; else each has the rounds of its regime, and ten evaluations after the first.
+        sampled_schedule: of those with dynamic sampling, whose rounds generate up to three times as much.
         levels: names of the task's levels, easiest first.
     """
 
@@ -51,11 +52,13 @@ class Study:
     drawn: tuple[Method, ...] = ()
     levels: tuple[str, ...] = tuple(f"{level} steps" for level in LEVELS)
     tuned: Mapping[str, float] = field(default_factory=dict)
+    sampled_schedule: Schedule | None = None
 
     def run(self, method: Method, regime: str, seed: int, rate: float) -> Run:
         """One of its runs."""
         rounds = REGIMES[regime].num_rounds
-        return Run(method, REGIMES[regime], seed, rate, self.schedule or Schedule(rounds, rounds // 10))
+        schedule = (method.dynamic_sampling and self.sampled_schedule) or self.schedule
+        return Run(method, REGIMES[regime], seed, rate, schedule or Schedule(rounds, rounds // 10))
 
     def num_rounds(self) -> list[int]:
         """Of its runs, each once."""
@@ -131,7 +134,7 @@ PROMPTS = Study(
     ),
     regimes=FINITE,
     seeds=tuple(CONFIRMING_SEEDS[:12]),
-    schedule=Schedule(60, 3),  # evaluated often enough where a round has three times the tokens
+    sampled_schedule=Schedule(30, 3),
 )
 STUDIES = {study.name: study for study in (PILOT, TUNING, CONFIRMATION, SELECTION, DYNAMIC_SAMPLING, PROMPTS)}
 
@@ -139,7 +142,7 @@ STUDIES = {study.name: study for study in (PILOT, TUNING, CONFIRMATION, SELECTIO
 def quick(study: Study) -> Study:
     """A short form, which shows that the harness works and resolves nothing: 2 seeds, 2 regimes, 8 rounds."""
     short = {"learning_rates": study.learning_rates[:1], "seeds": study.seeds[:2], "regimes": study.regimes[:2]}
-    return replace(study, **short, schedule=Schedule(8, 4, 150), tuned={})
+    return replace(study, **short, schedule=Schedule(8, 4, 150), tuned={}, sampled_schedule=None)
 
 
 def unique_runs(studies: Sequence[Study]) -> list[Run]:

@@ -13,6 +13,14 @@ def show(estimate: Estimate | None, signed: bool = False) -> str:
     return NOT_RUN if estimate is None else estimate.show(signed)
 
 
+def starred(estimate: Estimate | None, num_comparisons: int) -> str:
+    """A difference, with a star where its interval (Bonferroni) leaves out zero."""
+    if estimate is None or estimate.num_seeds == 1:
+        return show(estimate, signed=True)
+    low, high = estimate.interval(num_comparisons)
+    return estimate.show(signed=True) + (" \\*" if low > 0 or high < 0 else "")
+
+
 def show_short(estimate: Estimate | None) -> str:
     """Three digits, whatever the size."""
     if estimate is None:

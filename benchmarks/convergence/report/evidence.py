@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.convergence.measures import Estimate
-from benchmarks.convergence.report.cells import NOT_RUN, show, table
+from benchmarks.convergence.report.cells import NOT_RUN, show, starred, table
 from benchmarks.convergence.report.results import Arrays, Results, at_equal_tokens, auc_of, final
 from benchmarks.convergence.runs import Method
 
@@ -72,7 +71,7 @@ def differences(results: Results, measure: Callable[[Arrays, Arrays], float] | N
     for method in others:
         estimates = [results.difference(method, first, regime, measure) for regime in results.study.regimes]
         rate = ", ".join(f"{rate:g}" for rate in results.study.rates_of(method))
-        rows.append([method.name, rate, *(_starred(estimate, num) for estimate in estimates)])
+        rows.append([method.name, rate, *(starred(estimate, num) for estimate in estimates)])
     return table(["method", "lr", *results.study.regimes], rows)
 
 
@@ -92,13 +91,6 @@ def _collapsed(results: Results, method: Method, regime: str) -> str:
 
 def _num_comparisons(results: Results) -> int:
     return (len(results.study.methods) - 1) * len(results.study.regimes)
-
-
-def _starred(estimate: Estimate | None, num_comparisons: int) -> str:
-    if estimate is None:
-        return NOT_RUN
-    low, high = estimate.interval(num_comparisons)
-    return estimate.show(signed=True) + (" \\*" if low > 0 or high < 0 else "")
 
 
 def _mean_of(name: str, places: slice = slice(None)) -> Callable[[Arrays, Arrays], float]:

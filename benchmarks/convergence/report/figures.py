@@ -29,7 +29,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
 
 def learning_curves(results: Results, folder: Path) -> Path:
     """Pass rate over rounds: mean over seeds, with a band of one standard error."""
-    figure, axes = _panels(1, len(results.study.regimes))
+    figure, axes = panels(1, len(results.study.regimes))
     for axis, regime in zip(axes[0], results.study.regimes, strict=True):
         for method in results.study.methods:
             runs = list(results.row(method, regime).values())
@@ -37,14 +37,14 @@ def learning_curves(results: Results, folder: Path) -> Path:
                 _band(axis, runs[0]["eval/round"], np.stack([run["eval/pass_rate"] for run in runs]), method.name)
         axis.set(title=regime, xlabel="round", ylabel="pass rate, held-out")
     axes[0][0].legend(fontsize=6)
-    return _write(figure, folder / f"{results.study.name}-curves.png")
+    return write(figure, folder / f"{results.study.name}-curves.png")
 
 
 def differences(results: Results, folder: Path) -> Path:
     """Paired difference of AUC to the study's first method, with two standard errors to each side."""
     reference, *others = results.study.methods
     columns = min(3, len(results.study.regimes))
-    figure, axes = _panels(-(-len(results.study.regimes) // columns), columns, sharex=True, sharey=True)
+    figure, axes = panels(-(-len(results.study.regimes) // columns), columns, sharex=True, sharey=True)
     for axis, regime in zip(axes.flat, results.study.regimes, strict=False):
         for place, method in enumerate(others):
             difference = results.difference(method, reference, regime)
@@ -54,12 +54,12 @@ def differences(results: Results, folder: Path) -> Path:
         axis.set(title=regime)
         axis.set_yticks([-place for place in range(len(others))], [method.name for method in others], fontsize=8)
     figure.supxlabel(f"mean held-out pass rate over training - {reference.name}'s (± 2 standard errors)", fontsize=9)
-    return _write(figure, folder / f"{results.study.name}-differences.png")
+    return write(figure, folder / f"{results.study.name}-differences.png")
 
 
 def losses_and_weights(results: Results, method: Method, folder: Path) -> Path:
     """``L_k`` (moving mean) and ``w_k`` per bin over optimizer steps, mean over seeds."""
-    figure, axes = _panels(2, len(results.study.regimes))
+    figure, axes = panels(2, len(results.study.regimes))
     for column, regime in enumerate(results.study.regimes):
         runs = list(results.row(method, regime).values())
         for row, name in enumerate(("loss", "weight")):
@@ -67,12 +67,12 @@ def losses_and_weights(results: Results, method: Method, folder: Path) -> Path:
             for k in range(of_steps(runs[0], "loss").shape[1] if runs else 0):
                 values = _mean_over_seeds([of_steps(run, name)[:, k] for run in runs])
                 color = plt.get_cmap("viridis")(k / 6)
-                axis.plot(_moving_mean(values) if name == "loss" else values, color=color, label=f"k = {k + 1}")
+                axis.plot(moving_mean(values) if name == "loss" else values, color=color, label=f"k = {k + 1}")
             axis.set(title=f"{regime}, {method.name}", xlabel="optimizer step", ylabel=("L_k", "w_k")[row])
         axes[0][column].axhline(0, color="grey", linewidth=0.8)
         axes[1][column].set_yscale("log")
     axes[0][0].legend(fontsize=6)
-    return _write(figure, folder / f"{results.study.name}-weights-{_slug(method.name)}.png")
+    return write(figure, folder / f"{results.study.name}-weights-{_slug(method.name)}.png")
 
 
 def _slug(name: str) -> str:
@@ -94,19 +94,19 @@ def _mean_over_seeds(values: list[np.ndarray]) -> np.ndarray:
     return np.where(present.any(axis=0), total / present.sum(axis=0).clip(min=1), np.nan)
 
 
-def _moving_mean(values: np.ndarray) -> np.ndarray:
+def moving_mean(values: np.ndarray) -> np.ndarray:
     present = np.isfinite(values).astype(float)
     window = np.ones(min(WINDOW, len(values)))
     total, count = (np.convolve(part, window, mode="same") for part in (np.nan_to_num(values), present))
     return np.where(count > 0, total / count.clip(min=1), np.nan)
 
 
-def _panels(num_rows: int, num_columns: int, **shared: bool) -> tuple:
+def panels(num_rows: int, num_columns: int, **shared: bool) -> tuple:
     size = PANEL_WIDTH * num_columns, PANEL_HEIGHT * num_rows
     return plt.subplots(num_rows, num_columns, figsize=size, squeeze=False, layout="constrained", **shared)
 
 
-def _write(figure: plt.Figure, path: Path) -> Path:
+def write(figure: plt.Figure, path: Path) -> Path:
     figure.savefig(path, dpi=DPI, pil_kwargs={"optimize": True})
     plt.close(figure)
     return path

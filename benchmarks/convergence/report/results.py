@@ -129,21 +129,21 @@ def auc_difference(ours: Arrays, theirs: Arrays) -> float:
 
 def at_equal_responses(ours: Arrays, theirs: Arrays) -> float:
     """The difference of AUC over generated responses, up to the smaller of the two totals."""
-    return _at_equal(ours, theirs, "eval/num_generated")
+    return at_equal(ours, theirs, "eval/num_generated")
 
 
 def at_equal_tokens(ours: Arrays, theirs: Arrays) -> float:
     """The difference of AUC over generated tokens, up to the smaller of the two totals."""
-    return _at_equal(ours, theirs, "eval/num_tokens")
+    return at_equal(ours, theirs, "eval/num_tokens")
 
 
-def _at_equal(ours: Arrays, theirs: Arrays, unit: str) -> float:
-    """Both between the evaluations of the run that has fewer of them below the smaller total.
+def at_equal(ours: Arrays, theirs: Arrays, unit: str, limit: float | None = None) -> float:
+    """Both between the evaluations of the run that has fewer of them below ``limit``, by default the smaller total.
 
     The curves are concave, so straight lines between sparse evaluations would be unfair to the run that generates more.
     """
     generated = [run[unit] for run in (ours, theirs)]
-    limit = min(one[-1] for one in generated)
+    limit = limit or min(one[-1] for one in generated)
     places = min((one[one <= limit] for one in generated), key=len)
     a, b = (auc_up_to(run[unit], run["eval/pass_rate"], limit, places) for run in (ours, theirs))
     return a - b

@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.convergence.campaign import commit
 from benchmarks.convergence.measures import Estimate, share_not_positive
+from benchmarks.convergence.report import prompts
 from benchmarks.convergence.report.choices import learning_rates, power
 from benchmarks.convergence.report.evidence import evidence, fill
 from benchmarks.convergence.report.figures import draw
@@ -30,8 +31,13 @@ FIRST_TABLES: dict[str, Callable[[Results], str]] = {
     "pilot": power,
     "tuning": learning_rates,
     "confirmation": evidence,
+    "prompts": prompts.tables,
 }
 """What stands before a study's own tables."""
+FIGURES: dict[str, Callable[[Results, Path], list[Path]]] = {"prompts": prompts.draw}
+"""Where a study has others than the rest: its methods generate different numbers of responses in a round."""
+FURTHER: dict[str, Callable[[Results, Method, str], dict[str, Any]]] = {"prompts": prompts.summary}
+"""What the summary of a study has beside the rest."""
 PACKAGES = ("torch", "verl", "daro-verl", "numpy")
 
 
@@ -47,7 +53,7 @@ def write_report(
     written = []
     for study in studies:
         results = Results(study, folder)
-        figures = draw(results, results_folder)
+        figures = FIGURES.get(study.name, draw)(results, results_folder)
         images = "\n".join(f"![{path.stem}]({path.name})" for path in figures)
         machine = ", ".join(f"{name} {value}" for name, value in about()["versions"].items())
         minutes = results.minutes_on_two_cores()
@@ -102,17 +108,23 @@ def _of_method(results: Results, method: Method, regime: str) -> dict[str, Any] 
         for name, measure in (("", auc_difference), (", equal responses", at_equal_responses))
         if plain
     }
-    return sampling | {
-        "options": dict(method.options),
-        "clip_high": method.clip_high,
-        "dynamic_sampling": method.dynamic_sampling,
-        "learning_rate": results.learning_rate(method, regime),
-        "auc_of_seed": {seed: auc_of(run) for seed, run in results.row(method, regime).items()},
-        "auc": _plain(results.estimate(method, regime, auc_of)),
-        "final": _plain(results.estimate(method, regime, final)),
-        f"auc_minus_{baseline.name}": _plain(results.difference(method, baseline, regime)),
-        "share_of_losses_not_positive": _plain(results.estimate(method, regime, _share_not_positive)),
-    }
+    further = FURTHER.get(results.study.name, lambda *of: {})(results, method, regime)
+    return (
+        sampling
+        | further
+        | {
+            "options": dict(method.options),
+            "clip_high": method.clip_high,
+            "dynamic_sampling": method.dynamic_sampling,
+            "prompts": method.prompts,
+            "learning_rate": results.learning_rate(method, regime),
+            "auc_of_seed": {seed: auc_of(run) for seed, run in results.row(method, regime).items()},
+            "auc": _plain(results.estimate(method, regime, auc_of)),
+            "final": _plain(results.estimate(method, regime, final)),
+            f"auc_minus_{baseline.name}": _plain(results.difference(method, baseline, regime)),
+            "share_of_losses_not_positive": _plain(results.estimate(method, regime, _share_not_positive)),
+        }
+    )
 
 
 def _share_not_positive(run: Arrays) -> float:
