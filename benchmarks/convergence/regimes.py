@@ -13,9 +13,11 @@ one to three right responses of eight or none, and GRPO between 0.4 and 0.8 afte
 | ``hopeless`` | three of five prompts have no right response of eight | as AIME for a small model |
 | ``passes`` | 256 problems, again and again | as jobs do: only of a prompt that comes again is something known |
 | ``hopeless_passes`` | both | most of what uniform passes generate teaches nothing |
+| ``hopeless_480`` | the same with 480 problems | what teaches comes less often: less of it is learned by heart |
 
-A budget is 60 rounds, less where the model learns faster: 30 in ``no_gap``, 40 in ``many_prompts``. In ``passes`` and
-``hopeless_passes`` 60 rounds of 32 prompts are 7.5 passes; the others have fresh problems in every round.
+A budget is 60 rounds, less where the model learns faster: 30 in ``no_gap``, 40 in ``many_prompts``. 60 rounds of
+32 prompts are 7.5 uniform passes in ``passes`` and ``hopeless_passes``, 4 in ``hopeless_480``; the other regimes have
+fresh problems in every round.
 
 The figures of Qwen2.5-Math-7B are from NovaSky-AI/SkyThought's published greedy outputs; by level they are medians.
 """
@@ -86,6 +88,7 @@ REGIMES = {
         Regime("hopeless", 32, HOPELESS),
         Regime("passes", 32, GAP_3X, num_problems=256),
         Regime("hopeless_passes", 32, HOPELESS, num_problems=256),
+        Regime("hopeless_480", 32, HOPELESS, num_problems=480),
     )
 }
 ENDLESS, FINITE = (
