@@ -179,7 +179,7 @@ def test_the_study_end_to_end(tmp_path, monkeypatch):
     written = write_report([study], tmp_path, tmp_path / "results")
     assert sorted(path.name for path in written) == ["prompts.json", "prompts.md", "prompts.png"]
     text = written[0].read_text()
-    assert "corrected for the 6 comparisons" in text and "| DARO, default, informative | +0.200 ± 0.000" in text
+    assert "corrected for the 9 comparisons" in text and "| DARO, default, informative | +0.200 ± 0.000" in text
     found = json.loads(written[1].read_text())["regimes"]["hopeless_passes"]["methods"]
     sampled = found["GRPO, dynamic sampling"]["at_equal_tokens"]
     assert sampled["AUC over tokens - uniform"]["mean"] == pytest.approx(-0.1)

@@ -12,6 +12,7 @@ from benchmarks.convergence.report.prompt_measures import (
     FURTHER,
     MEASURES,
     TOKENS,
+    Measure,
     area,
     brier,
     choosing_methods,
@@ -32,16 +33,17 @@ PLACES = 101
 
 def tables(results: Results) -> str:
     """Differences to uniform passes, what they are made of, and how good the predictions were."""
-    num = num_comparisons(results)
+    num, seeds = num_comparisons(results), min(len(limits(results, regime)) for regime in results.study.regimes)
     parts = [
-        "**Differences to uniform passes with the same weighting**, mean over paired seeds ± standard error. AUC and "
-        "final up to as many generated tokens as every method of the seed has; final is the mean over the last tenth "
-        f"of them. \\* Student's interval, corrected for the {num} comparisons of a column in all regimes, leaves out "
-        "zero."
+        f"**Differences to uniform passes with the same weighting**, mean over {seeds} paired seeds ± standard error. "
+        "AUC and final up to as many generated tokens as every method of the seed has; final is the mean over the last "
+        f"tenth of them. \\* Student's interval, corrected for the {num} comparisons of a table, leaves out zero."
     ]
+    for name, measure in MEASURES.items():
+        parts += [f"{name}:", differences(results, measure)]
+    parts += ["**The measures themselves**, and what was generated up to these tokens."]
     for regime in results.study.regimes:
-        parts += [f"**{regime}**, {len(limits(results, regime))} seeds.", differences(results, regime)]
-        parts += [values(results, regime)]
+        parts += [f"{regime}:", values(results, regime)]
     parts += [
         "**Predictions** of whether a group will have both right and wrong responses, for prompts that had been seen "
         "before. Brier score, in brackets that of a constant which knows the share; share that was informative among "
@@ -51,18 +53,18 @@ def tables(results: Results) -> str:
     return "\n\n".join(parts)
 
 
-def differences(results: Results, regime: str) -> str:
-    """Methods by measures."""
-    num = num_comparisons(results)
+def differences(results: Results, measure: Measure) -> str:
+    """Methods by regimes."""
+    num, regimes = num_comparisons(results), results.study.regimes
     rows = [
-        [method.name, *(starred(difference(results, method, regime, one), num) for one in MEASURES.values())]
+        [method.name, *(starred(difference(results, method, regime, measure), num) for regime in regimes)]
         for method in choosing_methods(results)
     ]
-    return table(["method", *MEASURES], rows)
+    return table(["method", *regimes], rows)
 
 
 def values(results: Results, regime: str) -> str:
-    """The same measures themselves, and further ones."""
+    """Methods by measures."""
     measures = MEASURES | FURTHER
     rows = [
         [method.name, *(show(value(results, method, regime, one)) for one in measures.values())]
