@@ -153,7 +153,7 @@ def _differences(results: Results, regime: str, axis: Axes) -> None:
             color = _style(results, method)["color"]
             axis.errorbar(found.mean, -place, xerr=(high - low) / 2, fmt="o", capsize=3, color=color)
     axis.axvline(0, color="grey", linewidth=0.8)
-    axis.set(xlabel="AUC over tokens - uniform's (all intervals at once, 95 %)")
+    axis.set(xlabel="AUC over tokens - uniform's")
     axis.set_yticks([-place for place in range(len(others))], [method.name for method in others], fontsize=7)
 
 
