@@ -1,7 +1,6 @@
 """Figures of a run that goes through a finite training set: at equal tokens, pass by pass, and of the predictions."""
 
 from collections.abc import Callable
-from itertools import product
 
 import numpy as np
 
@@ -105,8 +104,9 @@ def choosing_methods(results: Results) -> list[Method]:
 
 
 def num_comparisons(results: Results) -> int:
-    """Of one measure."""
-    return len(list(product(results.study.regimes, choosing_methods(results))))
+    """Of one measure, in the regimes that have been run."""
+    regimes = [regime for regime in results.study.regimes if limits(results, regime)]
+    return len(regimes) * len(choosing_methods(results))
 
 
 def predictions(run: Arrays) -> tuple[np.ndarray, np.ndarray]:

@@ -33,11 +33,12 @@ PLACES = 101
 
 def tables(results: Results) -> str:
     """Differences to uniform passes, what they are made of, and how good the predictions were."""
-    num, seeds = num_comparisons(results), min(len(limits(results, regime)) for regime in results.study.regimes)
+    num = num_comparisons(results)
+    seeds = ", ".join(f"{len(limits(results, regime))} in {regime}" for regime in results.study.regimes)
     parts = [
-        f"**Differences to uniform passes with the same weighting**, mean over {seeds} paired seeds ± standard error. "
-        "AUC and final up to as many generated tokens as every method of the seed has; final is the mean over the last "
-        f"tenth of them. \\* Student's interval, corrected for the {num} comparisons of a table, leaves out zero."
+        f"**Differences to uniform passes with the same weighting**, mean over paired seeds ({seeds}) ± standard "
+        "error. AUC and final up to as many generated tokens as every method of the seed has; final is the mean over "
+        f"the last tenth of them. \\* Student's interval, corrected for the {num} comparisons of a table, leaves out zero."
     ]
     for name, measure in MEASURES.items():
         parts += [f"{name}:", differences(results, measure)]
