@@ -38,7 +38,8 @@ def tables(results: Results) -> str:
     parts = [
         f"**Differences to uniform passes with the same weighting**, mean over paired seeds ({seeds}) ± standard "
         "error. AUC and final up to as many generated tokens as every method of the seed has; final is the mean over "
-        f"the last tenth of them. \\* Student's interval, corrected for the {num} comparisons of a table, leaves out zero."
+        f"the last tenth of them. \\* Student's interval, corrected for the {num} comparisons of a table, leaves out "
+        "zero."
     ]
     for name, measure in MEASURES.items():
         parts += [f"{name}:", differences(results, measure)]
@@ -117,6 +118,9 @@ def draw(results: Results, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     figure, axes = panels(3, len(results.study.regimes))
     for column, regime in zip(axes.T, results.study.regimes, strict=True):
+        column[0].set(title=regime)
+        if not limits(results, regime):
+            continue
         _curves(results, regime, column[0])
         _shares(results, regime, column[1])
         _differences(results, regime, column[2])
@@ -126,13 +130,13 @@ def draw(results: Results, folder: Path) -> list[Path]:
 
 def _curves(results: Results, regime: str, axis: Axes) -> None:
     """Mean over seeds, up to the smallest total of any run."""
-    limit = min(limits(results, regime).values(), default=0)
+    limit = min(limits(results, regime).values())
     places = np.linspace(0, limit, PLACES)
     for method in results.study.methods:
         runs = results.row(method, regime).values()
         curves = [np.interp(places, run[TOKENS], run["eval/pass_rate"]) for run in runs]
         axis.plot(places / 1000, np.mean(curves, axis=0), label=method.name, **_style(results, method))
-    axis.set(title=regime, xlabel="thousand generated tokens", ylabel="pass rate, held-out")
+    axis.set(xlabel="thousand generated tokens", ylabel="pass rate, held-out")
 
 
 def _shares(results: Results, regime: str, axis: Axes) -> None:
