@@ -23,8 +23,9 @@ PREPARED = {
     "actor_rollout_ref.daro",
     "actor_rollout_ref.actor.worker_kwargs.daro",
     "trainer.v1.sampler.sampler_kwargs.daro",
+    "data.daro",
 }
-"""Where ``job.py`` puts what the workers and the replay buffer read."""
+"""Where ``job.py`` puts what the workers, the replay buffer and the sampler of the prompts read."""
 
 
 def misplaced_problems(config: DictConfig, is_prepared: bool) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 from verl.utils.ray_utils import auto_await
 
 from daro_verl.errors import DaroSnapshotError
+from daro_verl.prompts.job_memory import NEWEST_WEIGHTS
 from daro_verl.rollout.snapshot import Snapshot
 from daro_verl.rollout.store import Delivery, Receipt
 
@@ -126,6 +127,7 @@ class Messages:
             reply = actor_wg.difficulty_snapshot(global_step, self.outcomes())
             snapshot = Snapshot.from_bytes(reply[0] if isinstance(reply, list) else reply)
             self.first, self.last = self.first or snapshot, snapshot
+            NEWEST_WEIGHTS.set(snapshot.order, snapshot.weights)
             self._sendings.append(self._thread.submit(_send, snapshot, servers))
         except DaroSnapshotError as error:
             logger.error("No rollout server gets difficulty weights of step %s: %s", global_step, error)
