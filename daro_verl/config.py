@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from daro_verl.advantage.reward_range import AUTO
 from daro_verl.advantage.weighting import LITERAL, find_weighting
@@ -111,7 +111,7 @@ class DaroConfig:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, default)
         for name in ("reward_range", "prompt_band"):
-            if isinstance(getattr(self, name), list):
+            if isinstance(getattr(self, name), list | ListConfig):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         if problems := self._problems():
             raise DaroConfigError.of(problems)

@@ -11,6 +11,7 @@ from verl.trainer.ppo.v1 import trainer_base
 from verl.utils.config import validate_config
 from verl.utils.dataset.rl_dataset import RLHFDataset
 
+from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroConfigError, DaroDataError
 from daro_verl.prompts import memory_file
 from daro_verl.prompts.job_memory import NEWEST_WEIGHTS, memory_of_job
@@ -138,6 +139,12 @@ def test_what_cannot_choose_prompts_is_refused_before_any_worker_starts(case, jo
     assert message in str(refused.value)
     assert "set +algorithm.daro.prompts=uniform" in str(refused.value)
     job(*overrides)
+
+
+def test_the_bounds_reach_the_workers(job):
+    """As a node of the job's configuration."""
+    config = job("+algorithm.daro.prompts=band", "+algorithm.daro.prompt_band=[0.2,0.7]")
+    assert DaroConfig.from_mapping(config.actor_rollout_ref.daro.options).prompt_band == (0.2, 0.7)
 
 
 @pytest.mark.parametrize("band", ["[0.5,0.5]", "[-0.1,0.5]", "[0.1,1.2]", "0.5", "[0.1,0.5,0.9]", "[a,b]"])
