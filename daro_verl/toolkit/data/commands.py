@@ -135,6 +135,28 @@ def gym(
         write(dataset_spec(gym_sources(task, size, seed, rollouts), options, arguments=(task, size, seed)))
 
 
+@app.command()
+def difficulty(
+    run: Annotated[Path, typer.Argument(help="A job's folder of checkpoints, or one checkpoint.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The parquet file.")],
+    low: Annotated[float, typer.Option(help="Least predicted pass rate.")] = 0.0,
+    high: Annotated[float, typer.Option(help="Greatest predicted pass rate.")] = 1.0,
+    not_seen: Annotated[bool, typer.Option("--not-seen", help="Also prompts that the job has not seen.")] = False,
+    data: Annotated[list[Path] | None, typer.Option(help="Parquet files; by default the job's own.")] = None,
+    prompt_key: Annotated[str, typer.Option(help="Column of the chats.")] = "prompt",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+) -> None:
+    """The prompts that a job found as difficult as you want them.
+
+    \b
+    Example: daro data difficulty outputs/NAME/checkpoints --low 0.1 --high 0.9 --out data/band.parquet
+    """
+    from daro_verl.toolkit.data.difficulty import filter_prompts
+    from daro_verl.toolkit.data.display import print_difficulty
+
+    print_difficulty(out, filter_prompts(run, out, low, high, not_seen, data or [], prompt_key, overwrite))
+
+
 @app.command("sources")
 def list_sources() -> None:
     """List the data sets.

@@ -1,5 +1,7 @@
 """What ``daro data`` shows: a bar for each source while it reads, and tables of what came out."""
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -16,6 +18,7 @@ from rich.text import Text
 from daro_verl.toolkit.data.answers import check_gold
 from daro_verl.toolkit.data.build import Result, build
 from daro_verl.toolkit.data.dataset_spec import DatasetSpec
+from daro_verl.toolkit.data.difficulty import Filtered
 from daro_verl.toolkit.data.raw_rows import num_rows
 from daro_verl.toolkit.data.row_tally import RowTally
 from daro_verl.toolkit.data.sources import SOURCES
@@ -48,6 +51,15 @@ def print_result(spec: DatasetSpec, result: Result) -> None:
         console.print(f"{name} from the hub, commit {revision}", markup=False)
     verb = "was there already, with" if result.was_there else "has"
     console.print(f"{spec.out} {verb} {result.num_rows} rows", markup=False)
+
+
+def print_difficulty(out: Path, result: Filtered) -> None:
+    """How difficult the prompts are, and the file."""
+    console, table = Console(), Table("predicted pass rate", Column("prompts", justify="right"))
+    for kind, number in result.kinds.items():
+        table.add_row(kind, str(number))
+    console.print(table)
+    console.print(f"{out} has {result.num_rows} of {result.num_all} rows, by {result.source}", markup=False)
 
 
 def print_sources() -> None:

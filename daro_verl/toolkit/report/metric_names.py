@@ -37,6 +37,13 @@ SCALARS = {
     "reward": REWARD,
     "score": SCORE,
     "loss_share_ratio": "actor/daro/loss_share_ratio",
+    "informative": "daro/prompts/informative",
+    "informative_predicted": "daro/prompts/informative_predicted",
+    "brier": "daro/prompts/brier",
+    "tokens_generated": "daro/tokens/generated_so_far",
+    "tokens_trained": "daro/tokens/trained_so_far",
+    "tokens_discarded": "daro/tokens/discarded_so_far",
+    "tokens_not_generated": "daro/tokens/not_generated_so_far",
 }
 BIN = re.compile(r"^(?P<family>.+)/(?P<k>\d{1,4})of(?P<num_rollouts>\d{1,4})$")
 # verl's validation: val-core/<data source, may contain slashes>/<acc or reward>/mean@<responses per prompt>

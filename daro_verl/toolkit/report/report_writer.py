@@ -9,13 +9,13 @@ from rich.progress import track
 from daro_verl.atomic import write_atomically
 from daro_verl.errors import DaroConfigError, DaroDataError
 from daro_verl.toolkit.report.drawing import save
-from daro_verl.toolkit.report.figures import lengths, losses, training, validation, weights
+from daro_verl.toolkit.report.figures import lengths, losses, prompts, training, validation, weights
 from daro_verl.toolkit.report.page import page
 from daro_verl.toolkit.report.run_logs import LoggedRun
 from daro_verl.toolkit.report.section import Section, file_stems
 from daro_verl.toolkit.report.theme import LIGHT, THEMES
 
-FIGURES = (weights, losses, lengths, training, validation)
+FIGURES = (weights, losses, lengths, training, validation, prompts)
 PAGE = "report.html"
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from daro_verl.errors import DaroError
 from daro_verl.toolkit.report.history import LogFile, join_attempts, merge_loggers
 from daro_verl.toolkit.report.log_files import NAME_PART, read_event_file, read_json_lines
+from daro_verl.toolkit.report.prompt_kinds import prompt_kinds
 from daro_verl.toolkit.report.run_sources import RunSource
 
 SHOWN = 4
@@ -18,7 +19,10 @@ SHOWN = 4
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """One run: ``history`` has the index ``step`` and a column per drawn metric; ``steps`` are all that were logged."""
+    """One run: ``history`` has the index ``step`` and a column per drawn metric; ``steps`` are all that were logged.
+
+    ``prompts``: of its checkpoints (:func:`~daro_verl.toolkit.report.prompt_kinds.prompt_kinds`).
+    """
 
     method: str
     name: str
@@ -26,6 +30,7 @@ class LoggedRun:
     steps: frozenset[int]
     files: tuple[LogFile, ...]
     warnings: tuple[str, ...]
+    prompts: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def read_run(source: RunSource) -> LoggedRun:
@@ -41,7 +46,9 @@ def read_run(source: RunSource) -> LoggedRun:
     if not files:
         warnings.append("no log in it: neither *.jsonl of verl's file logger nor TensorBoard event files")
     steps = frozenset().union(*(file.steps for file in files))
-    return LoggedRun(source.method, source.name, history, steps, tuple(files), tuple(dict.fromkeys(warnings)))
+    prompts, notes = prompt_kinds(source.path)
+    warnings = list(dict.fromkeys([*warnings, *notes]))
+    return LoggedRun(source.method, source.name, history, steps, tuple(files), tuple(warnings), prompts)
 
 
 def _read_files(path: Path) -> tuple[list[LogFile], list[str]]:
