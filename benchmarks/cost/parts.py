@@ -7,7 +7,7 @@ machine cannot. ``aims(rows)`` compares them with their bounds.
 import importlib
 from types import ModuleType
 
-PARTS = ("advantage", "loss", "communication", "update", "step", "startup", "scale", "gpu")
+PARTS = ("advantage", "loss", "communication", "update", "step", "startup", "scale", "prompts", "gpu")
 
 
 class NotRun(Exception):
