@@ -12,7 +12,7 @@ from daro_verl.config import DaroConfig
 from daro_verl.errors import problem
 from daro_verl.objective import GradientRule
 from daro_verl.prompts.selection import UNIFORM
-from daro_verl.rollout.sampler_settings import is_scored_at_source
+from daro_verl.rollout.sampler_settings import is_scored_at_source, is_v1
 from daro_verl.workers.policy_losses import HOMOGENEOUS, NOT_HOMOGENEOUS
 
 _SEQ_MEAN_IS_ZERO = (
@@ -173,24 +173,24 @@ def prompts_problems(config: DictConfig, options: DaroConfig, has_memory: bool) 
     if options.prompts == UNIFORM:
         return []
     fix = "set +algorithm.daro.prompts=uniform"
-    use_v1 = config.trainer.get("use_v1", False)
+    v1, experimental = is_v1(config), "rollout" in config
     rows = [
         (
-            not use_v1,
-            "trainer.use_v1",
-            use_v1,
-            "True; only verl's V1 trainers (sync, colocate_async, separate_async)",
+            not v1,
+            "the trainer",
+            "one_step_off_policy or fully_async_policy" if experimental else "trainer.use_v1=False",
+            "one of verl's V1 trainers: sync, colocate_async or separate_async",
             fix,
         ),
         (
-            use_v1 and not has_memory,
+            v1 and not has_memory,
             "trainer.v1.sampler.custom_sampler.path",
             OmegaConf.select(config, "trainer.v1.sampler.custom_sampler.path"),
             "none; DARO's own replay buffer remembers how difficult each prompt was",
             f"leave it out, or {fix}",
         ),
         (
-            use_v1 and not is_scored_at_source(config),
+            v1 and not is_scored_at_source(config),
             "reward.reward_model.enable_resource_pool",
             False,
             "True; a colocated reward model scores only after sampling",

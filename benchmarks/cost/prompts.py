@@ -1,8 +1,9 @@
 """The difficulty memory on the driver: a million prompts, steps of 512, against verl's own sampler of prompts.
 
 *step*: 512 prompts are drawn with ``prompts=informative`` and, once they have ended, compared with what was predicted
-and taken into the memory. *draw*, *remember*: its parts. *verl draws*: ``RandomSampler`` of torchdata, which verl uses.
-*save*, *read*: the file, once per checkpoint. *first*: what a job pays once, the data set's numbers in the memory.
+and taken into the memory. *draw*, *remember*: its parts. *remember, new prompts*: those that the memory has not met, as
+in the first pass of a job in verl's order. *verl draws*: ``RandomSampler`` of torchdata, which verl uses. *save*,
+*read*: the file, once per checkpoint. *first*: what a job pays once, the data set's numbers in the memory.
 
 Milliseconds of processor time of one thread; bytes of the arrays and of the file.
 """
@@ -49,10 +50,16 @@ def run() -> list[dict[str, Any]]:
         memory.observe(prompts, ["math"] * STEP, successes, np.full(STEP, float(NUM_ROLLOUTS)), 1)
 
     some = draw()
+
+    def meet() -> None:
+        new = random.integers(0, 2**63, STEP).astype(np.uint64)
+        memory.observe(new, ["math"] * STEP, np.ones(STEP), np.full(STEP, float(NUM_ROLLOUTS)), 1)
+
     functions = {
         "step": lambda: remember(draw()),
         "draw": draw,
         "remember": lambda: remember(some),
+        "remember, new prompts": meet,
         "verl draws": lambda: list(islice(verls, STEP)),
     }
     rows = measured(functions, ROUNDS)

@@ -34,7 +34,7 @@ def sampler_settings(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
         DaroConfigError: the settings of dynamic sampling are ones that verl refuses.
     """
     sampler = OmegaConf.select(config, "trainer.v1.sampler")
-    if sampler is None or not config.trainer.get("use_v1", False):
+    if sampler is None or not is_v1(config):
         return {}
     custom = dict(sampler.get("custom_sampler", None) or {})
     if any(custom.values()) and custom.get("path") != SAMPLER_PATH:
@@ -56,6 +56,12 @@ def sampler_settings(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
             }
         },
     }
+
+
+def is_v1(config: DictConfig) -> bool:
+    """Whether one of verl's V1 trainers runs the job. Its experimental trainers have ``use_v1`` as well, and alone a
+    node ``rollout``."""
+    return bool(config.trainer.get("use_v1", False)) and "rollout" not in config
 
 
 def is_scored_at_source(config: DictConfig) -> bool:

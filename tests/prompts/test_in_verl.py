@@ -13,10 +13,12 @@ from verl.utils.dataset.rl_dataset import RLHFDataset
 
 from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroConfigError, DaroDataError
+from daro_verl.job import prepare_job
 from daro_verl.prompts import memory_file
 from daro_verl.prompts.job_memory import NEWEST_WEIGHTS, memory_of_job
 from daro_verl.prompts.sampler import PromptSampler
 from tests.unit.jobs import compose_job
+from tests.unit.test_seams import EXPERIMENTAL, compose_experimental
 
 NUM_PROMPTS = 40
 
@@ -118,7 +120,10 @@ def test_a_band(job):
 
 
 REFUSED = {
-    "another trainer": (["trainer.use_v1=False"], "trainer.use_v1: got False, expected True; only verl's V1 trainers"),
+    "another trainer": (
+        ["trainer.use_v1=False"],
+        "the trainer: got 'trainer.use_v1=False', expected one of verl's V1 trainers: sync, colocate_async or",
+    ),
     "a buffer of its own": (
         ["trainer.v1.sampler.custom_sampler.path=a.py", "trainer.v1.sampler.custom_sampler.name=Own"],
         "trainer.v1.sampler.custom_sampler.path: got 'a.py', expected none; DARO's own replay buffer",
@@ -145,6 +150,12 @@ def test_the_bounds_reach_the_workers(job):
     """As a node of the job's configuration."""
     config = job("+algorithm.daro.prompts=band", "+algorithm.daro.prompt_band=[0.2,0.7]")
     assert DaroConfig.from_mapping(config.actor_rollout_ref.daro.options).prompt_band == (0.2, 0.7)
+
+
+@pytest.mark.parametrize("trainer", EXPERIMENTAL)
+def test_the_experimental_trainers_refuse_it_by_name(trainer):
+    with pytest.raises(DaroConfigError, match="the trainer: got 'one_step_off_policy or fully_async_policy'"):
+        prepare_job(compose_experimental(trainer, "actor_rollout_ref.rollout.n=8", "+algorithm.daro.prompts=band"))
 
 
 @pytest.mark.parametrize("band", ["[0.5,0.5]", "[-0.1,0.5]", "[0.1,1.2]", "0.5", "[0.1,0.5,0.9]", "[a,b]"])
