@@ -47,7 +47,7 @@ def test_the_name_is_the_model_of_the_checkout_wherever_a_run_starts(dry_run, mo
     (tmp_path / "smollm2").mkdir()
     found = dry_run(SCRIPTS[2], **SMOKE)
     assert found.config.actor_rollout_ref.model.path == expected
-    assert any("the directory ./smollm2 is not used" in note for note in found.notes)
+    assert any("not the directory ./smollm2" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
