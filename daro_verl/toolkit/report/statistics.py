@@ -18,7 +18,7 @@ def smooth(values: pd.Series, alpha: float) -> pd.Series:
 
 
 def centred_mean(values: pd.Series, part: float = 0.05) -> pd.Series:
-    """Moving mean over an odd number of points, about a twentieth. It is centred, so it has no lag."""
+    """Moving mean over a twentieth of the points (an odd number), centred, so without lag. Shorter at both ends."""
     window = 2 * int(part * len(values) / 2) + 1
     return values.rolling(window, center=True, min_periods=1).mean()
 
