@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class SnapshotGauges:
     """Gauges of a server's newest snapshot; NaN before the first. Label ``pass_rate`` is the bin, ``3of8``.
 
-    - ``daro_serving``: 1 while the server serves the model of the snapshot; 0 while the server sleeps, or while the
-      snapshot of its new model has not come;
+    - ``daro_serving``: 1 while the server serves the model of the snapshot. It is 0 while the server sleeps, and until
+      the snapshot of a new model arrives;
     - ``daro_weight{pass_rate}``, ``daro_loss{pass_rate}``: ``k = 1 .. G-1``;
     - ``daro_token_share{pass_rate}``: ``k = 0 .. G``;
     - ``daro_weight_version``, ``daro_global_step``;

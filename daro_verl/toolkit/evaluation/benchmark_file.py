@@ -43,8 +43,9 @@ def read_problems(file: Path, limit: int = 0) -> list[BenchmarkProblem]:
     """The problems of a parquet file in verl's schema. ``limit`` takes only the first ones of each benchmark.
 
     Raises:
-        DaroError: the file does not exist; or columns or fields are missing; or rows of one benchmark ask for different
-            numbers of responses; or no scorer fits a data source.
+        DaroConfigError: the file does not exist.
+        DaroDataError: columns or fields are missing; or rows of one benchmark ask for different numbers of responses;
+            or no scorer fits a data source.
     """
     seen: Counter[str] = Counter()
     problems = [_problem(row, number, seen) for number, row in enumerate(_table(file).to_pylist())]

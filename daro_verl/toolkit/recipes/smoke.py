@@ -1,7 +1,7 @@
 """``SMOKE=1``: a tiny model and data, so that the same recipe runs without a GPU.
 
-The same command prepares the model, which has the settings of the real one: tied embeddings, grouped queries, rotary
-base, no chat template for Llama. The task is the greatest common divisor of small numbers. It is often 1 or 2, so a
+The model has the settings of the real one: tied embeddings, grouped queries, rotary base, no chat template for Llama.
+The same command prepares it. The task is the greatest common divisor of small numbers. It is often 1 or 2, so a
 model that answers one of these is right about every mixture of prompts. The sizes are in
 ``recipes/config/size/smoke.yaml``. ``MODEL=smollm2`` uses a pretrained model instead (``pretrained.py``).
 """

@@ -49,8 +49,8 @@ def join_attempts(files: Sequence[LogFile]) -> tuple[pd.DataFrame, list[str]]:
 
     A resumed job goes back to its last checkpoint and repeats the steps after it. An attempt replaces earlier values of
     a family of metrics from the first step at which it logged that family. A family is ``actor/daro/loss`` with all
-    bins, or all of validation. Earlier values do not count even if the attempt has not yet come as far as the one
-    before, or if a bin is missing in a repeated step.
+    bins, or all of validation. This holds even if the attempt has not yet come as far as the
+    one before, or if a repeated step lacks a bin.
 
     Args:
         files: the files in the order of the attempts.

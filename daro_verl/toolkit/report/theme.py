@@ -1,8 +1,8 @@
 """Colours and sizes, for a page in light and in dark mode.
 
-Bins are ordered, so they have an ordered colour map that is safe for colour-blind readers: viridis, without the end
-that would vanish on the background. Methods have colours after Okabe and Ito, and a line style each. In both modes
-their contrast with the background is 3:1 or more.
+Bins are ordered, so they have an ordered colour map: viridis, which is safe for colour-blind readers. The end that
+would vanish on the background is left out. Methods have colours after Okabe and Ito, and a line style each. In both
+modes their contrast with the background is 3:1 or more.
 """
 
 from dataclasses import dataclass, field
