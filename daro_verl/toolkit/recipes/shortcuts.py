@@ -77,9 +77,9 @@ def _stray(environment: Mapping[str, str]) -> list[str]:
     problems = []
     for name in sorted(set(environment) - VARIABLES):
         if meant := _meant(name):
-            expected, fix = f"a variable's name: {meant}?", f"set {meant}"
+            expected, fix = f"a variable of the recipes, perhaps {meant}", f"set {meant}"
             if meant not in VARIABLES:
-                expected, fix = "an argument in place of the variable", f"bash recipes/... {KEY[meant]}=VALUE"
+                expected, fix = "an argument instead of a variable", f"run bash recipes/... {KEY[meant]}=VALUE"
             fix += f", or unset {name} if it belongs to another program (env -u {name} bash ...)"
             problems.append(problem(name, environment[name], expected, fix))
     return problems

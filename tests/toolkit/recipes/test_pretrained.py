@@ -73,7 +73,7 @@ def test_it_is_no_model_of_the_paper(environment_of, capsys, monkeypatch, tmp_pa
     assert start(CONFIG, [LLAMA], environment_of(MODEL="smollm2", DRY_RUN="0", **variables)) == 2
     error = capsys.readouterr().err
     assert error.startswith("MODEL: got 'smollm2', expected a model's directory: smollm2, SmolLM2-135M-Instruct, is no")
-    assert "Fix: SMOKE=1 MODEL=smollm2, or MODEL=./smollm2 for a directory" in error
+    assert "Fix: set SMOKE=1 MODEL=smollm2, or MODEL=./smollm2 for a directory" in error
     assert not list((tmp_path / "smollm2").iterdir())
 
 
