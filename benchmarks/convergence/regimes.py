@@ -1,7 +1,7 @@
-"""The regimes: what is varied, one proportion at a time, with the reason. docs/evidence.md says how they were chosen.
+"""The regimes. Each varies one proportion, for the given reason. docs/evidence.md says how they were chosen.
 
-Every regime has headroom: a model that answers some 15 to 30 % of the held-out problems at the start, most prompts with
-one to three right responses of eight or none, and GRPO between 0.4 and 0.8 after the budget.
+Every regime has headroom. At the start the model answers some 15 to 30 % of the held-out problems, and most prompts
+have zero to three right responses of eight. After the budget, GRPO is between 0.4 and 0.8.
 
 | regime | differs from ``gap_3x`` in | because |
 |---|---|---|
@@ -12,7 +12,7 @@ one to three right responses of eight or none, and GRPO between 0.4 and 0.8 afte
 | ``many_prompts`` | 64 prompts a mini-batch, not 16 | a bin has many prompts: less noise, larger jobs |
 | ``hopeless`` | three of five prompts have no right response of eight | as AIME for a small model |
 
-A budget is 60 rounds, less where the model learns faster: 30 in ``no_gap``, 40 in ``many_prompts``.
+A budget is 60 rounds, or less if the model learns faster: 30 in ``no_gap``, 40 in ``many_prompts``.
 
 The figures of Qwen2.5-Math-7B are from NovaSky-AI/SkyThought's published greedy outputs; by level they are medians.
 """

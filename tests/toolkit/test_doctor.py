@@ -224,7 +224,7 @@ def test_what_gpus_need():
         ([GPU, GPU], False, OK, "NVIDIA H100 (80 GB), NVIDIA H100 (80 GB)"),
         ([GPU], True, NOTE, "the CPU platform (VERL_PLATFORM=cpu): 1 CUDA devices stay unused"),
         ([], True, OK, "the CPU platform (VERL_PLATFORM=cpu): "),
-        ([], False, NOTE, "no CUDA device: jobs run on the CPU platform alone"),
+        ([], False, NOTE, "no CUDA device: jobs run only on the CPU platform"),
     ],
 )
 def test_devices(gpus, cpu_platform, status, text):

@@ -1,4 +1,4 @@
-"""What ``daro data`` shows: a bar for each source while it reads, and tables of what came out."""
+"""The output of ``daro data``: a bar for each source while it reads, and tables of the result."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def build_with_bars(spec: DatasetSpec) -> Result:
 
 
 def print_result(spec: DatasetSpec, result: Result) -> None:
-    """What became of the rows, remarks, commits of the hub, and the file."""
+    """Print the counts of rows, the remarks, the commits of the hub, and the file."""
     console = Console()
     console.print(as_table(result.tallies))
     for remark in result.remarks:
@@ -63,7 +63,7 @@ def print_difficulty(out: Path, result: Filtered) -> None:
 
 
 def print_sources() -> None:
-    """Every data set."""
+    """Print every data set."""
     columns = ("role", "on the hub", "splits", "rows", "responses")
     table = Table(Column("source", no_wrap=True), *columns)
     for source in SOURCES.values():
@@ -75,7 +75,7 @@ def print_sources() -> None:
 
 def as_table(tallies: dict[str, RowTally]) -> Table:
     """A line for each source, and below it one for each reason with its first example."""
-    table = Table("source", "read", "kept", "dropped", "why, and an example")
+    table = Table("source", "read", "kept", "dropped", "reason and an example")
     for name, tally in tallies.items():
         table.add_row(name, str(tally.read), str(tally.kept), str(tally.dropped.total()), "", style="bold")
         for what, counter in (("", tally.dropped), ("kept, but ", tally.remarks)):

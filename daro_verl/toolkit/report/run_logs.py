@@ -1,4 +1,4 @@
-"""A run, read from everything its loggers left below its directory."""
+"""Read a run from all logs below its directory."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +19,7 @@ SHOWN = 4
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """One run: ``history`` has the index ``step`` and a column per drawn metric; ``steps`` are all that were logged.
+    """One run. ``history``: index ``step``, a column per drawn metric. ``steps``: all steps that were logged.
 
     ``prompts``: of its checkpoints (:func:`~daro_verl.toolkit.report.prompt_kinds.prompt_kinds`).
     """
@@ -34,7 +34,7 @@ class LoggedRun:
 
 
 def read_run(source: RunSource) -> LoggedRun:
-    """Read a run. Nothing in its directory makes this fail: what cannot be read is named in ``warnings``."""
+    """Read a run. Nothing in its directory makes this fail. ``warnings`` names everything that cannot be read."""
     files, warnings = _read_files(source.path)
     histories = []
     for kind in ("JSON lines", "TensorBoard"):
@@ -52,7 +52,7 @@ def read_run(source: RunSource) -> LoggedRun:
 
 
 def _read_files(path: Path) -> tuple[list[LogFile], list[str]]:
-    """Every log below ``path``, attempts in order: by name (``2`` before ``10``), event files by their first event."""
+    """Every log below ``path``, in the order of attempts: by name (``2`` before ``10``), events by their first one."""
     read: list[LogFile] = []
     foreign: list[str] = []
     warnings: list[str] = []
@@ -77,7 +77,7 @@ def _find(path: Path) -> list[Path]:
 
 
 def _try(reader: Callable[[Path, str], LogFile | None], file: Path, name: str, warnings: list[str]) -> LogFile | None:
-    """The file, or one without steps where it cannot be opened; a file that vanishes meanwhile is no reason to stop."""
+    """The file; or, if it cannot be opened, one without steps. A file that disappears meanwhile does not stop this."""
     empty = LogFile(name, "unreadable", pd.DataFrame(), frozenset())
     try:
         return reader(file, name)
@@ -94,7 +94,7 @@ def _natural(name: str) -> list[tuple[int, int | str]]:
 
 
 def _not_finite(history: pd.DataFrame) -> list[str]:
-    """Infinite values by metric. NaN is how verl logs that there was nothing to average, so it is just missing."""
+    """Warnings about infinite values, by metric. NaN counts as missing: verl logs it if there is nothing to average."""
     counts = np.isinf(history.to_numpy(dtype=float)).sum(axis=0) if len(history.columns) else []
     bad = {metric: int(count) for metric, count in zip(history.columns, counts, strict=True) if count}
     return [f"{metric}: {count} infinite value(s) left out" for metric, count in bad.items()]

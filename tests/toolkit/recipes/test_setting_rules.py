@@ -123,21 +123,21 @@ def test_all_wrong_values_are_reported_at_once(dry_run):
 def test_a_setting_that_is_no_variable_is_refused_with_its_argument(name):
     (problem,) = read_environment({name: "32"}).problems
     assert problem.startswith(
-        f"{name}: got '32', expected an argument in place of the variable. Fix: bash recipes/... "
+        f"{name}: got '32', expected an argument instead of a variable. Fix: run bash recipes/... "
     )
     assert f"{KEY[name]}=VALUE" in problem
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("BACKEND", "a variable's name: INFER_BACKEND?. Fix: set INFER_BACKEND"),
-     ("DRYRUN", "a variable's name: DRY_RUN?. Fix: set DRY_RUN"),
-     ("METHD", "a variable's name: METHOD?. Fix: set METHOD"),
-     ("ROLLOUT", "a variable's name: INFER_BACKEND?. Fix: set INFER_BACKEND"),
-     ("TRAINFILES", "a variable's name: TRAIN_FILES?. Fix: set TRAIN_FILES"),
-     ("MINIBATCH", f"an argument in place of the variable. Fix: bash recipes/... {KEY['MINI_BATCH']}=VALUE"),
-     ("TEMPRATURE", f"an argument in place of the variable. Fix: bash recipes/... {KEY['TEMPERATURE']}=VALUE"),
-     ("LEARNING_RATE", f"an argument in place of the variable. Fix: bash recipes/... {KEY['LR']}=VALUE")],
+    [("BACKEND", "a variable of the recipes, perhaps INFER_BACKEND. Fix: set INFER_BACKEND"),
+     ("DRYRUN", "a variable of the recipes, perhaps DRY_RUN. Fix: set DRY_RUN"),
+     ("METHD", "a variable of the recipes, perhaps METHOD. Fix: set METHOD"),
+     ("ROLLOUT", "a variable of the recipes, perhaps INFER_BACKEND. Fix: set INFER_BACKEND"),
+     ("TRAINFILES", "a variable of the recipes, perhaps TRAIN_FILES. Fix: set TRAIN_FILES"),
+     ("MINIBATCH", f"an argument instead of a variable. Fix: run bash recipes/... {KEY['MINI_BATCH']}=VALUE"),
+     ("TEMPRATURE", f"an argument instead of a variable. Fix: run bash recipes/... {KEY['TEMPERATURE']}=VALUE"),
+     ("LEARNING_RATE", f"an argument instead of a variable. Fix: run bash recipes/... {KEY['LR']}=VALUE")],
 )  # fmt: skip
 def test_a_misspelled_variable_is_refused(environment_of, capsys, name, expected):
     environment = {**environment_of(), name: "32"}
