@@ -45,8 +45,8 @@ def _named(legend: str, labels: dict[str, str]) -> str:
 def draw(dashboard: dict[str, Any], answers: dict[int, Series]) -> Figure:
     """All panels in their places."""
     height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in dashboard["panels"])
-    figure = Figure(figsize=(15, 0.42 * height), layout="constrained")
-    grid = figure.add_gridspec(height, COLUMNS)
+    figure = Figure(figsize=(16, 0.46 * height))
+    grid = figure.add_gridspec(height, COLUMNS, left=0.04, right=0.98, bottom=0.05, top=0.96, hspace=6, wspace=4)
     for panel in dashboard["panels"]:
         x, y, w, h = (panel["gridPos"][name] for name in "xywh")
         axes = figure.add_subplot(grid[y : y + h, x : x + w])
@@ -54,14 +54,17 @@ def draw(dashboard: dict[str, Any], answers: dict[int, Series]) -> Figure:
         series = answers[panel["id"]]
         if panel["type"] == "stat":
             axes.axis("off")
-            axes.text(0.5, 0.4, _stat(panel, series), ha="center", va="center", fontsize=20)
+            axes.text(0, 0.3, _stat(panel, series), ha="left", va="center", fontsize=22)
             continue
         colours = DARK.ordered(DARK.bins, len(series))
         for (name, minutes, values), colour in zip(sorted(series), colours, strict=True):
             axes.plot(minutes, values, color=colour, label=name, drawstyle="steps-post", linewidth=1.4)
-        axes.set_xlabel("minutes", fontsize=8)
-        if series:
-            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)
+        axes.tick_params(labelsize=8)
+        if y + h == height:
+            axes.set_xlabel("minutes", fontsize=8)
+        if len(series) > 1:
+            axes.legend(loc="upper left", ncols=len(series), fontsize=7, handlelength=1, columnspacing=1)
+            axes.margins(y=0.15)
     return figure
 
 
