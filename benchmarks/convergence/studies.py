@@ -103,7 +103,7 @@ TUNING = Study(
 )
 CONFIRMATION = Study(
     "confirmation",
-    "Which method learns most, on seeds that chose nothing?",
+    "Which method learns most, on twenty paired seeds?",
     COMPARED,
     seeds=tuple(CONFIRMING_SEEDS),
     drawn=(PAPER, DARO),
