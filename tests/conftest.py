@@ -2,6 +2,7 @@
 
 import logging
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -37,6 +38,17 @@ def one_big_job_at_a_time(request, tmp_path_factory):
         return
     with FileLock(tmp_path_factory.getbasetemp().parent / "big.lock"):
         yield
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """The real model, made once in this checkout, where the quickstart has it."""
+    from daro_verl.toolkit.models.smollm2 import write_smollm2
+    from examples.quickstart.smollm2 import MODEL
+
+    MODEL.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(MODEL.with_suffix(".lock")):
+        return write_smollm2(MODEL)
 
 
 @pytest.fixture(autouse=True)
