@@ -51,6 +51,15 @@ def smollm2() -> Path:
         return write_smollm2(MODEL)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def hydra_reads_once():
+    """Hundreds of tests compose verl's configuration, and reading its files is a third of that."""
+    from tests.hydra_cache import hydra_reads_verls_files_once
+
+    with hydra_reads_verls_files_once():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def daros_log_lines_reach_caplog(monkeypatch):
     """pytest listens at the root logger; where verl is imported, ``daro_verl`` does not go there (``logs.py``)."""
