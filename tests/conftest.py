@@ -13,19 +13,25 @@ NEED_SGLANG = [
     "end_to_end/test_sglang.py",
     "toolkit/evaluation/test_sglang_engine.py",
 ]
-# Jobs of 8 GB and more: never two at a time. The first one lasts longest.
-LONGEST = "toolkit/recipes/test_smoke.py"
-BIG = (LONGEST, "end_to_end/test_jobs.py", "end_to_end/test_sglang.py", "end_to_end/test_real_model.py")
+LONGEST = "end_to_end/test_trainers.py"
+# Jobs of 8 GB and more: never two at a time.
+BIG = (
+    "toolkit/recipes/test_smoke.py",
+    "end_to_end/test_example.py",
+    "end_to_end/test_jobs.py",
+    "end_to_end/test_real_model.py",
+    "end_to_end/test_sglang.py",
+)
 collect_ignore = [] if find_spec("sglang") else NEED_SGLANG
 
 
 def pytest_collection_modifyitems(items):
-    """For ``pytest -n 2 --dist loadfile``, which takes files in order: the longest, slow ones, big ones, others."""
+    """For ``pytest -n 2 --dist loadfile``, which takes files in order: the longest, beside it big ones, slow ones."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
 
     def place(item):
         path = item.path.as_posix()
-        return not path.endswith(LONGEST), item.path not in slow, path.endswith(BIG)
+        return not path.endswith(LONGEST), not path.endswith(BIG), item.path not in slow
 
     items.sort(key=place)
 
