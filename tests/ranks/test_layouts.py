@@ -17,7 +17,7 @@ over all ranks and micro-batches::
 With context parallelism Megatron-Bridge's per-token regime takes the place of the second and third line: the engine
 returns ``p_rj * D * N / D`` with ``N`` = all tokens, and every gradient is summed over ranks and divided by ``N``.
 
-Covered: Megatron DP1, DP2, TP2, PP2, FSDP2 on two ranks; one, two and five micro-batches uneven size,
+Covered: Megatron DP1, DP2, TP2, PP2, FSDP2 on two ranks; one, two and five micro-batches of uneven size,
 static and dynamic; prompts scattered over ranks, in three orders; off-policy ratios and clipping; ``vanilla`` and
 ``gspo``; rejected tokens and truncated importance weights; several optimizer steps for one batch.
 Not covered here: context parallelism, which needs Transformer Engine (its arithmetic:
