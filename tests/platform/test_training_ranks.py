@@ -41,7 +41,7 @@ def summary(results: list[dict]) -> dict:
     steps = list(zip(*(result["steps"] for result in results), strict=True))
     return {
         "loss": [sum(rank["loss"] for rank in ranks) / len(ranks) for ranks in steps],
-        "grad_norm": [ranks[0]["grad_norm"] for ranks in steps],
+        "grad_norm": [next(rank["grad_norm"] for rank in ranks if rank["grad_norm"] is not None) for ranks in steps],
         "weights": results[0]["weights"],
     }
 
