@@ -1,12 +1,16 @@
 """What is left out of an environment, and which tests may run side by side."""
 
 import logging
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+# Before torch is imported. Two processes share the cores: threads that wait for one another spin, for 13 CPU seconds
+# where one thread takes 1 (tests/unit/test_real_model.py).
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # SGLang has an environment of its own: `make test-sglang` runs these there.
 NEED_SGLANG = [
     "platform/test_sglang_bridges.py",
