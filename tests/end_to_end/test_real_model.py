@@ -13,8 +13,10 @@ from examples.quickstart.history import read_attempts, training_steps
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 # Every token costs: three prompts a step with four responses, two to a held-out problem, and short ones.
-SMALL = ["data.train_batch_size=3", "actor_rollout_ref.actor.ppo_mini_batch_size=3", "trainer.save_freq=-1"]
-SMALL += ["data.max_response_length=32", "actor_rollout_ref.rollout.n=4", "actor_rollout_ref.rollout.val_kwargs.n=2"]
+ACTOR, ROLLOUT = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
+SMALL = ["data.train_batch_size=3", f"{ACTOR}.ppo_mini_batch_size=3", f"{ROLLOUT}.n=4", f"{ROLLOUT}.val_kwargs.n=2"]
+SMALL += [f"{ACTOR}.ppo_micro_batch_size_per_gpu=4", f"{ROLLOUT}.log_prob_micro_batch_size_per_gpu=4"]
+SMALL += ["data.max_response_length=32", "trainer.save_freq=-1"]
 # The trainer computes the old log-probabilities itself, and compares them with the servers'.
 COMPARED = ["algorithm.rollout_correction.bypass_mode=False"]
 # In bfloat16 the two engines round differently, which would hide a fault.
