@@ -45,9 +45,15 @@ class Commands:
         return self.codes.get(name, 0)
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
 @pytest.mark.parametrize(
-    ("gpus", "tp", "pp", "dp", "servers"), [(1, 1, 1, 1, 1), (2, 2, 1, 1, 2), (4, 2, 1, 2, 2), (8, 2, 2, 2, 4)]
+    ("script", "gpus", "tp", "pp", "dp", "servers"),
+    [
+        (SCRIPTS[0], 1, 1, 1, 1, 1),
+        (SCRIPTS[1], 2, 2, 1, 1, 2),
+        (SCRIPTS[2], 4, 2, 1, 2, 2),
+        (SCRIPTS[0], 8, 2, 2, 2, 4),
+        (SCRIPTS[2], 8, 2, 2, 2, 4),
+    ],
 )
 def test_the_layout_follows_from_the_number_of_gpus(dry_run, script, gpus, tp, pp, dp, servers):
     found = dry_run(script, GPU_SMOKE="1", GPUS=str(gpus))
