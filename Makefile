@@ -36,11 +36,10 @@ test-vllm: $(VENV)/ready lint
 test-fast: $(VENV)/ready
 	$(BIN)/python $(PYTEST) -m "not slow" $(ARGS)
 
-## set up SGLang, and the tests that need it: its bridges, the exchange, evaluation, jobs
+## set up SGLang, and the tests that need it: its bridges, evaluation, a job
 test-sglang: $(SGLANG_VENV)/ready
-	$(SGLANG_BIN)/python $(PYTEST) tests/platform/test_sglang_bridges.py tests/exchange \
-		tests/toolkit/evaluation/test_sglang_engine.py tests/end_to_end/test_sglang.py \
-		tests/end_to_end/test_heard.py $(ARGS)
+	$(SGLANG_BIN)/python $(PYTEST) tests/platform/test_sglang_bridges.py tests/end_to_end/test_sglang.py \
+		tests/toolkit/evaluation/test_sglang_engine.py $(ARGS)
 
 ## check style and types
 lint: $(VENV)/ready

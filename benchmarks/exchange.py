@@ -1,11 +1,11 @@
-"""What the exchange with the rollout servers costs the trainer at a weight sync, with 2 and with 64 servers.
+"""The cost of the exchange with the rollout servers for the trainer at a weight sync, with 2 and with 64 servers.
 
     python -m benchmarks.exchange --out benchmarks/results/exchange.json
 
-The trainer's side is the code that runs in a job; the actor and the servers are Ray actors, each in its own process,
-without a model or an engine behind them. Every round moves the weights, tells the servers their new model (not timed),
-and times the exchange: what it takes of the trainer's own time, and the time until the last server has confirmed, which
-nobody waits for.
+The trainer's side is the code that runs in a job. The actor and the servers are Ray actors, each in its own process,
+without a model or an engine. Every round moves the weights, and tells the servers their new model (not timed). Then it
+times the exchange: the trainer's own time, and the time until the last server has confirmed. No process waits for the
+latter.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""How far DARO is from its formula, on every parallel layout and every split of a batch.
+"""The difference between DARO and its formula, on every parallel layout and every split of a batch.
 
-Three mini-batches, each layout on its own spawned ranks with verl's engines in float32, against one process that
-computes the formula on the Hugging Face model. Also with DARO off, which is the engines' own difference, and DARO's own
-arithmetic alone (``tests/unit/test_layout_arithmetic.py``).
+Each layout runs three mini-batches on its own spawned ranks, with verl's engines in float32. One process computes the
+formula on the Hugging Face model for comparison. Two more comparisons: with DARO off, which gives the engines' own
+difference, and DARO's own arithmetic alone (``tests/unit/test_layout_arithmetic.py``).
 
     python -m benchmarks.layouts --out benchmarks/results/layouts.json        # about 6 minutes on 2 cores
 """

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.reward_rules [--golds N] [--out FILE]``: what each rule of the reward is worth.
+"""``python -m benchmarks.reward_rules [--golds N] [--out FILE]``: the value of each rule of the reward.
 
-Pairs: published answers with their golds, and answers that are made by rule from real golds, whose verdict is known.
-Scored by the reward, by plain math-verify, and by the reward with one rule taken out at a time.
+The pairs are published answers with their golds, and answers made by rule from real golds, whose verdict is known. The
+reward scores them, plain math-verify scores them, and the reward scores them again without one rule at a time.
 """
 
 import argparse

@@ -1,8 +1,9 @@
-"""Where the start of the toy quickstart's job goes: ``python -m benchmarks.startup [--label NAME] [key=value ...]``.
+"""The time of the toy quickstart's start, by part: ``python -m benchmarks.startup [--label NAME] [key=value ...]``.
 
-Runs one training step of the smoke job and prints the seconds of each part, and the CPU seconds of each kind of
-process. Adds both to ``benchmarks/results/startup.json`` under the label, with versions, commit, machine and its load.
-The rollout servers are one part: they start at once, share the cores, and verl prints one line when all are there.
+It runs one training step of the smoke job, and prints the seconds of each part and the CPU seconds of each kind of
+process. It adds both to ``benchmarks/results/startup.json`` under the label, with versions, commit, machine and its
+load. The rollout servers are one part: they start at once and share the cores, and verl prints one line when all are
+there.
 """
 
 import argparse

@@ -1,12 +1,13 @@
-"""Weightings through verl itself on a pretrained model: the quickstart's job for each method and seed, one by one.
+"""Methods through verl itself on a pretrained model: the quickstart's job for each method and seed, one by one.
 
 verl's own trainer, a Megatron actor and a vLLM server train SmolLM2-135M-Instruct. A seed is the order of the training
 prompts; sampling differs in every run. Validated half way and at the end: the start is the same model for all.
 A benchmark that was stopped goes on where it was, also within a job; jobs in the results are not run again, also where
 their folders are gone. So seeds can be added one night at a time, on any machine with the same settings.
 
-    python -m benchmarks.through_verl --seeds 3      # 15 jobs, each as long as `make quickstart`
-    python -m benchmarks.through_verl --tables-only  # of the jobs that are finished
+    python -m benchmarks.through_verl --seeds 3                  # weightings: 15 jobs as long as `make quickstart`
+    python -m benchmarks.through_verl --study prompts --seeds 1  # choosing prompts, of 48 that come again and again
+    python -m benchmarks.through_verl --tables-only              # of the jobs that are finished
 
 Jobs are under ``outputs/through_verl``, results and their table under ``benchmarks/results``.
 """
@@ -17,9 +18,11 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.markdown import Markdown
 
@@ -31,11 +34,53 @@ from examples.quickstart.history import held_out_by_level, read_attempts, traini
 from examples.quickstart.job import REPOSITORY
 from examples.quickstart.smollm2 import TASK
 
-METHODS = {"GRPO": "grpo", "DARO": "learned", "DARO, paper's form": "paper", "F-GRPO": "focal", "LIPO": "lipo"}
-"""The weighting of each; the other options are its defaults. The first is what the others differ from."""
-RESULTS = REPOSITORY / "benchmarks" / "results" / "through_verl.json"
-END, MEAN = "held out, end", "held out, mean over training"
+RESULTS = REPOSITORY / "benchmarks" / "results"
+END, MEAN, EARLY, LATE = (
+    "held out, end",
+    "held out, mean over training",
+    "informative, first half",
+    "informative, second",
+)
+WEIGHTING, PROMPTS = "+algorithm.daro.weighting", "+algorithm.daro.prompts"
 Run = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is compared.
+
+    Attributes:
+        methods: settings of the job, by name; the first method is what the others differ from.
+        measures: the columns of the table.
+    """
+
+    name: str
+    methods: dict[str, list[str]]
+    measures: tuple[str, ...]
+
+
+FEW = "data.train_max_samples=48"  # four steps of twelve: in ten steps each comes twice or three times
+STUDIES = {
+    study.name: study
+    for study in (
+        Study(
+            "weightings",
+            {
+                "GRPO": [f"{WEIGHTING}=grpo"],
+                "DARO": [f"{WEIGHTING}=learned"],
+                "DARO, paper's form": [f"{WEIGHTING}=paper"],
+                "F-GRPO": [f"{WEIGHTING}=focal"],
+                "LIPO": [f"{WEIGHTING}=lipo"],
+            },
+            (END, MEAN),
+        ),
+        Study(
+            "prompts",
+            {"uniform": [FEW], "informative": [FEW, f"{PROMPTS}=informative"], "band": [FEW, f"{PROMPTS}=band"]},
+            (EARLY, LATE, END),
+        ),
+    )
+}
 
 
 def folder_of(folder: Path, method: str, seed: int) -> Path:
@@ -43,12 +88,11 @@ def folder_of(folder: Path, method: str, seed: int) -> Path:
     return folder / f"{'-'.join(re.findall(r'[a-z]+', method.lower()))}-seed{seed}"
 
 
-def train(folder: Path, method: str, seed: int, steps: int) -> None:
+def train(folder: Path, settings: list[str], seed: int, steps: int) -> None:
     """One job, from where it is; nothing where it is finished."""
     command = [sys.executable, "-m", "examples.quickstart", "--model", "smollm2", "--method", "daro"]
-    command += ["--output", str(folder_of(folder, method, seed)), "--steps", str(steps)]
-    command += [f"data.seed={seed}", f"trainer.test_freq={steps // 2}", "trainer.val_before_train=False"]
-    command += [f"+algorithm.daro.weighting={METHODS[method]}"]
+    command += ["--output", str(folder), "--steps", str(steps)]
+    command += [f"data.seed={seed}", f"trainer.test_freq={steps // 2}", "trainer.val_before_train=False", *settings]
     subprocess.run(command, cwd=REPOSITORY, check=True)
 
 
@@ -58,47 +102,66 @@ def measure(history: dict[int, dict], steps: int) -> dict[str, float] | None:
     rates = {step: sum(levels.values()) / len(levels) for step, levels in validated.items() if levels}
     if steps not in rates:
         return None
-    trained = training_steps(history).values()
+    trained = training_steps(history)
+    shares = {step: metrics.get("daro/prompts/informative") for step, metrics in trained.items()}
+    early, late = ([share for step, share in shares.items() if (step > steps // 2) is half] for half in (False, True))
     return {
         "held out, half way": rates[steps // 2],
         END: rates[steps],
         MEAN: sum(rates.values()) / len(rates),
-        "training score, mean": sum(metrics["critic/score/mean"] for metrics in trained) / len(trained),
-        "minutes": sum(metrics["perf/time_per_step"] for metrics in trained) / 60,
+        "training score, mean": _mean([metrics["critic/score/mean"] for metrics in trained.values()]),
+        "minutes": sum(metrics["perf/time_per_step"] for metrics in trained.values()) / 60,
+        EARLY: _mean(early),
+        LATE: _mean(late),
     }
 
 
-def settings(steps: int) -> dict[str, Any]:
-    """What results must have in common to be of one table."""
-    return {
-        "steps": steps,
-        "methods": {name: DaroConfig.from_mapping({"weighting": METHODS[name]}).to_dict() for name in METHODS},
-    }
+def _mean(values: list[float | None]) -> float:
+    """NaN where something was not logged."""
+    return float(np.mean(np.array(values, dtype=float)))
 
 
-def recorded(results: Path, steps: int) -> list[Run]:
+def settings_of(study: Study, steps: int) -> dict[str, Any]:
+    """What results must have in common to be of one table: also what the defaults of the weightings are."""
+    weightings = {name: parse(settings).get("weighting", "learned") for name, settings in study.methods.items()}
+    defaults = {name: DaroConfig.from_mapping({"weighting": own}).to_dict() for name, own in weightings.items()}
+    learning = ("weighting", "weight_lr", "weight_init", "loss_signal", "weight_min", "weight_max", "loss_ema_decay")
+    options = {name: {option: own[option] for option in learning} for name, own in defaults.items()}
+    return {"study": study.name, "steps": steps, "methods": study.methods, "options": options}
+
+
+def parse(settings: list[str]) -> dict[str, str]:
+    """DARO's options among the settings of a job."""
+    pairs = (
+        setting.removeprefix("+algorithm.daro.").split("=", 1) for setting in settings if "algorithm.daro" in setting
+    )
+    return {name: value for name, value in pairs}
+
+
+def recorded(results: Path, study: Study, steps: int) -> list[Run]:
     """The runs of earlier benchmarks with the same settings; none where the settings were others."""
     known = json.loads(results.read_text()) if results.exists() else {}
-    own = json.loads(json.dumps(settings(steps)))
+    own = json.loads(json.dumps(settings_of(study, steps)))
     return known["runs"] if {key: known.get(key) for key in own} == own else []
 
 
-def record(results: Path, steps: int, runs: list[Run]) -> None:
+def record(results: Path, study: Study, steps: int, runs: list[Run]) -> None:
     """Runs and their table."""
-    results.write_text(json.dumps({**describe(), **settings(steps), "runs": runs}, indent=1) + "\n")
-    results.with_suffix(".md").write_text(report(runs) + "\n")
+    results.parent.mkdir(parents=True, exist_ok=True)
+    results.write_text(json.dumps({**describe(), **settings_of(study, steps), "runs": runs}, indent=1) + "\n")
+    results.with_suffix(".md").write_text(report(study, runs) + "\n")
 
 
-def report(runs: list[Run]) -> str:
+def report(study: Study, runs: list[Run]) -> str:
     """A table with a row per method, standard errors over seeds and differences paired by seed."""
-    first = next(iter(METHODS))
-    header = ["method", "seeds", END, f"{first}'s less", MEAN, f"{first}'s less"]
-    by_method = {name: {run["seed"]: run for run in runs if run["method"] == name} for name in METHODS}
+    first = next(iter(study.methods))
+    header = ["method", "seeds", *(cell for measured in study.measures for cell in (measured, f"less {first}'s"))]
+    by_method = {name: {run["seed"]: run for run in runs if run["method"] == name} for name in study.methods}
     rows = []
     for name, own in by_method.items():
         paired = sorted(own.keys() & by_method[first].keys()) if name != first else []
         cells = [name, str(len(own))]
-        for measured in (END, MEAN):
+        for measured in study.measures:
             cells.append(Estimate.of([run[measured] for run in own.values()]).show() if own else NOT_RUN)
             gaps = [own[seed][measured] - by_method[first][seed][measured] for seed in paired]
             cells.append(Estimate.of(gaps).show(signed=True) if gaps else "" if name == first else NOT_RUN)
@@ -109,25 +172,30 @@ def report(runs: list[Run]) -> str:
 def main() -> None:
     text = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("python -m benchmarks.through_verl", description=__doc__, formatter_class=text)
+    parser.add_argument("--study", choices=STUDIES, default="weightings")
     parser.add_argument("--seeds", type=int, default=3, help="seeds 0 .. SEEDS - 1")
     parser.add_argument("--steps", type=int, default=TASK.steps)
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
+    parser.add_argument("--methods", nargs="+", metavar="METHOD", help="some of the study's")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "outputs" / "through_verl")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
     parser.add_argument("--tables-only", action="store_true", help="of the jobs that are finished")
     args = parser.parse_args()
-    folder, runs = args.folder.resolve(), recorded(args.out, args.steps)
-    for seed, method in itertools.product(range(args.seeds), args.methods):
+    study, folder = STUDIES[args.study], args.folder.resolve()
+    if unknown := set(args.methods or ()) - study.methods.keys():
+        parser.error(f"--methods: got {sorted(unknown)}, expected some of {', '.join(study.methods)}")
+    results = args.out / ("through_verl.json" if study.name == "weightings" else f"through_verl_{study.name}.json")
+    runs = recorded(results, study, args.steps)
+    for seed, method in itertools.product(range(args.seeds), args.methods or study.methods):
         if any((run["method"], run["seed"]) == (method, seed) for run in runs):
             continue
+        job = folder_of(folder, method, seed)
         if not args.tables_only:
             print(f"{method}, seed {seed}", flush=True)
-            train(folder, method, seed, args.steps)
-        history = read_attempts(folder_of(folder, method, seed) / "daro" / "attempts")
-        if found := measure(history, args.steps):
+            train(job, study.methods[method], seed, args.steps)
+        if found := measure(read_attempts(job / "daro" / "attempts"), args.steps):
             runs.append({"method": method, "seed": seed, **found})
-            record(args.out, args.steps, runs)
-    Console().print(Markdown(report(runs)))
+            record(results, study, args.steps, runs)
+    Console().print(Markdown(report(study, runs)))
 
 
 if __name__ == "__main__":

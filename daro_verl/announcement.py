@@ -1,4 +1,4 @@
-"""The line at the start of a job that says that DARO is on, and how."""
+"""The line at the start of a job: DARO is on, with which settings."""
 
 from importlib.metadata import PackageNotFoundError, version
 
@@ -15,11 +15,11 @@ DISTRIBUTIONS = {
     "fsdp": ("torch",),
     "fsdp2": ("torch",),
 }
-"""Under which names the engines of a job are installed."""
+"""The names of the packages of each engine."""
 
 
 def announcement(config: DictConfig) -> str:
-    """Weighting, options that differ from its defaults, ``G``, base policy loss, and versions of a prepared job."""
+    """The line of a prepared job: weighting, options other than its defaults, ``G``, policy loss, and versions."""
     job = config.actor_rollout_ref
     options = job.daro.options
     usual = DaroConfig(weighting=options.weighting).to_dict()
@@ -33,7 +33,7 @@ def announcement(config: DictConfig) -> str:
 
 
 def _with_version(name: str) -> str:
-    """Name and version under which an engine is installed; the name alone where none of those known is."""
+    """Name and version of the engine's installed package; the name alone if no known package is installed."""
     for distribution in DISTRIBUTIONS.get(name, ()):
         try:
             return f"{distribution} {version(distribution)}"

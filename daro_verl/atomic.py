@@ -1,4 +1,4 @@
-"""Files that are whole: a reader finds the old content or the new one, also after a crash or a power failure."""
+"""Write complete files: a reader finds the old or the new content, even after a crash or a power failure."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ def partial_path(path: Path) -> Path:
 
 
 def publish(partial: Path, path: Path) -> None:
-    """Give a finished file its name, in one rename. It is on the disk, and so is its name, when this returns."""
+    """Give a finished file its name, in one rename. When this returns, the file and its name are on the disk."""
     _sync(partial)
     os.replace(partial, path)
     _sync(path.parent)

@@ -1,6 +1,6 @@
-"""``daro``: one command line for everything around a training. ``python -m daro_verl.cli`` is the same.
+"""``daro``: one command line for everything around a training. ``python -m daro_verl.cli`` does the same.
 
-``daro --help`` imports none of the commands: each is loaded when it is asked for.
+``daro --help`` imports none of the commands. A command is loaded when it is called.
 """
 
 import sys
@@ -15,34 +15,34 @@ from daro_verl.errors import DaroError
 
 
 class Entry(NamedTuple):
-    """Where a command is (``module:name`` of a Typer app or of a function), and what ``daro --help`` says of it."""
+    """Where a command is (``module:name`` of a Typer app or a function), and its line in ``daro --help``."""
 
     target: str
     help: str
 
 
 COMMANDS = {
-    "data": Entry("daro_verl.toolkit.data.commands:app", "Training sets, benchmarks and generated tasks for verl."),
+    "data": Entry("daro_verl.toolkit.data.commands:app", "Write training sets, benchmarks and generated tasks."),
     "models": Entry("daro_verl.toolkit.models.commands:app", "Prepare a model, and check that it fits a layout."),
-    "recipe": Entry("daro_verl.toolkit.recipes.commands:recipe", "Check and start a training of recipes/."),
-    "table-disk": Entry("daro_verl.toolkit.recipes.table:table_disk", "What the paper's table takes on the disk."),
-    "evaluate": Entry("daro_verl.toolkit.evaluation.commands:evaluate", "A checkpoint's figures on the benchmarks."),
-    "compare": Entry("daro_verl.toolkit.evaluation.commands:compare", "Finished evaluations side by side."),
-    "report": Entry("daro_verl.toolkit.report.commands:report", "The paper's figures from what a job logged."),
-    "layout": Entry("daro_verl.toolkit.layout.commands:app", "Ready charts for TensorBoard and Weights & Biases."),
-    "doctor": Entry("daro_verl.toolkit.doctor:doctor", "Will a job run on this machine?"),
+    "recipe": Entry("daro_verl.toolkit.recipes.commands:recipe", "Check a training from recipes/, and start it."),
+    "table-disk": Entry("daro_verl.toolkit.recipes.table:table_disk", "Check the disk space for the paper's table."),
+    "evaluate": Entry("daro_verl.toolkit.evaluation.commands:evaluate", "Evaluate a checkpoint on the benchmarks."),
+    "compare": Entry("daro_verl.toolkit.evaluation.commands:compare", "Compare finished evaluations side by side."),
+    "report": Entry("daro_verl.toolkit.report.commands:report", "Draw the paper's figures from a job's logs."),
+    "layout": Entry("daro_verl.toolkit.layout.commands:app", "Set up charts in TensorBoard or Weights & Biases."),
+    "doctor": Entry("daro_verl.toolkit.doctor:doctor", "Check whether a job can run on this machine."),
 }
 
 
 class LazyCommands(TyperGroup):
-    """The commands of the table. A :class:`DaroError` of any of them is its message on standard error, and code 2."""
+    """The commands of the table. A :class:`DaroError` becomes a message on standard error, and code 2."""
 
     def __init__(self, **settings: Any) -> None:
         stubs = {name: TyperCommand(name, help=entry.help) for name, entry in COMMANDS.items()}
         super().__init__(**settings | {"commands": stubs})
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """The command that was asked for, in place of its stub."""
+        """Load the command that the user called, in place of its stub."""
         name, stub, rest = super().resolve_command(ctx, args)
         return name, load(name) if name else stub, rest
 
@@ -77,14 +77,14 @@ app = typer.Typer(
 
 @app.callback()
 def _daro() -> None:
-    """Typer needs a function to hang the group on."""
+    """Typer needs a function for the group."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``daro`` and return its exit code.
 
-    0: done. 2: wrong arguments, files or settings, with the reason on standard error. 130: interrupted, where the same
-    command can go on.
+    0: done. 2: wrong arguments, files or settings; standard error has the reason. 130: interrupted, and the same
+    command goes on.
     """
     try:
         app(args=arguments, prog_name="daro")

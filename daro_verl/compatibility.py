@@ -13,6 +13,11 @@ TRIED: dict[str, dict[str, str]] = {
     "verl.utils.config": {"validate_config": "config use_reference_policy use_critic"},
     "verl.trainer.main_ppo": {"run_ppo": "config task_runner_class"},
     "verl.trainer.ppo.core_algos": {"register_adv_est": "name_or_enum"},
+    "verl.trainer.ppo.v1.trainer_base": {"PPOTrainer._init_dataloader": "self"},
+    "verl.trainer.ppo.utils": {"create_rl_sampler": "data_config dataset"},
+    "verl.trainer.ppo.checkpoint_callback": {
+        "CheckpointCallback.on_save": "self trainer global_step checkpoint_dir async_save kwargs"
+    },
     "verl.trainer.ppo.v1.utils": {
         "compute_advantage_for_multi_trajectories": "data batch_keys adv_estimator gamma lam num_repeat "
         "norm_adv_by_std_in_grpo config",

@@ -9,16 +9,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from daro_verl.advantage.reward_range import AUTO
 from daro_verl.advantage.weighting import LITERAL, find_weighting
 from daro_verl.errors import DaroConfigError, problem
 from daro_verl.metric_set import CHOICES as METRICS
+from daro_verl.prompts.selection import CHOICES as PROMPTS
 
 CHOICES = {
     "loss_signal": ("batch", "average"),
     "metrics": METRICS,
+    "prompts": PROMPTS,
 }
 ESTIMATOR_NAME = "daro"
 EXPECTED = {
@@ -29,6 +31,7 @@ EXPECTED = {
     "loss_ema_decay": "a number in [0, 1)",
     "success_threshold": f"{AUTO} or a finite number",
     "reward_range": f"{AUTO} or [low,high], finite, low < high",
+    "prompt_band": "[low,high] with 0 <= low < high <= 1",
 }
 NUMBERS = ("weight_lr", "weight_init", "weight_min", "weight_max", "loss_ema_decay")
 
@@ -91,16 +94,25 @@ class DaroConfig:
     """Decay of the loss average of ``loss_signal=average``, in [0, 1): 0.9 averages over about 10 mini-batches
     (ours)."""
 
+    prompts: str = "uniform"
+    """Which prompts are generated for (:mod:`daro_verl.prompts.selection`): ``uniform``, in verl's order, each once in
+    an epoch; ``informative``, rather those whose next group is likely to have right and wrong responses; ``band``,
+    rather those whose predicted pass rate is within ``prompt_band`` (ours)."""
+
+    prompt_band: tuple[float, float] = (0.1, 0.9)
+    """Bounds of ``prompts=band``, both included (ours)."""
+
     metrics: str = "small"
-    """What is logged (:mod:`daro_verl.metric_set`): ``small``, eleven figures that people look at; ``all``, also every
-    vector per difficulty bin, which ``daro report`` draws."""
+    """What is logged (:mod:`daro_verl.metric_set`): ``small``, thirteen figures that people look at; ``all``, also
+    every vector per difficulty bin, which ``daro report`` draws."""
 
     def __post_init__(self) -> None:
         for name, default in {**LITERAL, **find_weighting(self.weighting).defaults}.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, default)
-        if isinstance(self.reward_range, list):
-            object.__setattr__(self, "reward_range", tuple(self.reward_range))
+        for name in ("reward_range", "prompt_band"):
+            if isinstance(getattr(self, name), list | ListConfig):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         if problems := self._problems():
             raise DaroConfigError.of(problems)
 
@@ -117,6 +129,8 @@ class DaroConfig:
             wrong.append(_problem("success_threshold", self.success_threshold))
         if self.reward_range != AUTO and not _is_range(self.reward_range):
             wrong.append(_problem("reward_range", self.reward_range))
+        if not _is_range(self.prompt_band) or not 0 <= self.prompt_band[0] < self.prompt_band[1] <= 1:
+            wrong.append(_problem("prompt_band", self.prompt_band))
         return wrong or self._out_of_bounds()
 
     def _out_of_bounds(self) -> list[str]:
@@ -149,7 +163,7 @@ class DaroConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The options as plain values, ready for OmegaConf and JSON."""
-        return asdict(self) | ({"reward_range": list(self.reward_range)} if self.reward_range != AUTO else {})
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
 def _is_number(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""Errors that a user of daro-verl can meet. All of them pickle, so they cross Ray processes unharmed."""
+"""Errors that daro-verl raises on purpose. All of them pickle, so they pass between Ray processes unchanged."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -7,20 +7,20 @@ _NOT_GIVEN = object()
 
 
 class DaroError(Exception):
-    """Base of every error that daro-verl raises on purpose. Its message says what was got, expected, and the fix.
+    """Base of every error that daro-verl raises on purpose. The message says got, expected and the fix.
 
     Attributes:
-        problems: each one's message; one in all, unless :meth:`of` made the error. Not pickled.
+        problems: the message of each problem. There is one, unless :meth:`of` made the error. Not pickled.
     """
 
     def __init__(self, subject: str, *, got: object = _NOT_GIVEN, expected: str = "", fix: str = "") -> None:
         """Say what is wrong.
 
         Args:
-            subject: an option, a file, a place in verl. Alone it is the whole message.
-            got: the value that was found.
-            expected: what would be right, and why.
-            fix: what to do.
+            subject: an option, a file, or a place in verl. Without the others it is the whole message.
+            got: the value found.
+            expected: the right value, and why.
+            fix: what the user should do.
         """
         super().__init__(subject if got is _NOT_GIVEN else problem(subject, got, expected, fix))
         self.problems: list[str] = [str(self)]
@@ -30,16 +30,16 @@ class DaroError(Exception):
 
     @classmethod
     def of(cls, problems: Sequence[str], heading: str = "") -> Self:
-        """All problems at once, one line each."""
+        """One error for several problems, one line each."""
         error = cls("\n".join([heading, *(f"- {line}" for line in problems)] if heading else problems))
         error.problems = list(problems)
         return error
 
 
 def without_traceback(error: DaroError) -> DaroError:
-    """The same error as one that Hydra reports by its message alone; verl's entry points run under ``hydra.main``.
+    """The same error, which Hydra reports by its message alone. verl's entry points run under ``hydra.main``.
 
-    ``HYDRA_FULL_ERROR=1`` shows the traceback too. It pickles as the class that it was.
+    ``HYDRA_FULL_ERROR=1`` also shows the traceback. The error pickles as its original class.
     """
     from hydra.errors import CompactHydraException
 
@@ -59,15 +59,15 @@ class DaroDataError(DaroError, ValueError):
 
 
 class DaroVerlError(DaroError, RuntimeError):
-    """verl is not as it was when daro-verl was tried with it; training on would be silently wrong."""
+    """verl differs from the version that daro-verl was tried with. Training would go wrong without a sign of it."""
 
 
 class DaroCheckpointError(DaroError, RuntimeError):
-    """A file of difficulty weights is unreadable or belongs to a different job."""
+    """A file of difficulty weights is unreadable, or belongs to a different job."""
 
 
 class DaroSnapshotError(DaroError, ValueError):
-    """A message with difficulty weights is not a whole snapshot."""
+    """A message with difficulty weights is not a complete snapshot."""
 
 
 def problem(subject: str, got: object, expected: str, fix: str) -> str:

@@ -16,19 +16,24 @@ from daro_verl.config import DaroConfig, wants_daro
 from daro_verl.errors import DaroConfigError
 from daro_verl.misplaced import misplaced_problems
 from daro_verl.official import name_classes
-from daro_verl.refusals import job_problems, number_problems, weighting_problems, weighting_warnings
+from daro_verl.prompts.selection import UNIFORM
+from daro_verl.refusals import job_problems, number_problems, prompts_problems, weighting_problems, weighting_warnings
 from daro_verl.resume import repair_tracker, resumed_from
 from daro_verl.rollout.sampler_settings import sampler_settings
 
 logger = logging.getLogger(__name__)
+
+CALLBACK = "daro_verl.prompts.in_verl.MemoryCheckpoint"
+"""What verl calls after each checkpoint; it calls the job's own class after it."""
 
 
 def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
     """Refuse what cannot work with DARO, then hand DARO's options to the actor workers, in place.
 
     Afterwards ``algorithm.daro`` holds every option, ``num_rollouts`` and ``rewards``, for the driver's estimator,
-    ``actor_rollout_ref.daro`` what the actor workers read, and ``trainer.v1.sampler`` names the replay buffer that
-    counts by difficulty, where the job names none; more classes are named where verl has a place (``official.py``).
+    ``actor_rollout_ref.daro`` what the actor workers read, ``trainer.v1.sampler`` names the replay buffer that counts
+    by difficulty, where the job names none, and ``trainer.checkpoint_callback_class`` what saves its memory; more
+    classes are named where verl has a place (``official.py``).
     Calling it again changes nothing. Where the job may resume, verl's tracker file is put in order (``resume.py``).
 
     Args:
@@ -53,6 +58,7 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
         if not numbers:
             problems += weighting_problems(config, options)
             sampler = sampler_settings(config, options)
+            problems += prompts_problems(config, options, bool(sampler))
     except DaroConfigError as error:
         problems += error.problems
     if problems:
@@ -81,7 +87,7 @@ def _user_options(config: DictConfig) -> dict[str, Any]:
         raise DaroConfigError("algorithm.daro", got=node, expected="options by name", fix=fix)
     options: dict[str, Any] = dict(OmegaConf.to_container(node, resolve=True))  # type: ignore[arg-type]
     if is_prepared(config):
-        for name in ("num_rollouts", "rewards"):
+        for name in ("num_rollouts", "rewards", "prompt_memory"):
             options.pop(name, None)
     return options
 
@@ -91,8 +97,9 @@ def _hand_over(config: DictConfig, options: DaroConfig, sampler: dict[str, Any])
 
     num_rollouts = int(config.actor_rollout_ref.rollout.n)
     with open_dict(config):
-        rewards = _rewards(config, options)
-        config.algorithm.daro = {**options.to_dict(), "num_rollouts": num_rollouts, "rewards": rewards}
+        rewards, memory = _rewards(config, options), _prompt_memory(config)
+        own = {"num_rollouts": num_rollouts, "rewards": rewards, "prompt_memory": memory}
+        config.algorithm.daro = {**options.to_dict(), **own}
         config.actor_rollout_ref.daro = {
             "options": options.to_dict(),
             "num_rollouts": num_rollouts,
@@ -100,8 +107,13 @@ def _hand_over(config: DictConfig, options: DaroConfig, sampler: dict[str, Any])
             "policy_loss": config.actor_rollout_ref.actor.policy_loss.get("loss_mode", "vanilla"),
         }
         if sampler:
-            sampler["sampler_kwargs"]["daro"]["rewards"] = rewards
+            sampler["sampler_kwargs"]["daro"] |= {"rewards": rewards, "prompt_memory": memory}
             OmegaConf.update(config, "trainer.v1.sampler", sampler, merge=True)
+            config.trainer.checkpoint_callback_class = CALLBACK
+        if options.prompts != UNIFORM:
+            chosen = {"prompts": options.prompts, "prompt_band": list(options.prompt_band)}
+            config.data.daro = {**chosen, "num_rollouts": num_rollouts, "memory": memory}
+            config.data.dataloader_num_workers = 0  # else prompts are chosen long before they are generated for
         name_classes(config, verl.__path__[0])
 
 
@@ -114,6 +126,23 @@ def _rewards(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
         "resumed_file": str(resumed / REWARDS) if resumed else None,
         "step": step,
         "given": options.to_dict()["reward_range"] if options.reward_range != AUTO else None,
+    }
+
+
+def _prompt_memory(config: DictConfig) -> dict[str, Any]:
+    """Where the job keeps what it knows of its prompts, and from which step it goes on (``prompts/job_memory.py``)."""
+    folder = Path(OmegaConf.select(config, "trainer.default_local_dir") or ".").absolute()
+    step, resumed = resumed_from(config, folder)
+    files = config.data.train_files
+    callback = config.trainer.get("checkpoint_callback_class", None)
+    if callback == CALLBACK:
+        callback = config.algorithm.daro.prompt_memory.checkpoint_callback_class
+    return {
+        "folder": str(folder),
+        "resumed": str(resumed) if resumed else None,
+        "step": step,
+        "train_files": [files] if isinstance(files, str) else list(files or []),
+        "checkpoint_callback_class": callback,
     }
 
 

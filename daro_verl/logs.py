@@ -1,4 +1,4 @@
-"""The console of the logger ``daro_verl``, the same in every process of a job, and how often it says the same."""
+"""The console of the logger ``daro_verl``, the same in every process of a job, and a limit on repeated lines."""
 
 import logging
 import os
@@ -10,18 +10,18 @@ from typing import Any
 ONE_HOUR = 3600.0
 FORMAT = "%(levelname)s:%(asctime)s:%(name)s: %(message)s"
 PLAIN = {"plain": True}
-"""``logger.info(..., extra=PLAIN)``: the message alone, for a line that comes at every step."""
+"""``logger.info(..., extra=PLAIN)`` logs the message alone, for a line that comes at every step."""
 
 
 class ConsoleFormatter(logging.Formatter):
-    """Level, time and logger before the message; the message alone where the record is ``PLAIN``."""
+    """Puts level, time and logger before the message. A ``PLAIN`` record is its message alone."""
 
     def format(self, record: logging.LogRecord) -> str:
         return record.getMessage() if getattr(record, "plain", False) else super().format(record)
 
 
 class Console(logging.StreamHandler):
-    """Writes to what ``sys.stderr`` is at that moment: Ray and others replace it."""
+    """Writes to the current ``sys.stderr``, because Ray and others replace it."""
 
     @property
     def stream(self) -> Any:
@@ -29,15 +29,15 @@ class Console(logging.StreamHandler):
 
     @stream.setter
     def stream(self, stream: Any) -> None:
-        """``StreamHandler`` sets it once, and there is nothing to keep."""
+        """Ignore what ``StreamHandler`` sets."""
 
 
 def show_on_console() -> None:
-    """Give ``daro_verl`` a console and a level of its own: what other libraries do to the root logger does not matter.
+    """Give ``daro_verl`` its own console and level. What other libraries do to the root logger then does not matter.
 
-    vLLM imports a library that sets the root logger, and its handlers, to ERROR; verl shields its own logger in the
-    same way (``verl.utils.logging_utils.configure_verl_logging``). Nothing goes on to the root logger, where it would
-    be printed twice. The level is ``VERL_LOGGING_LEVEL``, by default INFO, as there. Idempotent.
+    vLLM imports a library that sets the root logger and its handlers to ERROR. verl shields its own logger in the same
+    way (``verl.utils.logging_utils.configure_verl_logging``). Nothing goes on to the root logger, which would print it
+    twice. The level is ``VERL_LOGGING_LEVEL``, by default INFO, as for verl. Idempotent.
     """
     logger = logging.getLogger("daro_verl")
     if not any(isinstance(handler, Console) for handler in logger.handlers):
@@ -49,13 +49,13 @@ def show_on_console() -> None:
 
 
 class HourlyLimit:
-    """Lets each cause through once an hour, for what would else be logged at every step."""
+    """Lets each cause through once an hour. Without it, such a line would be logged at every step."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._last = clock, dict[str, float]()
 
     def allows(self, cause: str) -> bool:
-        """Whether to log it now; then not again for an hour."""
+        """Whether to log it now. If so, not again for an hour."""
         now = self._clock()
         if now - self._last.get(cause, -ONE_HOUR) < ONE_HOUR:
             return False

@@ -9,7 +9,9 @@
 - ``loss_share_ratio``: does one difficulty dominate the loss (the loss scale issue);
 - ``loss_snr_median``: is the signal that moves the weights more than noise;
 - ``weight_version/max``: does every optimizer step move the weights;
-- ``responses/generated``, ``responses/discarded``: what dynamic sampling costs.
+- ``responses/generated``, ``responses/discarded``, ``responses/not_generated``: what dynamic sampling costs, and what
+  choosing prompts saves (zero unless the option ``prompts`` leaves some out);
+- ``prompts/informative``: how many groups have both right and wrong responses, before any filter.
 
 What counts faults is logged in the steps that had one. ``all`` adds every vector per difficulty bin, which ``daro
 report`` draws, and logs the counters of faults in every step.
@@ -35,6 +37,8 @@ SMALL = {
     "daro/weight_version/max",
     "daro/responses/generated",
     "daro/responses/discarded",
+    "daro/responses/not_generated",
+    "daro/prompts/informative",
 }
 FAULTS = {
     "daro/reward_not_finite",

@@ -1,6 +1,6 @@
-"""What was meant for DARO and does not reach it: a name that nearly is ``daro``, and options in another place.
+"""Settings that were meant for DARO and would not reach it: a misspelled ``daro``, and options in the wrong place.
 
-The only look that a job without DARO gets. verl's own estimators, and those that are registered, pass untouched.
+This is the only check of a job without DARO. verl's own estimators and registered estimators pass.
 """
 
 import difflib
@@ -14,25 +14,29 @@ from daro_verl.config import ESTIMATOR_NAME, DaroConfig, wants_daro
 from daro_verl.errors import problem
 
 CUTOFF = 0.8
-"""difflib's similarity from which a name was meant to be ``daro``; ``dar`` has 0.86, ``dapo`` 0.75, ``grpo`` 0.5."""
+"""A name with at least this similarity (difflib) counts as a misspelled ``daro``.
+
+``dar`` has 0.86, ``dapo`` 0.75, ``grpo`` 0.5.
+"""
 OPTIONS = {field.name for field in fields(DaroConfig)}
 SECTIONS = ("", "algorithm", "actor_rollout_ref", "actor_rollout_ref.actor", "actor_rollout_ref.actor.policy_loss")
-"""Where an option's name can only have been meant for DARO. Users' own keyword arguments may have any name."""
+"""In these sections an option's name can only be meant for DARO. Elsewhere, users may have arguments of any name."""
 PLACE = "algorithm.daro"
 PREPARED = {
     "actor_rollout_ref.daro",
     "actor_rollout_ref.actor.worker_kwargs.daro",
     "trainer.v1.sampler.sampler_kwargs.daro",
+    "data.daro",
 }
-"""Where ``job.py`` puts what the workers and the replay buffer read."""
+"""Where ``job.py`` puts the options for the workers, the replay buffer and the sampler of the prompts."""
 
 
 def misplaced_problems(config: DictConfig, is_prepared: bool) -> list[str]:
-    """Each as got, expected and fix; for any job of verl.
+    """Every misplaced setting of a job of verl, each as got, expected and fix.
 
     Args:
         config: the job's composed configuration.
-        is_prepared: whether ``job.py`` has seen it before.
+        is_prepared: whether ``job.py`` has already prepared it.
     """
     plain: Any = OmegaConf.to_container(config, resolve=False)
     name = OmegaConf.select(config, "algorithm.adv_estimator")
@@ -40,16 +44,16 @@ def misplaced_problems(config: DictConfig, is_prepared: bool) -> list[str]:
     wanted = wants_daro(config) or bool(problems)
     nodes = [(path, node) for path, node in _daro_nodes(plain) if not (is_prepared and path in PREPARED)]
     problems += [
-        problem(path, node, "nothing here: it would be ignored", f"use +{PLACE}.<option>=<value>")
+        problem(path, node, "nothing here: it has no effect here", f"use +{PLACE}.<option>=<value>")
         for path, node in nodes
         if path != PLACE and (wanted or _has_options(node))
     ]
     if not wanted and any(path == PLACE and _has_options(node) for path, node in nodes):
         fix = f"set algorithm.adv_estimator={ESTIMATOR_NAME}, or remove {PLACE} (~{PLACE})"
-        expected = f"{ESTIMATOR_NAME}, whose options are set: {PLACE} does nothing without it"
+        expected = f"{ESTIMATOR_NAME}, because you set its options: {PLACE} does nothing without it"
         problems.append(problem("algorithm.adv_estimator", name, expected, fix))
     return problems + [
-        problem(f"{section}.{option}".lstrip("."), value, "nothing here: it would be ignored", _moved(option, value))
+        problem(f"{section}.{option}".lstrip("."), value, "nothing here: it has no effect here", _moved(option, value))
         for section in SECTIONS
         for option, value in sorted(_options_in(config, section).items())
         if wanted
@@ -68,11 +72,11 @@ def _is_nearly_daro(name: object) -> bool:
 
 def _nearly_daro(name: object) -> str:
     fix = f"did you mean algorithm.adv_estimator={ESTIMATOR_NAME}?"
-    return problem("algorithm.adv_estimator", name, "the name of an estimator, letter by letter", fix)
+    return problem("algorithm.adv_estimator", name, "the name of an estimator, spelled exactly", fix)
 
 
 def _daro_nodes(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every key called ``daro``, in any case, with what it holds."""
+    """Every key called ``daro``, in upper or lower case, with its value."""
     for key, value in node.items() if isinstance(node, Mapping) else ():
         here = f"{path}.{key}".lstrip(".")
         if str(key).strip().lower() == ESTIMATOR_NAME:

@@ -1,11 +1,11 @@
-"""DARO's objective (arXiv 2510.09001), from the pass rate to the update of the weights. Needs torch only.
+"""DARO's objective (arXiv 2510.09001), from the pass rate to the update of the weights. It needs only torch.
 
     L_DARO(theta, w) = sum over the bins k present of [ w_k L_k(theta) - ln w_k ]                                (paper)
 
-``theta`` is the model, ``w_k`` the weight of the prompts with pass rate ``k / G``, ``L_k`` their loss. Everything is
-about one mini-batch, that is, one optimizer step: all of its micro-batches on all data-parallel ranks. ``G`` is
-``rollout.n``. Tensors over all bins have ``G + 1`` entries (``k = 0 .. G``), tensors over weights ``G - 1``. This file
-and ``docs/semantics.md`` say the same in the same order.
+``theta`` is the model. ``w_k`` is the weight of the prompts with pass rate ``k / G``, and ``L_k`` is their loss. ``G``
+is ``rollout.n``. Everything is about one mini-batch, that is, one optimizer step: all of its micro-batches on all
+data-parallel ranks. Tensors over all bins have ``G + 1`` entries (``k = 0 .. G``), tensors over weights ``G - 1``. This
+file and ``docs/semantics.md`` say the same in the same order.
 """
 
 import math
@@ -23,7 +23,7 @@ def bin_of_pass_rate(pass_rate: torch.Tensor, num_rollouts: int) -> torch.Tensor
     For rewards of more than two values ``mu`` is the mean reward in units of their range (ours).
 
     ``k = 0`` (nothing solved) and ``k = G`` (everything solved) teach nothing (paper). A group that lost responses
-    keeps its own pass rate, so ``mu G`` need not be whole; a rate strictly between 0 and 1 never rounds into those two
+    keeps its own pass rate, so ``mu G`` may be no whole number. A rate strictly between 0 and 1 never rounds to 0 or G
     (ours).
     """
     k = torch.round(pass_rate * num_rollouts).long()
@@ -32,7 +32,7 @@ def bin_of_pass_rate(pass_rate: torch.Tensor, num_rollouts: int) -> torch.Tensor
 
 
 def bin_label(k: int, num_rollouts: int) -> str:
-    """``3of8``, pass rate 3/8: the name of a bin in metrics."""
+    """The name of a bin in metrics: ``3of8`` is pass rate 3/8."""
     return f"{k}of{num_rollouts}"
 
 
@@ -44,20 +44,20 @@ def bin_label(k: int, num_rollouts: int) -> str:
 
 
 def advantage_scale(weights: torch.Tensor, denominators: torch.Tensor) -> torch.Tensor:
-    """``w_k / D_k``, [G+1] float64: times ``N``, the factor ``s_k`` of the advantages of bin ``k``.
+    """``w_k / D_k``, [G+1] float64. Times ``N`` it is ``s_k``, the factor of the advantages of bin ``k``.
 
     verl's ``token-mean`` divides the sum of all token losses by ``N``, the number of loss tokens of the mini-batch.
-    Token losses are proportional to a positive factor of the advantage, so with the factors ``s_k = w_k N / D_k`` it is
+    Token losses are proportional to a positive factor of the advantage. So with the factors ``s_k = w_k N / D_k`` it is
 
         loss = (1 / N) sum_k s_k (sum of the token losses of bin k) = sum_k w_k (T_k / D_k) L_k,
 
     with ``L_k = (sum of the token losses of bin k) / T_k``. DARO has ``D_k = T_k``, the bin's own response tokens
-    (paper: ``Omega_mu`` is one over the tokens of the group), so the loss is ``sum_k w_k L_k``. Its gradient is the
-    model's: ``sum_k w_k dL_k/dtheta``, the weights being constants (paper).
+    (paper: ``Omega_mu`` is one over the tokens of the group). So the loss is ``sum_k w_k L_k``. The weights are
+    constants in it, so the model's gradient is ``sum_k w_k dL_k/dtheta`` (paper).
 
     Args:
         weights: [G-1] ``w_k``. Bins 0 and G have weight 1.
-        denominators: [G+1] ``D_k``, infinite where a bin does not count.
+        denominators: [G+1] ``D_k``. It is infinite for a bin that does not count.
     """
     scale = 1 / denominators.double()
     scale[1:-1] *= weights.to(scale)
@@ -67,13 +67,13 @@ def advantage_scale(weights: torch.Tensor, denominators: torch.Tensor) -> torch.
 def differentiate(
     loss: torch.Tensor, scale: torch.Tensor, outputs: Sequence[torch.Tensor]
 ) -> tuple[torch.Tensor, Callable[[Sequence[torch.Tensor]], torch.Tensor]]:
-    """The loss's derivatives, in one backward pass: for the factors ``s``, and for what the model put out.
+    """The loss's derivatives in one backward pass: for the factors ``s``, and for the model's outputs.
 
-    The first gives the bins' losses. By the formula above ``dloss/ds_k = (sum of the token losses of bin k) / N``,
-    whatever verl computes inside: this is ``L_k`` as the derivative of the joint objective (paper).
+    The first gives the bins' losses. By the formula above, ``dloss/ds_k = (sum of the token losses of bin k) / N``,
+    whatever verl computes inside. This is ``L_k`` as the derivative of the joint objective (paper).
 
     Args:
-        loss: of one micro-batch, a function of ``scale`` and ``outputs``.
+        loss: the loss of one micro-batch, a function of ``scale`` and ``outputs``.
         scale: [G+1] the leaf ``s``.
         outputs: leaves with the values of the model's outputs.
 
@@ -86,7 +86,7 @@ def differentiate(
 
 
 class _Attached(torch.autograd.Function):
-    """A number whose gradient for the tensors that it is attached to is known."""
+    """A number with a known gradient for the tensors to which it is attached."""
 
     @staticmethod
     def forward(ctx: Any, value: torch.Tensor, gradients: Sequence[torch.Tensor], *_: torch.Tensor) -> torch.Tensor:
@@ -119,16 +119,18 @@ def objective(
 
 
 class LearningRule:
-    """How the weights move after an optimizer step. This base class holds them where they are.
+    """How the weights move after an optimizer step. This base class keeps them fixed.
 
-    The parameters are ``ln w_k`` (ours: positive without a constraint, and moves are factors), float64 on the CPU, so
-    that the same losses give the same weights to the last bit on every rank. To add a rule, override :meth:`update`,
-    and :meth:`state` and :meth:`load` where the rule remembers more than the weights; a ``Weighting`` names it.
+    The parameters are ``ln w_k`` (ours). So weights are positive without a constraint, and a move is a factor. They are
+    float64 on the CPU, so the same losses give the same weights to the last bit on every rank.
+
+    To add a rule, override :meth:`update`. If the rule has more state than the weights, override :meth:`state` and
+    :meth:`load` too. A ``Weighting`` names its rule.
 
     Attributes:
         start: [G-1] the weights before the first update.
         contributions: [G-1] ``nu_k``.
-        options: those of ``DaroConfig``.
+        options: the options, as in ``DaroConfig``.
     """
 
     def __init__(self, start: torch.Tensor, contributions: torch.Tensor, options: Any) -> None:
@@ -145,7 +147,7 @@ class LearningRule:
 
         Args:
             signal: [G-1] the loss that moves each weight: ``L_k`` of the mini-batch (paper), or its moving average.
-            present: [G-1] bool; an absent bin keeps its weight and its state.
+            present: [G-1] bool. An absent bin keeps its weight and its state.
         """
 
     def set(self, weights: torch.Tensor, where: torch.Tensor) -> None:
@@ -155,27 +157,27 @@ class LearningRule:
                 self.parameters[k].fill_(math.log(weights[k]))
 
     def bounds(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The smallest and the largest ``w_k`` [G-1], ``weight_min`` and ``weight_max`` times the start (ours).
+        """The smallest and the largest ``w_k`` [G-1]: ``weight_min`` and ``weight_max`` times the start (ours).
 
-        Where ``L_k <= 0`` for long the objective has no minimum, and a weight would grow for ever.
+        If ``L_k <= 0`` for long, the objective has no minimum. Without a bound the weight would grow forever.
         """
         return self.options.weight_min * self.start, self.options.weight_max * self.start
 
     def minimiser(self, losses: torch.Tensor) -> torch.Tensor:
-        """``w_k = nu_k / L_k`` [G-1], where ``dL_DARO/dw_k = L_k - nu_k / w_k`` is zero (paper), within the bounds.
+        """``w_k = nu_k / L_k`` [G-1], within the bounds. There ``dL_DARO/dw_k = L_k - nu_k / w_k`` is zero (paper).
 
-        There a bin contributes ``w_k L_k = nu_k``, whatever its loss: the cure of the loss scale issue (paper). The
-        upper bound where ``L_k <= 0``.
+        A bin then contributes ``w_k L_k = nu_k``, whatever its loss. This cures the loss scale issue (paper). If
+        ``L_k <= 0``, the result is the upper bound.
         """
         low, high = self.bounds()
         return (self.contributions / torch.maximum(losses, self.contributions / high)).maximum(low)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """What the rule remembers beside the weights, each [G-1] float64."""
+        """The rule's state beside the weights, each [G-1] float64."""
         return {}
 
     def load(self, log_weights: torch.Tensor, state: dict[str, torch.Tensor]) -> None:
-        """Continue from saved weights and a saved :meth:`state`, or without one (of another rule)."""
+        """Continue from saved weights, and from a saved :meth:`state` if it is of this rule."""
         with torch.no_grad():
             for parameter, value in zip(self.parameters, log_weights, strict=True):
                 parameter.copy_(value)
@@ -184,8 +186,8 @@ class LearningRule:
 class GradientRule(LearningRule):
     """The weights minimise the objective along with the model (paper), one step of Adam per optimizer step (ours).
 
-    The gradient for ``ln w_k`` is ``w_k L_k - nu_k``, taken in units of ``nu_k``. Adam has torch's defaults, its own
-    learning rate ``weight_lr`` and no weight decay; each bin has its own state.
+    The gradient for ``ln w_k`` is ``w_k L_k - nu_k``, in units of ``nu_k``. Adam has torch's defaults, its own learning
+    rate ``weight_lr`` and no weight decay. Each bin has its own state.
     """
 
     ADAM_STATE = {"adam_step": "step", "adam_exp_avg": "exp_avg", "adam_exp_avg_sq": "exp_avg_sq"}

@@ -1,6 +1,6 @@
-"""What verl loads, in every process that imports it, through the entry-point group ``verl.plugins``.
+"""The plugin. verl loads it in every process that imports verl, through the entry-point group ``verl.plugins``.
 
-verl hides the exception of a plugin that fails to load, so problems are logged here, and a job that asks for DARO is
+verl hides the exception of a plugin that fails to load. So this module logs problems, and a job that asks for DARO is
 refused with the same words. Loading attaches hooks and imports nothing heavy.
 """
 
@@ -32,5 +32,5 @@ logs.show_on_console()
 try:
     _load()
 except Exception:
-    logger.exception("daro-verl could not be loaded; jobs with algorithm.adv_estimator=daro will not run.")
+    logger.exception("daro-verl could not be loaded. Jobs with algorithm.adv_estimator=daro will not run.")
     raise

@@ -11,6 +11,8 @@ from daro_verl.advantage.weightings import DAPO
 from daro_verl.config import DaroConfig
 from daro_verl.errors import problem
 from daro_verl.objective import GradientRule
+from daro_verl.prompts.selection import UNIFORM
+from daro_verl.rollout.sampler_settings import is_scored_at_source, is_v1
 from daro_verl.workers.policy_losses import HOMOGENEOUS, NOT_HOMOGENEOUS
 
 _SEQ_MEAN_IS_ZERO = (
@@ -160,6 +162,50 @@ def weighting_problems(config: DictConfig, options: DaroConfig) -> list[str]:
         fix = "set actor_rollout_ref.actor.clip_ratio_high=0.28, or +algorithm.daro.weighting=grpo"
         return [problem("actor_rollout_ref.actor.clip_ratio_high", high, expected, fix)]
     return []
+
+
+def prompts_problems(config: DictConfig, options: DaroConfig, has_memory: bool) -> list[str]:
+    """What the option ``prompts`` needs and the job has not.
+
+    Args:
+        has_memory: whether the job's replay buffer is DARO's.
+    """
+    if options.prompts == UNIFORM:
+        return []
+    fix = "set +algorithm.daro.prompts=uniform"
+    v1, experimental = is_v1(config), "rollout" in config
+    rows = [
+        (
+            not v1,
+            "the trainer",
+            "one_step_off_policy or fully_async_policy" if experimental else "trainer.use_v1=False",
+            "one of verl's V1 trainers: sync, colocate_async or separate_async",
+            fix,
+        ),
+        (
+            v1 and not has_memory,
+            "trainer.v1.sampler.custom_sampler.path",
+            OmegaConf.select(config, "trainer.v1.sampler.custom_sampler.path"),
+            "none; DARO's own replay buffer remembers how difficult each prompt was",
+            f"leave it out, or {fix}",
+        ),
+        (
+            v1 and not is_scored_at_source(config),
+            "reward.reward_model.enable_resource_pool",
+            False,
+            "True; a colocated reward model scores only after sampling",
+            f"set it to True, or {fix}",
+        ),
+        (
+            not config.data.get("shuffle", True),
+            "data.shuffle",
+            False,
+            "True; the order of the data would be lost",
+            f"set data.shuffle=True, or {fix}",
+        ),
+    ]
+    asked = f" where algorithm.daro.prompts={options.prompts}"
+    return [problem(subject, got, expected + asked, fix) for wrong, subject, got, expected, fix in rows if wrong]
 
 
 def _is_greater(high: object, low: object) -> bool:

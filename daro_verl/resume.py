@@ -1,8 +1,8 @@
-"""What a job that was cut off resumes from: repair of the tracker file that verl reads, before any worker starts.
+"""Repair the tracker file from which verl resumes an interrupted job, before any worker starts.
 
-verl saves the actor, then the position in the data (``data.pt``), and then names the step in
-``latest_checkpointed_iteration.txt``, which it opens for writing and only then writes. A kill in between leaves the
-file empty, and every later start ends in ``int('')`` (verl 0.9.1, ``find_latest_ckpt_path``).
+verl saves the actor, then the position in the data (``data.pt``). Last, it writes the step to
+``latest_checkpointed_iteration.txt``. It opens that file first, which empties it, and then writes. A kill in between
+leaves the file empty, and every later start fails at ``int('')`` (verl 0.9.1, ``find_latest_ckpt_path``).
 """
 
 import logging
@@ -19,23 +19,23 @@ logger = logging.getLogger(__name__)
 
 TRACKER = "latest_checkpointed_iteration.txt"
 WEIGHTS = "daro_weights.json"
-"""Written when the actor's checkpoint is complete; ``workers/saved_state.py`` is the writer."""
+"""Exists when the actor's checkpoint is complete. ``workers/saved_state.py`` writes it."""
 UNFINISHED = WEIGHTS + ".part"
-"""There while the actor's checkpoint is being written."""
+"""Exists while the actor's checkpoint is being written."""
 
 
 def repair_tracker(folder: str | os.PathLike[str]) -> None:
-    """Let verl find the newest complete checkpoint of a job's folder; a tracker that is in order is not touched.
+    """Let verl find the newest complete checkpoint in a job's folder. A tracker without a fault stays as it is.
 
-    Repaired: a tracker that holds no number, and one that names a checkpoint whose actor is missing or was cut off
-    while a complete checkpoint exists. Checkpoints are never changed. Those without any file of DARO's (of a GRPO
-    job) count neither as complete nor as cut off: a tracker that names one stays.
+    Two kinds of tracker are repaired: one that holds no number, and one that names a checkpoint whose actor is missing
+    or unfinished, if a complete checkpoint exists. Checkpoints never change. A checkpoint without any file of DARO (of
+    a GRPO job) counts neither as complete nor as unfinished. A tracker that names one stays.
 
     Args:
         folder: ``trainer.default_local_dir``; relative to the working directory, as in verl.
 
     Raises:
-        DaroCheckpointError: the tracker is unreadable, and which checkpoint it named cannot be told.
+        DaroCheckpointError: the tracker is unreadable, and the checkpoint that it named is unknown.
     """
     folder = Path(folder)
     tracker = folder / TRACKER
@@ -52,18 +52,19 @@ def repair_tracker(folder: str | os.PathLike[str]) -> None:
     if newest is not None:
         write_atomically(tracker, str(newest))
         problem = f"holds no step ({content[:40]!r})" if step is None else f"names step {step}, whose save was cut off"
-        logger.warning("%s %s: REPAIRED, the job resumes from step %d, the newest complete.", tracker, problem, newest)
+        words = "%s %s: REPAIRED. The job resumes from step %d, the newest complete checkpoint."
+        logger.warning(words, tracker, problem, newest)
     elif step is None:
         aside = tracker.with_suffix(".unreadable")
         tracker.replace(aside)
-        logger.warning("%s holds no step (%r) and no checkpoint is complete:", tracker, content[:40])
-        logger.warning("THE JOB STARTS FROM SCRATCH; the tracker is kept as %s.", aside)
+        logger.warning("%s holds no step (%r), and no checkpoint is complete.", tracker, content[:40])
+        logger.warning("THE JOB STARTS FROM SCRATCH. The old tracker is now %s.", aside)
 
 
 def resumed_from(config: Any, folder: Path) -> tuple[int, Path | None]:
-    """The step from which a job goes on, and the folder that holds its checkpoint; ``(0, None)`` from scratch.
+    """The step from which a job goes on, and the folder of its checkpoint; ``(0, None)`` from scratch.
 
-    As verl decides it, from ``trainer.resume_mode``, ``resume_from_path`` and the tracker in ``folder``.
+    verl decides in the same way, from ``trainer.resume_mode``, ``resume_from_path`` and the tracker in ``folder``.
     """
     mode = config.trainer.get("resume_mode", "auto")
     if mode == "resume_path":
@@ -76,7 +77,7 @@ def resumed_from(config: Any, folder: Path) -> tuple[int, Path | None]:
 
 
 def newest_complete(folder: str | os.PathLike[str]) -> int | None:
-    """The highest step whose checkpoint has a complete actor, with DARO's file, and a readable ``data.pt``."""
+    """The highest step whose checkpoint has a complete actor with DARO's file, and a readable ``data.pt``."""
     return max((step for step, path in _checkpoints(Path(folder)) if _is_complete(path)), default=None)
 
 
@@ -99,20 +100,20 @@ def _is_cut_off(checkpoint: Path) -> bool:
 
 
 def _refuse_to_guess(tracker: Path, content: bytes, newest: int | None) -> None:
-    """An unreadable tracker may have named a later checkpoint that another kind of job finished."""
+    """Raise if the unreadable tracker may have named a later checkpoint, which another kind of job finished."""
     for step, path in _checkpoints(tracker.parent):
         of_another_job = not (path / "actor" / WEIGHTS).exists() and not _is_cut_off(path)
         if of_another_job and zipfile.is_zipfile(path / "data.pt") and step > (-1 if newest is None else newest):
             raise DaroCheckpointError(
                 str(tracker),
                 got=content[:40],
-                expected=f"the step to resume from; {path.name} has no {WEIGHTS}: whether it is complete is not known",
-                fix=f"write {step} into the tracker to resume from it, or move the folder away to go without it",
+                expected=f"the step to resume from; {path.name} has no {WEIGHTS}, so it may be incomplete",
+                fix=f"write {step} into the tracker to resume from {path.name}, or move that folder away",
             )
 
 
 def _number(content: bytes) -> int | None:
-    """What verl's ``int(content.decode())`` makes of a tracker, None where it fails."""
+    """The step that verl's ``int(content.decode())`` reads from a tracker; None if that fails."""
     try:
         return int(content.decode())
     except ValueError:

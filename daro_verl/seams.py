@@ -15,11 +15,14 @@
    after each sync. V1's trainers ignore ``rollout.checkpoint_manager_class``; ends when they do not.
 7. ``verl.workers.rollout.llm_server.LLMServerManager.rollout_replica_class`` (driver). verl's own class attribute, left
    for recipes: replicas whose servers hold the weights. Ends when the configuration can name the class.
-8. ``run_uvicorn`` in the engine's server module (a rollout server's own process). Adds the route ``GET /daro``; done by
+8. ``verl.trainer.ppo.v1.trainer_base.create_rl_sampler`` (driver). The order of the training prompts, where a job
+   chooses them. Ends when the configuration can name a sampler.
+9. ``run_uvicorn`` in the engine's server module (a rollout server's own process). Adds the route ``GET /daro``; done by
    ``rollout/server.py``. Ends with a hook for routes.
 
-Official places: the entry-point group ``verl.plugins`` (``plugin.py``), ``register_adv_est``, and
-``trainer.v1.sampler.custom_sampler`` (``rollout/sampling.py``; a job that names its own keeps it). Subclasses override
+Official places: the entry-point group ``verl.plugins`` (``plugin.py``), ``register_adv_est``,
+``trainer.v1.sampler.custom_sampler`` (``rollout/sampling.py``; a job that names its own keeps it), and
+``trainer.checkpoint_callback_class`` (``prompts/in_verl.py``; it calls the one that a job names). Subclasses override
 methods of ``TrainingWorker`` (``workers/actor_worker.py``), of the rollout servers and replicas
 (``rollout/server.py``), and of ``ReplayBuffer`` (``rollout/sampling.py``). ``compatibility.py`` has the signature of
 everything that is touched or overridden; where one differs, a job that asks for DARO is refused.
@@ -187,6 +190,19 @@ def _count_sessions_once(compute_advantage: Any, args: tuple, kwargs: dict) -> A
     return data
 
 
+def _on_trainer(module: ModuleType) -> None:
+    wrap(module, "create_rl_sampler", _choose_prompts)
+
+
+def _choose_prompts(create_rl_sampler: Any, args: tuple, kwargs: dict) -> Any:
+    given = arguments(create_rl_sampler, args, kwargs)
+    if OmegaConf.select(given["data_config"], "daro") is None:
+        return create_rl_sampler(*args, **kwargs)
+    from daro_verl.prompts.in_verl import prompt_sampler
+
+    return prompt_sampler(given["dataset"], given["data_config"])
+
+
 def _on_weight_sync(module: ModuleType) -> None:
     if official.has_checkpoint_manager_class(module):
         return
@@ -207,6 +223,7 @@ SEAMS = {
     "verl.workers.engine_workers": _on_workers,
     "verl.trainer.ppo.core_algos": _on_algorithms,
     "verl.trainer.ppo.v1.utils": _on_advantage,
+    "verl.trainer.ppo.v1.trainer_base": _on_trainer,
     "verl.checkpoint_engine.base": _on_weight_sync,
     "verl.workers.rollout.llm_server": _on_servers,
 }

@@ -1,4 +1,4 @@
-"""Wrapping a function of verl where it is defined, before other modules import it."""
+"""Wrap a function of verl where it is defined, before other modules import it."""
 
 import functools
 import inspect
@@ -10,9 +10,9 @@ from typing import Any
 def wrap(owner: ModuleType | type, name: str, wrapper: Callable[[Any, tuple, dict], Any]) -> None:
     """Replace ``owner.name`` by ``wrapper(original, args, kwargs)``.
 
-    A plain function, not a wrapt proxy: Ray pickles the classes of verl's task runners by value, together with the
-    functions that their modules imported. A plain function of the same name pickles as that name; a proxy does not
-    pickle.
+    The replacement is a plain function, not a wrapt proxy. Ray pickles the classes of verl's task runners by value,
+    together with the functions that their modules imported. A plain function of the same name pickles as that name. A
+    proxy does not pickle.
     """
     original = getattr(owner, name)
 

@@ -1,10 +1,11 @@
-"""A learned form of another kind: the weights follow what helps, not the loss's value.
+"""A learned form of another kind. The weights follow the direction that helps, not the value of the loss.
 
     ln w_k <- ln w_k + weight_lr (a_k - mean of a over the bins present),   a_k = cos(g_k, sum over j != k of g_j)
 
-``g_k`` is the gradient, in the model's last layer, of the objective that counts every bin by its tokens: the sum of
+``g_k`` is the gradient in the model's last layer of the objective that counts every bin by its tokens: the sum of
 ``A log pi`` over the responses of bin ``k``. A small step along ``g_k`` changes the objective of the other bins by the
-product of the two. It takes one more backward pass of the last layer per bin, and is no weighting: it sees gradients.
+product of the two gradients. This takes one more backward pass of the last layer per bin. It is not a weighting,
+because it sees gradients.
 """
 
 from collections.abc import Callable, Iterator, Mapping

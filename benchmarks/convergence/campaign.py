@@ -1,4 +1,4 @@
-"""All runs of some studies on a pool of processes; what is finished is kept, and an interrupted campaign goes on."""
+"""All runs of some studies on a pool of processes. Finished runs are kept, and an interrupted campaign goes on."""
 
 import multiprocessing
 import os

@@ -1,11 +1,11 @@
-"""Learned forms that were tried beside ``weighting=learned``; each is a weighting of its own, found by import path.
+"""Learned forms that were tried beside ``weighting=learned``. Each is a weighting of its own, found by import path.
 
-On policy ``L_k = mu (1 - mu) g_k`` with ``g_k = (len_wrong - len_right) / len_mean``, the relative gap in length of the
-bin (paper, Theorem 1). So DARO's ``w_k = 1 / L_k`` is a fixed shape, ``1 / (mu (1 - mu))``, over the gap. All forms
-here keep that: ``w_k = shape_k r_k``, where the factor ``r_k`` follows the gap within bounds and starts at 1. They
-differ in the shape, and in how fast and how far the factor follows. Where no bin has a gap, all factors lie at the same
-bound, and the shape is left. ``D`` = all response tokens. The shape decides what a bin contributes at the minimum of
-the objective, ``nu_k = shape_k mu (1 - mu)``; in the paper ``nu_k = 1``.
+On policy ``L_k = mu (1 - mu) g_k`` with ``g_k = (len_wrong - len_right) / len_mean``, the bin's relative gap in length
+(paper, Theorem 1). So DARO's ``w_k = 1 / L_k`` is a fixed shape, ``1 / (mu (1 - mu))``, divided by the gap. All forms
+here have ``w_k = shape_k r_k``. The factor ``r_k`` follows the gap within bounds and starts at 1. The forms differ in
+the shape, and in how fast and how far the factor follows. If no bin has a gap, all factors lie at the same bound, and
+only the shape is left. ``D`` = all response tokens. The shape decides what a bin contributes at the minimum of the
+objective, ``nu_k = shape_k mu (1 - mu)``. In the paper ``nu_k = 1``.
 """
 
 from types import MappingProxyType

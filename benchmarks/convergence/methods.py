@@ -1,4 +1,4 @@
-"""What is compared."""
+"""The methods that are compared."""
 
 from dataclasses import replace
 

@@ -18,6 +18,7 @@ from daro_verl.prompts.selection import (
     UNIFORM,
     Acceptance,
     band,
+    chances,
     informative,
     informative_probability,
 )
@@ -45,7 +46,7 @@ class ChosenPrompts:
         accept = acceptance(run, weights)
 
         def accept_places(places: np.ndarray) -> np.ndarray:
-            return accept(self.memory.predict(self.memory.rows(places)))
+            return chances(self.memory, self.memory.rows(places), accept)
 
         seed = torch_seed(run.seed, ORDER)
         sampler = PromptSampler(run.regime.num_problems, accept_places, lambda: self.memory.version, seed, self._skip)

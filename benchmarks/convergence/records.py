@@ -1,4 +1,4 @@
-"""What a run records, and its result file."""
+"""The records of a run, and its result file."""
 
 import json
 import os

@@ -1,7 +1,7 @@
-"""The regimes: what is varied, one proportion at a time, with the reason. docs/evidence.md says how they were chosen.
+"""The regimes. Each varies one proportion, for the given reason. docs/evidence.md says how they were chosen.
 
-Every regime has headroom: a model that answers some 15 to 30 % of the held-out problems at the start, most prompts with
-one to three right responses of eight or none, and GRPO between 0.4 and 0.8 after the budget.
+Every regime has headroom. At the start the model answers some 15 to 30 % of the held-out problems, and most prompts
+have zero to three right responses of eight. After the budget, GRPO is between 0.4 and 0.8.
 
 | regime | differs from ``gap_3x`` in | because |
 |---|---|---|
@@ -15,7 +15,7 @@ one to three right responses of eight or none, and GRPO between 0.4 and 0.8 afte
 | ``hopeless_passes`` | both | most of what uniform passes generate teaches nothing |
 | ``hopeless_480`` | the same with 480 problems | what teaches comes less often: less of it is learned by heart |
 
-A budget is 60 rounds, less where the model learns faster: 30 in ``no_gap``, 40 in ``many_prompts``. 60 rounds of
+A budget is 60 rounds, or less if the model learns faster: 30 in ``no_gap``, 40 in ``many_prompts``. 60 rounds of
 32 prompts are 7.5 uniform passes in ``passes`` and ``hopeless_passes``, 4 in ``hopeless_480``; the other regimes have
 fresh problems in every round.
 

@@ -1,4 +1,4 @@
-"""The responses of one round: one batch of prompts, or dynamic sampling until enough of them are informative."""
+"""The responses of one round: one batch of prompts, or dynamic sampling until enough prompts are informative."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

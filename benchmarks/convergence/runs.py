@@ -1,4 +1,4 @@
-"""What one run is, and the key under which its result is kept."""
+"""One run, and the key of its result."""
 
 import hashlib
 import json

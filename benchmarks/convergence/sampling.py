@@ -1,4 +1,4 @@
-"""Sampling with a cache of keys and values; rows that have ended are dropped from the work."""
+"""Sampling with a cache of keys and values. Rows that have ended are dropped from the work."""
 
 import torch
 

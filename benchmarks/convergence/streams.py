@@ -1,4 +1,4 @@
-"""The seeds of everything random: runs of a seed see the same prompts and sampling noise, whatever their method."""
+"""The seeds of everything random. Runs of one seed see the same prompts and sampling noise, whatever their method."""
 
 import numpy as np
 import torch

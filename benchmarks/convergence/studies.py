@@ -1,6 +1,6 @@
-"""The studies, in their order: a pilot says how many seeds it takes, selection and tuning choose, confirmation decides.
+"""The studies, in their order. A pilot finds the number of seeds, selection and tuning choose, confirmation decides.
 
-What chooses something uses seeds of its own, which confirmation never sees.
+Studies that choose something use their own seeds, which confirmation never sees.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -108,7 +108,7 @@ TUNING = Study(
 )
 CONFIRMATION = Study(
     "confirmation",
-    "Which method learns most, on seeds that chose nothing?",
+    "Which method learns most, on twenty paired seeds?",
     COMPARED,
     seeds=tuple(CONFIRMING_SEEDS),
     drawn=(PAPER, DARO),

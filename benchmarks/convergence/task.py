@@ -1,13 +1,13 @@
 """The task: a chain of additions, subtractions and multiplications, of which only the last digit counts.
 
 A prompt is ``3 +8 -5 _ _ _ _ =``: a digit and two to six steps, filled up to a fixed width. A response writes the last
-digit of every intermediate result, ``1 6 $``. A checker marks each digit as it is written, ``1 7! $``: from the first
-wrong digit on they all carry a mark, which the model sees and cannot take back, like the output of a failed test. A
-response may also doubt, ``?``, as often as it likes; that changes nothing but its length. It is right if it has a digit
-for each step, none of them marked, and ends; the length limit cuts off responses that doubt for too long.
+digit of every intermediate result, ``1 6 $``. A checker marks digits as they are written, ``1 7! $``. From the first
+wrong digit on, every digit has a mark. The model sees the mark and cannot remove it, like the output of a failed test.
+A response may also doubt, ``?``, any number of times, which changes only its length. It is right if it has an unmarked
+digit for each step, and ends. The length limit cuts off responses that doubt for too long.
 
-A *symbol* is what the model writes (digits, ``?``, ``$``), a *token* is what it reads. Everything here works on whole
-batches. Shapes: ``L`` is the longest chain, ``P`` the prompt's width, ``R`` the limit of a response.
+The model writes *symbols* (digits, ``?``, ``$``) and reads *tokens*. Everything here works on whole batches. Shapes:
+``L`` is the longest chain, ``P`` the prompt's width, ``R`` the limit of a response.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""Everything that this benchmark calls in the package: advantages, per-bin losses and weights, around verl's own loss.
+"""The functions of the package that this benchmark calls: advantages, per-bin losses and weights, around verl's loss.
 
-The same functions that a verl job calls, in the same order: the estimator on the driver for the whole round, then one
+A verl job calls the same functions in the same order: the estimator on the driver for the whole round, then one
 optimizer step per mini-batch, as in ``daro_verl.workers.actor_worker``.
 """
 

@@ -1,4 +1,4 @@
-"""The supervised model that all runs of one kind of writers and one seed start from, kept on disk."""
+"""The supervised model from which all runs of one kind of writers and one seed start. It is kept on disk."""
 
 import math
 

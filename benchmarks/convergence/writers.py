@@ -1,9 +1,9 @@
-"""The writers of the warm start's solutions: each fact of arithmetic has its own error rate.
+"""The writers of the warm start's solutions. Each fact of arithmetic has its own error rate.
 
-A fact is an operation with its two digits, ``7*8``. Facts that are rarely wrong are easy, and a chain is as hard as its
-facts and its length: that spreads the difficulty. Writers who see that they are lost may doubt, again and again, until
-they are cut off. Doubting follows an error and does not cause one, so that reinforcement learning has no reason to
-remove it: failures stay longer for as long as there are failures.
+A fact is an operation with its two digits, ``7*8``. Facts that are rarely wrong are easy. The difficulty of a chain
+follows from its facts and its length, so difficulties spread. Writers who see that they are lost may doubt again and
+again, until they are cut off. Doubting follows an error and does not cause one. So reinforcement learning has no reason
+to remove it, and failures stay longer as long as there are failures.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Run parts, each into its own JSON file, then show the table of all that was measured so far."""
+"""Run parts, each into its own JSON file. Then show the table of everything measured so far."""
 
 import argparse
 import json

@@ -1,9 +1,9 @@
-"""The advantage estimator on the driver, against verl's own ``grpo`` and ``grpo_vectorized``, as verl calls them.
+"""The advantage estimator on the driver, beside verl's own ``grpo`` and ``grpo_vectorized``, as verl calls them.
 
-*plain*: the estimator as registered, as the older trainers call it. *in V1*: what V1 trainers call, verl's
-``compute_advantage_for_multi_trajectories`` on a ``DataProto``, with the keys of all outputs. Each session has one
-output; in the last rows every second one has two. verl sends ``grpo`` there through its own loop over keys,
-``grpo_vectorized`` straight to the estimator.
+*plain*: the registered estimator, as the older trainers call it. *in V1*: verl's
+``compute_advantage_for_multi_trajectories`` on a ``DataProto``, with the keys of all outputs, as V1 trainers call it.
+Each session has one output. In the last rows, every second session has two. verl sends ``grpo`` through its own loop
+over keys there, and ``grpo_vectorized`` straight to the estimator.
 
 One thread. Milliseconds of processor time of one call on a batch of responses x length; ``G`` responses to a prompt.
 """

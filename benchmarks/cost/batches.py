@@ -1,4 +1,4 @@
-"""Batches of any size, made from a seed: what the estimator sees on the driver, and what the loss sees on a rank."""
+"""Batches of any size, made from a seed, for the estimator on the driver and for the loss on a rank."""
 
 import uuid
 

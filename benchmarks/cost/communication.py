@@ -1,9 +1,9 @@
 """Collectives and reads of one optimizer step, on spawned ranks with verl's Megatron engine and the package's worker.
 FSDP2: not run.
 
-Each is counted where torch dispatches it (``watching.py``), with GRPO and with DARO on the same batch; the table has
-what DARO adds, on the rank that adds most. Reads are values that Python takes out of a tensor: where the tensor is on a
-GPU, the host waits for it. DARO's weights are on the CPU, so most of its reads wait for nothing; what matters is that
+They are counted where torch dispatches them (``watching.py``), with GRPO and with DARO on the same batch. The table has
+what DARO adds, on the rank that adds most. A read is a value that Python takes out of a tensor. If the tensor is on a
+GPU, the host waits for it. DARO's weights are on the CPU, so most of its reads wait for nothing. The important point:
 their number does not grow with the micro-batches.
 """
 

@@ -1,5 +1,7 @@
-"""Run by torchrun: collectives and reads of one optimizer step with GRPO and with DARO, for several numbers of
-micro-batches; rank 0 writes those of every rank as JSON."""
+"""Run by torchrun: collectives and reads of one optimizer step, for several numbers of micro-batches.
+
+It runs GRPO and DARO. Rank 0 writes the counts of every rank as JSON.
+"""
 
 import argparse
 import json

@@ -1,9 +1,9 @@
-"""The estimator, the loss path and a real actor update on a GPU; where there is none: not run.
+"""The estimator, the loss path and a real actor update on a GPU. Without a GPU: not run.
 
-CUDA events on one device. The actor is a Megatron-core model of Qwen2's shape with random weights, trained by verl's
-worker and by DARO's in turn as in the part ``update``, in bfloat16. What DARO adds to a micro-batch also runs under
-torch's CUDA synchronisation debug mode, which raises at an operation for which the host waits; around a loss without
-metrics, because verl's own reads values for them.
+CUDA events on one device measure the times. The actor is a Megatron-core model of Qwen2's shape with random weights, in
+bfloat16. verl's worker and DARO's train it in turn, as in the part ``update``. DARO's part of a micro-batch also runs
+under torch's CUDA synchronisation debug mode, which raises if the host waits for an operation. That run has a loss
+without metrics, because verl's own loss reads values for them.
 """
 
 import tempfile

@@ -1,8 +1,8 @@
 """The loss of a mini-batch in one micro-batch, forward and backward, with DARO and with verl's plain ``vanilla``.
 
-DARO's side is all that it adds to an actor's update: counting the bins, the scaled advantages, verl's loss with its
-derivative for every bin's scale, and the bins' losses at the end. Milliseconds of processor time on one thread,
-float32. Memory: the peak of what is allocated on the way, its difference in tensors [responses, length] of float32.
+DARO's side is everything that it adds to an actor's update: counting the bins, scaling the advantages, verl's loss with
+its derivative for every bin's scale, and the bins' losses at the end. Times are milliseconds of processor time on one
+thread, in float32. Memory is the peak of allocations. Its difference is in float32 tensors [responses, length].
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Where figures were measured: versions, commit, processor and how busy the machine was."""
+"""The machine of the figures: versions, commit, processor and load."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""The most memory that a function holds at once beyond what was there before, from the allocator's own events."""
+"""The most additional memory that a function holds at once, from the allocator's own events."""
 
 from collections.abc import Callable
 from itertools import accumulate

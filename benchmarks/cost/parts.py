@@ -1,13 +1,13 @@
 """The parts of the benchmark, in the order of the report. Each is a module with ``TITLE``, ``run()`` and ``aims()``.
 
-``run()`` gives the rows of the part's table, dictionaries of column and value; it raises :class:`NotRun` where this
-machine cannot. ``aims(rows)`` compares them with their bounds.
+``run()`` returns the rows of the part's table, as dictionaries of column and value. It raises :class:`NotRun` if this
+machine cannot run the part. ``aims(rows)`` compares them with their bounds.
 """
 
 import importlib
 from types import ModuleType
 
-PARTS = ("advantage", "loss", "communication", "update", "step", "startup", "scale", "gpu")
+PARTS = ("advantage", "loss", "communication", "update", "step", "startup", "scale", "prompts", "gpu")
 
 
 class NotRun(Exception):

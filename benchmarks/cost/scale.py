@@ -1,9 +1,10 @@
-"""What grows with the job: DARO's own work on the driver and on a rank, and its messages, up to 100,000 ranks.
+"""The parts that grow with the job: DARO's own work on the driver and on a rank, and its messages, to 100,000 ranks.
 
-*measured*: this machine, processor time of one thread, the package's code on made-up data. *arithmetic*: a collective
-of a few hundred bytes among ``n`` ranks takes ``2 log2(n)`` hops (a tree up and down) of :data:`HOP_US` microseconds,
-an assumption. A data-parallel rank and a rollout server are 8 ranks each (tensor and pipeline parallel). A step has one
-million responses at most. *from exchange.json*: a straight line through what ``benchmarks/exchange.py`` measured.
+- *measured*: processor time of one thread on this machine, for the package's code on made-up data.
+- *arithmetic*: a collective of a few hundred bytes among ``n`` ranks takes ``2 log2(n)`` hops (a tree up and down) of
+  :data:`HOP_US` microseconds, which is an assumption. A data-parallel rank and a rollout server are 8 ranks each
+  (tensor and pipeline parallel). A step has at most one million responses.
+- *from exchange.json*: a straight line through the measurements of ``benchmarks/exchange.py``.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The start of the quickstart's job, up to the end of its first validation, as ``benchmarks/startup.py`` measures it.
 
-That module keeps the parts of the start; here stand the sums. The first validation is the job's first rollout: verl
-asks the rollout servers for the responses to the validation prompts before the first step.
+That module has the parts of the start, this one has the sums. The first validation is the job's first rollout: verl
+asks the rollout servers for responses to the validation prompts before the first step.
 """
 
 from typing import Any

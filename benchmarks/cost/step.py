@@ -1,10 +1,14 @@
 """A whole training step: the quickstart's job with GRPO and with DARO in turn, its phases as verl logs them.
 
-The job is verl's ``main_ppo`` with Ray, two Megatron ranks and two vLLM servers. Two jobs differ by what is sampled and
-by what else the machine does, which is more than is looked for. So beside the phases as they are stand two rows with
-GRPO's medians in place of what DARO's code has no part in: generation, and ``old_log_prob``, a forward pass of the same
-tokens on the same ranks just before the update, whose time therefore also says how long the responses were and how busy
-the machine was in that step. A stopped part goes on after the last job that finished on this commit.
+The job is verl's ``main_ppo`` with Ray, two Megatron ranks and two vLLM servers. Two jobs differ in their samples and
+in other work on the machine. That difference is larger than the one of interest. So the table has two more rows, with
+GRPO's medians for the phases that DARO's code does not change:
+
+- generation;
+- ``old_log_prob``, a forward pass of the same tokens on the same ranks just before the update. Its time also shows how
+  long the responses were and how busy the machine was in that step.
+
+A stopped part goes on after the last job that finished on this commit.
 """
 
 import subprocess

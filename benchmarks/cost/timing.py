@@ -1,4 +1,4 @@
-"""Times of functions that run in turn, so that what else the machine does meets all of them alike."""
+"""Times of functions that run in turn, so that other work on the machine affects all of them alike."""
 
 import gc
 import time

@@ -1,7 +1,7 @@
 """The actor's update with the quickstart's model and batch shape: GRPO's and DARO's in turn on one engine.
 
 Two Megatron-core ranks (TP = 2), 160 responses of up to 48 tokens, one optimizer step in one micro-batch and in four.
-Timed is the worker's ``train_batch``, with making the batch's tensors, until all ranks are done.
+The time is that of the worker's ``train_batch``, including making the batch's tensors, until all ranks are done.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Run by torchrun: seconds of verl's actor update and of DARO's, in turn on one engine and one batch; JSON on rank 0.
+"""Run by torchrun: seconds of verl's actor update and DARO's, in turn on one engine and one batch. Rank 0 writes JSON.
 
 Every rank starts an update at the same moment, and an update ends when all of them have.
 """

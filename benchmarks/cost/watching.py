@@ -1,8 +1,8 @@
-"""What a piece of training asks of others: collectives and their size, and reads of a tensor's value by Python.
+"""Count the collectives of a piece of training, with their size, and the reads of a tensor's value by Python.
 
-Both are seen where torch dispatches operations, below every Python wrapper: whoever calls them, they count. Reads are
-a lower bound: ``tolist()``, ``numpy()`` and ``cpu()`` of a tensor that is on the CPU dispatch nothing. On a GPU they
-copy, which counts, and so does every other copy from the device.
+Both are counted where torch dispatches operations, below every Python wrapper. So every caller counts. Reads are a
+lower bound: ``tolist()``, ``numpy()`` and ``cpu()`` of a tensor on the CPU dispatch nothing. On a GPU they copy, and
+every copy from the device counts.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Runs the uninterrupted job once, and then jobs that are killed and restarted until every kill has struck."""
+"""Run the uninterrupted job once. Then run jobs that are killed and restarted, until every kill has happened."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

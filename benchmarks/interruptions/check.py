@@ -1,4 +1,4 @@
-"""Whether each kill lost more than it may, and whether what followed equals the uninterrupted run, bit by bit."""
+"""Check that no kill lost more than it may, and that the resumed job equals the uninterrupted one, bit by bit."""
 
 from dataclasses import dataclass
 from typing import Any

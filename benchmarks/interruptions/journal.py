@@ -1,4 +1,4 @@
-"""What a job notes about itself, so that a kill can be placed: one JSON line per phase, resume and step."""
+"""The journal of a job: one JSON line per phase, resume and step. It shows when to kill the job."""
 
 import json
 import os

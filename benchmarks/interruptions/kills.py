@@ -1,4 +1,4 @@
-"""When to kill: at any moment of the job, within a save, or at the beginning of a named phase."""
+"""The moments of the kills: any moment of the job, within a save, or at the beginning of a named phase."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""One start of the job: two processes in a process group of their own, and one signal that ends both."""
+"""One start of the job: two processes in their own process group, and one signal that ends both."""
 
 import os
 import signal

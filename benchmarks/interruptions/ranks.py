@@ -1,4 +1,4 @@
-"""The job's two ranks: each holds a worker; rank 0 asks, all of them do. Stands in for verl's Ray worker group."""
+"""The job's two ranks. Each holds a worker. Rank 0 gives orders to all. Stands in for verl's Ray worker group."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A stand-in for verl's trainer: what its checkpoint code reads, and nothing else. That code is verl's own."""
+"""A stand-in for verl's trainer. It has only what verl's own checkpoint code reads."""
 
 import builtins
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""The language model as a policy of the comparison: what it is asked, how it samples, how it is evaluated."""
+"""The language model as a policy of the comparison: its prompts, its sampling and its evaluation."""
 
 import torch
 

@@ -1,8 +1,8 @@
 """The task of the comparison on a real model: sums, differences and products, without worked examples.
 
-A pretrained model that is asked plainly rambles where it is lost: at the start its wrong responses are 1.8 times as
-long as its right ones. With worked examples in the prompt the two would be about as long. The last number of a
-response is its answer; a response that is cut off at the limit is wrong.
+Without worked examples, a pretrained model rambles where it is lost. At the start, its wrong responses are 1.8 times as
+long as its right ones. With worked examples in the prompt, both would be about as long. The last number of a response
+is its answer. A response that is cut off at the limit is wrong.
 """
 
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""The math reward beside verl's own scorer and plain math-verify: speed, agreement, adversarial input."""
+"""Compare the math reward with verl's own scorer and plain math-verify: speed, agreement, adversarial input."""

@@ -1,4 +1,4 @@
-"""Input that hangs, crashes or fills the memory of a scorer without limits, and how ours takes it."""
+"""Input that hangs or crashes a scorer without limits, or fills its memory; and what this package's scorer does."""
 
 import time
 from typing import Any

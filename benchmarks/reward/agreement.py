@@ -1,4 +1,4 @@
-"""Where the scorers differ, by the labels of the pairs' construction."""
+"""The pairs on which the scorers differ, by the labels of their construction."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Processor time of this process and all under it: the figure that other work on the machine distorts least."""
+"""Processor time of this process and its children. Other work on the machine distorts this figure least."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Memory of this process, and of the reward's workers: proportional, so that pages of several processes count once."""
+"""Memory of this process and of the reward's workers. It is proportional: shared pages count only once."""
 
 import os
 from collections.abc import Iterable

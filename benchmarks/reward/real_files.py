@@ -1,4 +1,4 @@
-"""Golds and published answers of the real files. They are no part of the project: see :func:`folder`."""
+"""Gold answers and published answers of the real files, which are not part of the project. See :func:`folder`."""
 
 import json
 import os

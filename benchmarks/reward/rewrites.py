@@ -1,7 +1,7 @@
-r"""Answers made by rule from a gold answer: the same one written otherwise, and others that are wrong.
+r"""Answers made by rule from a gold answer: other spellings of it, and wrong answers.
 
-Every rule is a function from the gold's text to answers; a rule that does not apply gives none. What is right follows
-from the rule, so no scorer is needed to know it.
+Every rule is a function from the gold's text to answers. A rule that does not apply gives none. The rule decides what
+is right, so no scorer is needed.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The advantage estimator of every weighting: centred rewards, with the prompt's pass rate sent along."""
+"""The advantage estimator of every weighting: centred rewards, and the prompt's pass rate beside them."""
 
 import logging
 
@@ -24,24 +24,24 @@ def compute_daro_advantage(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """``A_i = f (r_i - mean(r of its prompt))`` and the prompt's difficulty, on every response token.
 
-    ``f`` is the weighting's :meth:`~daro_verl.advantage.Weighting.advantage_factor`; DARO's is 1: a factor that depends
-    on the pass rate alone is what it learns (paper; at ``w = 1/L`` it cancels). ``r_i`` is in units of the rewards'
-    range (ours), or the reward itself (:attr:`~daro_verl.advantage.Weighting.raw_rewards`).
+    ``f`` is the weighting's :meth:`~daro_verl.advantage.Weighting.advantage_factor`. DARO's is 1, because DARO learns
+    any factor that depends on the pass rate alone (paper; at ``w = 1/L`` it cancels). ``r_i`` is in units of the
+    rewards' range (ours), or the reward itself (:attr:`~daro_verl.advantage.Weighting.raw_rewards`).
 
     Args:
-        token_level_rewards: [num_responses, response_length]; a response's reward is the sum over its row.
-        response_mask: [num_responses, response_length], 1 on response tokens. A row without any is padding: it counts
-            in no prompt's statistics and gets zeros.
-        index: [num_responses] the prompt's id (verl's uid), any order, uneven groups allowed.
-        weighting: the job's.
+        token_level_rewards: [num_responses, response_length]. A response's reward is the sum over its row.
+        response_mask: [num_responses, response_length], 1 on response tokens. A row without any is padding: it does not
+            count in a prompt's statistics, and gets zeros.
+        index: [num_responses] the prompt's id (verl's uid). Any order and uneven groups are allowed.
+        weighting: the job's weighting.
         success_threshold: how rewards become difficulties (:func:`~daro_verl.advantage.groups.group_by_prompt`).
         reward_range: the same.
         final_row: see :func:`prompt_groups`.
 
     Returns:
-        ``(advantages, returns)``, both [num_responses, response_length] in the dtype of the rewards: ``A_i``, and the
-        difficulty (:mod:`~daro_verl.advantage.pass_rates`), on response tokens, 0 elsewhere. A prompt with one response
-        has advantage 0.
+        ``(advantages, returns)``, both [num_responses, response_length] in the dtype of the rewards. They are ``A_i``
+        and the difficulty (:mod:`~daro_verl.advantage.pass_rates`) on response tokens, and 0 elsewhere. A prompt with
+        one response has advantage 0.
     """
     groups = prompt_groups(token_level_rewards, response_mask, index, success_threshold, final_row, reward_range)
     return advantages_of(groups, response_mask, weighting)
@@ -50,7 +50,7 @@ def compute_daro_advantage(
 def advantages_of(
     groups: PromptGroups, response_mask: torch.Tensor, weighting: Weighting
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """What :func:`compute_daro_advantage` returns, from the batch's prompts."""
+    """The result of :func:`compute_daro_advantage`, from the batch's prompts."""
     if weighting.raw_rewards:
         centred = groups.scores.double() - groups.mean_score[groups.prompt_of]
     else:
@@ -72,14 +72,14 @@ def prompt_groups(
     final_row: torch.Tensor | None = None,
     reward_range: RewardRange = UNIT,
 ) -> PromptGroups:
-    """The batch's prompts; arguments as the estimator's.
+    """The batch's prompts. The other arguments are those of :func:`compute_daro_advantage`.
 
     Args:
-        final_row: [num_responses] int64, where a session has several outputs: the row that stands for the session
-            (:func:`~daro_verl.advantage.groups.final_rows`). Its reward is the session's, and the session counts once
-            in its prompt's pass rate, however many outputs it has.
+        final_row: [num_responses] int64, for sessions with several outputs: the row that stands for the session
+            (:func:`~daro_verl.advantage.groups.final_rows`). Its reward is the session's. The session counts once in
+            its prompt's pass rate, however many outputs it has.
 
-    A reward that is not finite is logged, with the prompt's pass rate without it, and counts nowhere.
+    A reward that is not finite counts nowhere. The log gives the prompt's pass rate without it.
     """
     scores, has_tokens, once = session_scores(token_level_rewards, response_mask, final_row)
     groups = group_by_prompt(scores, has_tokens, index, success_threshold, once, reward_range)
@@ -90,9 +90,9 @@ def prompt_groups(
 def session_scores(
     token_level_rewards: torch.Tensor, response_mask: torch.Tensor, final_row: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-    """Of each row, [num_responses]: its session's reward, whether the session has tokens, whether it stands for it.
+    """For each row, [num_responses]: its session's reward, whether the session has tokens, whether it stands for it.
 
-    The third is None where every row is a session. Arguments as of :func:`prompt_groups`.
+    The third is None if every row is a session. The arguments are those of :func:`prompt_groups`.
     """
     scores = token_level_rewards.detach().sum(dim=-1)
     has_tokens = response_mask.sum(dim=-1) > 0  # several times faster than any()
@@ -105,7 +105,7 @@ def session_scores(
 
 
 def log_lost(groups: PromptGroups, index: np.ndarray) -> None:
-    """Say which prompts lost responses whose reward is not finite, and their pass rate without them."""
+    """Log the prompts that lost responses whose reward is not finite, and their pass rates without those."""
     rows = groups.lost.nonzero().flatten().tolist()
     if not rows:
         return

@@ -1,4 +1,4 @@
-"""Responses grouped by their prompt: mean reward and difficulty. Sessions with several outputs count once."""
+"""Group responses by their prompt: mean reward and difficulty. A session with several outputs counts once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import torch
 from daro_verl.advantage.reward_range import UNIT, RewardRange
 
 SMALLEST = 1e-6
-"""Least distance of a difficulty from 0 and 1 where rewards differ: such a prompt is in no bin that teaches nothing."""
+"""Least distance of a difficulty from 0 and 1 if rewards differ. It keeps such a prompt out of bins 0 and G."""
 
 
 @dataclass(frozen=True)
@@ -19,19 +19,20 @@ class PromptGroups:
     """Statistics of the prompts of a batch. A prompt without a counted response has NaN statistics.
 
     Attributes:
-        scores: [num_responses] outcome reward of each response; all outputs of a session have that of its last one.
+        scores: [num_responses] outcome reward of each response. All outputs of a session have the reward of its last.
         counted: [num_responses] bool, whether the response's session counts in its prompt's statistics.
-        lost: [num_responses] bool, those with tokens that do not count because their reward is NaN or infinite.
+        lost: [num_responses] bool, whether a response with tokens does not count, because its reward is NaN or
+            infinite.
         adds: [num_responses] bool, the one row of each counted session that stands for it in sums over responses.
         success: [num_responses] bool, whether the score is above the threshold, or above the middle of the range.
         in_units: [num_responses] float64, the scores in units of the range, ``(r - low) / (high - low)``.
         prompt_of: [num_responses] int64, the row of each response's prompt in the tensors below.
-        num_responses: [num_prompts] float64, counted responses of the prompt; a session of several outputs is one.
+        num_responses: [num_prompts] float64, counted responses of the prompt. A session of several outputs is one.
         mean_score: [num_prompts] float64, mean reward of the prompt's counted responses.
-        mean_in_units: [num_prompts] float64, of those in units of the range.
-        pass_rate: [num_prompts] float64, the difficulty ``mu``: with a threshold successes / counted responses, else
-            the mean reward in units of the range, which is the same for rewards of two values.
-        differs: [num_prompts] bool, whether not all of its counted responses have the same reward.
+        mean_in_units: [num_prompts] float64, the same mean in units of the range.
+        pass_rate: [num_prompts] float64, the difficulty ``mu``. With a threshold it is successes / counted responses.
+            Else it is the mean reward in units of the range. For rewards of two values both are the same.
+        differs: [num_prompts] bool, whether its counted responses have different rewards.
     """
 
     scores: torch.Tensor
@@ -60,21 +61,21 @@ def group_by_prompt(
     once: torch.Tensor | None = None,
     reward_range: RewardRange = UNIT,
 ) -> PromptGroups:
-    """Group responses by ``index`` in any order and of any group size.
+    """Group responses by ``index``, in any order and with any group size.
 
     Args:
         scores: [num_responses] outcome reward of each response. One that is not finite counts nowhere.
         has_tokens: [num_responses] bool; False for rows that are no response (padding).
         index: [num_responses] the prompt's id of each response, any hashable values of one type.
         success_threshold: a response is a success if its score is greater than this, and difficulty is the share of
-            successes; None: difficulty is the mean reward in units of the range.
-        once: [num_responses] bool, one row of each session (the others share its score and count nothing more); None
-            where every row is a session.
+            successes. If None, difficulty is the mean reward in units of the range.
+        once: [num_responses] bool, one row of each session. The other rows share its score and do not count again.
+            None if every row is a session.
         reward_range: ``[low, high]``.
 
-    A prompt whose rewards are all the same has difficulty 0 or 1 (nothing can be learned from it), any other one a
-    difficulty between them, unless a threshold says otherwise.
-    Sums are taken in float64, so that they do not depend on the order of the responses.
+    A prompt whose rewards are all the same has difficulty 0 or 1, and nothing can be learned from it. Any other prompt
+    has a difficulty between them, unless a threshold decides otherwise. Sums are in float64, so they do not depend on
+    the order of the responses.
     """
     finite = scores.isfinite()
     counted = has_tokens & finite
@@ -108,7 +109,7 @@ def group_by_prompt(
 
 
 def _differs(scores: torch.Tensor, adds: torch.Tensor, prompt_of: torch.Tensor, num_prompts: int) -> torch.Tensor:
-    """[num_prompts] bool, whether the largest of a prompt's counted scores is greater than the smallest."""
+    """[num_prompts] bool, whether a prompt's largest counted score is greater than its smallest."""
     low, high = (
         torch.full((num_prompts,), none, dtype=scores.dtype, device=scores.device).scatter_reduce_(
             0, prompt_of, torch.where(adds, scores, none), how
@@ -124,17 +125,17 @@ def _sum_by_prompt(values: torch.Tensor, adds: torch.Tensor, prompt_of: torch.Te
 
 
 def final_rows(batch_keys: Sequence[str]) -> torch.Tensor | None:
-    """For every output of a multi-output agent loop, the row of its session's last one, which stands for the session.
+    """The row of each session's last output, for every output of an agent loop. That row stands for the session.
 
     Args:
-        batch_keys: verl's key of each row, ``{uid}_{session}_{index of the output}``; any order, no key twice.
+        batch_keys: verl's key of each row, ``{uid}_{session}_{index of the output}``, in any order, without repeats.
 
     Returns:
-        [num_rows] int64; a session with one output points at itself. None where every output is its session's first:
-        then each session has just that one.
+        [num_rows] int64. A session with one output points at itself. None if every output is its session's first,
+        because then each session has only one.
 
     Raises:
-        ValueError: a key of another form.
+        ValueError: a key has another form.
     """
     if all(map(str.endswith, batch_keys, repeat("_0"))):  # the usual case, at a tenth of the loop's price
         return None

@@ -23,13 +23,13 @@ def estimate_advantage(
     final_row: torch.Tensor | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """:func:`~daro_verl.advantage.compute_daro_advantage` with the options of a prepared job.
+    """Call :func:`~daro_verl.advantage.compute_daro_advantage` with the options of a prepared job.
 
-    The range of the rewards is that of all batches so far, this one included.
+    The range of the rewards covers all batches so far, including this one.
 
     Args:
         token_level_rewards, response_mask, index, final_row: see there.
-        config: verl's ``algorithm`` node, in which :func:`~daro_verl.job.prepare_job` left every option.
+        config: verl's ``algorithm`` node, with every option from :func:`~daro_verl.job.prepare_job`.
 
     Raises:
         DaroVerlError: the job was not prepared, so its workers would train without difficulty weights.
@@ -40,8 +40,8 @@ def estimate_advantage(
             "algorithm.daro",
             got="a job whose workers were not told about DARO",
             expected="a job that passed verl.utils.config.validate_config",
-            fix="start it with verl.trainer.main_ppo, or call daro_verl.job.prepare_job(config) before the workers "
-            "are made",
+            fix="start it with verl.trainer.main_ppo, or call daro_verl.job.prepare_job(config) before you make the "
+            "workers",
         )
     seen = rewards_of_job(options.get("rewards"))
     scores, has_tokens, once = session_scores(token_level_rewards, response_mask, final_row)
@@ -54,15 +54,15 @@ def estimate_advantage(
 
 
 def threshold_of(option: float | str) -> float | None:
-    """``algorithm.daro.success_threshold``; None for ``auto``."""
+    """``algorithm.daro.success_threshold`` as a number; None for ``auto``."""
     return None if option == AUTO else float(option)
 
 
 def rewards_of_job(saved: Mapping[str, Any] | None) -> SeenRewards:
-    """What a job knows of its rewards; the same object for the estimator and the replay buffer of a process.
+    """The rewards that a job has seen. The estimator and the replay buffer of a process share one object.
 
     Args:
-        saved: where the job keeps it, as :func:`~daro_verl.job.prepare_job` left it; None: nowhere.
+        saved: where the job keeps them, from :func:`~daro_verl.job.prepare_job`; None: nowhere.
     """
     if saved is None:
         return SeenRewards()
@@ -71,7 +71,7 @@ def rewards_of_job(saved: Mapping[str, Any] | None) -> SeenRewards:
 
 
 def _warn_of_threshold(groups: PromptGroups, threshold: float | None, seen: SeenRewards) -> None:
-    """Rewards that differ teach nothing where the threshold has all of a prompt's on one side."""
+    """Warn if a prompt's rewards differ but all lie on one side of the threshold, because it then teaches nothing."""
     if threshold is None:
         return
     one_sided = groups.differs & ((groups.pass_rate == 0) | (groups.pass_rate == 1))
@@ -80,8 +80,8 @@ def _warn_of_threshold(groups: PromptGroups, threshold: float | None, seen: Seen
     rows = groups.counted & (groups.prompt_of == one_sided.nonzero()[0])
     logger.warning(
         "%d of %d prompts teach nothing although their rewards differ, for example %s: all are on one side of "
-        "algorithm.daro.success_threshold=%g. Choose one between the rewards of a failure and of a success, or leave "
-        "it out. The metric actor/daro/missed_by_threshold counts their responses.",
+        "algorithm.daro.success_threshold=%g. Choose a threshold between the rewards of a failure and of a success, "
+        "or remove the option. The metric actor/daro/missed_by_threshold counts these responses.",
         int(one_sided.sum()),
         len(one_sided),
         [round(score, 6) for score in groups.scores[rows].tolist()],
@@ -90,7 +90,7 @@ def _warn_of_threshold(groups: PromptGroups, threshold: float | None, seen: Seen
 
 
 def ends_in_tokens(response_mask: torch.Tensor, batch_keys: Sequence[str]) -> bool:
-    """Whether the last output of every session has tokens; verl's own reduction cannot see those that have not."""
+    """Whether the last output of every session has tokens. verl's own reduction cannot see sessions without them."""
     rows = final_rows(batch_keys)
     return bool((response_mask if rows is None else response_mask[rows]).any(dim=-1).all())
 

@@ -1,8 +1,11 @@
-"""The pass rate of each response's prompt on its way from the driver, which sees whole prompts, to the actor workers.
+"""Send the pass rate of each response's prompt from the driver, which sees whole prompts, to the actor workers.
 
-verl hands on what the estimator returns as ``returns``, and only a critic would read that; DARO has none. So the
-column carries one number per response, on all of its tokens that train: ``mu`` of a response that succeeded, ``-mu``
-of one that failed, :data:`LOST` of one whose reward is NaN or infinite.
+verl passes on the column ``returns`` of the estimator. Only a critic would read it, and DARO has none. So the column
+carries one number per response, on all of its tokens that train:
+
+- ``mu`` if the response succeeded;
+- ``-mu`` if it failed;
+- :data:`LOST` if its reward is NaN or infinite.
 """
 
 from dataclasses import dataclass
@@ -18,10 +21,10 @@ LOST = -2.0
 
 @dataclass(frozen=True)
 class PassRates:
-    """What the workers know of each response of a mini-batch.
+    """What the workers know about each response of a mini-batch.
 
     Attributes:
-        rate: [num_responses] ``mu`` of the prompt; 0 for padding, for lost responses and where nothing was solved.
+        rate: [num_responses] ``mu`` of the prompt; 0 for padding, for lost responses, and if nothing was solved.
         success: [num_responses] bool.
         lost: [num_responses] bool, whether its reward is NaN or infinite.
     """
@@ -31,7 +34,7 @@ class PassRates:
     lost: torch.Tensor
 
     def bins(self, num_rollouts: int) -> torch.Tensor:
-        """[num_responses] int64 ``k``; padding and lost responses are in bin 0, which teaches nothing."""
+        """[num_responses] int64 ``k``. Padding and lost responses are in bin 0, which teaches nothing."""
         return bin_of_pass_rate(self.rate, num_rollouts)
 
 
@@ -43,11 +46,11 @@ def written_pass_rates(groups: PromptGroups) -> torch.Tensor:
 
 
 def read_pass_rates(returns: torch.Tensor, response_mask: torch.Tensor | TrainingTokens) -> PassRates:
-    """Read what :func:`written_pass_rates` wrote.
+    """Read the numbers of :func:`written_pass_rates`.
 
     Args:
         returns: [num_responses, response_length], padded, or nested as the mask is.
-        response_mask: [num_responses, response_length], 1 on tokens that train; or what was found in it.
+        response_mask: [num_responses, response_length], 1 on tokens that train; or the tokens found in it.
     """
     if isinstance(response_mask, torch.Tensor):
         response_mask = TrainingTokens.of(response_mask)

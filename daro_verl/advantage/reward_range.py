@@ -1,4 +1,4 @@
-"""The range of a job's rewards: what makes {0, 1}, {0, 0.1} and {10, 100} the same rewards."""
+"""The range of a job's rewards. In units of it, rewards of {0, 1}, {0, 0.1} and {10, 100} are the same."""
 
 import json
 import logging
@@ -18,12 +18,12 @@ logger = logging.getLogger(__name__)
 FILE_NAME = "daro_rewards.json"
 FORMAT = 1
 AUTO = "auto"
-"""The default of the two options about rewards: found out from those that the job sees."""
+"""The default of the two options about rewards: learn them from the rewards that the job sees."""
 
 
 @dataclass(frozen=True)
 class RewardRange:
-    """``[low, high]``. Not known as long as no two different rewards were seen: then nothing can be taught either."""
+    """``[low, high]``. It is unknown until the job has seen two different rewards. Until then nothing is taught."""
 
     low: float = math.inf
     high: float = -math.inf
@@ -34,17 +34,17 @@ class RewardRange:
 
     @property
     def middle(self) -> float:
-        """A reward above it is a success; 0.5, which fits {0, 1}, as long as the range is not known."""
+        """A reward above it is a success. It is 0.5, which fits {0, 1}, while the range is unknown."""
         return (self.low + self.high) / 2 if self.is_known else 0.5
 
     def in_units(self, rewards: torch.Tensor) -> torch.Tensor:
-        """``(r - low) / (high - low)``, float64: exactly 0 and 1 for rewards of two values; 0 if not known."""
+        """``(r - low) / (high - low)``, float64: exactly 0 and 1 for rewards of two values; 0 if unknown."""
         if not self.is_known:
             return torch.zeros_like(rewards, dtype=torch.float64)
         return (rewards.double() - self.low) / (self.high - self.low)
 
     def including(self, rewards: torch.Tensor) -> "RewardRange":
-        """The smallest range with these rewards too; those that are not finite do not count."""
+        """The smallest range that also contains these rewards. Rewards that are not finite do not count."""
         finite = rewards[rewards.isfinite()]
         if not finite.numel():
             return self
@@ -55,16 +55,16 @@ UNIT = RewardRange(0.0, 1.0)
 
 
 class SeenRewards:
-    """The range of all rewards that a job has seen. Lives on the driver as long as the job, and is saved as it widens.
+    """The range of all rewards that a job has seen. It lives on the driver with the job, and is saved as it widens.
 
-    The file lies in the folder of the job's checkpoints. Each of its entries says in which estimate, counted like the
-    job's steps, the range became what it is. A job that resumes from step ``S`` leaves out the entries of later
-    estimates, so it does what it would have done without an interruption.
+    The file is in the folder of the job's checkpoints. Each entry is a range, and the number of the estimate that set
+    it. Estimates count like the job's steps. A job that resumes from step ``S`` leaves out the entries of later
+    estimates. So it trains as it would have without the interruption.
 
     Attributes:
-        range: now.
-        given: whether the user set it: then it never changes, and nothing is saved.
-        log_limit: of what the log says is wrong with the rewards.
+        range: the current range.
+        given: whether the user set it. Then it never changes, and nothing is saved.
+        log_limit: the limit of the warnings about rewards.
     """
 
     def __init__(
@@ -78,8 +78,8 @@ class SeenRewards:
 
         Args:
             file: where to save; None: nowhere.
-            resumed_file: what to read; None where the job starts from scratch.
-            step: from which the job goes on.
+            resumed_file: the file to read; None if the job starts from scratch.
+            step: the step from which the job goes on.
             given: ``algorithm.daro.reward_range``.
 
         Raises:
@@ -128,7 +128,7 @@ class SeenRewards:
 def seen_rewards(
     file: str | None, resumed_file: str | None, step: int, given: tuple[float, float] | None
 ) -> SeenRewards:
-    """The one object of a process for a job; arguments as of :class:`SeenRewards`."""
+    """The process's only object for a job. The arguments are those of :class:`SeenRewards`."""
     return SeenRewards(file, resumed_file, step, given)
 
 
@@ -141,6 +141,6 @@ def _read(path: Path) -> list[tuple[int, float, float]]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError, KeyError) as error:
-        fix = "restore it, or delete it: then the range is learned anew, or set it: +algorithm.daro.reward_range=[0,1]"
+        fix = "restore the file, or delete it to learn the range anew, or set +algorithm.daro.reward_range=[0,1]"
         got = f"{type(error).__name__}: {error}"
         raise DaroCheckpointError(str(path), got=got, expected="the range of a job's rewards", fix=fix) from error

@@ -1,4 +1,4 @@
-"""Which tokens of each response train, in the two layouts in which verl hands them over."""
+"""Which tokens of each response train, in the two layouts that verl uses."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +10,13 @@ import torch
 class TrainingTokens:
     """How many tokens of each response train, and the first of them.
 
-    What the estimator writes is the same on all of a response's tokens that train, so one of them says what it wrote:
-    the mask is the only column that is read in full. Nothing here waits for a device.
+    The estimator writes the same value on all of a response's tokens that train, so one of them is enough. Only the
+    mask is read in full. Nothing here waits for a device.
 
     Attributes:
-        number: [num_responses] int64.
-        first: [num_responses] int64, its place among all tokens, one response after another; any place where none
-            trains.
+        number: [num_responses] int64, how many tokens train.
+        first: [num_responses] int64, the place of the first one, if all responses' tokens stand one after another. If
+            none trains, it may be any place.
     """
 
     number: torch.Tensor
@@ -37,7 +37,7 @@ class TrainingTokens:
         return cls(bounds.diff(), first.clamp(max=len(ones) - 1))
 
     def value(self, tokens: torch.Tensor) -> torch.Tensor:
-        """[num_responses], what ``tokens`` has on the first token that trains; 0 for a response without one.
+        """[num_responses], the value of ``tokens`` on the first token that trains; 0 for a response without one.
 
         Args:
             tokens: [num_responses, response_length], padded or nested as the mask was.
@@ -47,7 +47,7 @@ class TrainingTokens:
 
 
 def _flat(tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """All tokens one response after another, and [num_responses + 1] where each response begins, then the end."""
+    """All tokens, one response after another; and [num_responses + 1], the start of each response, then the end."""
     if not tokens.is_nested:
         num_responses, length = tokens.shape
         return tokens.reshape(-1), torch.arange(num_responses + 1, device=tokens.device) * length

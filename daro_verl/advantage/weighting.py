@@ -1,4 +1,4 @@
-"""A method as a weight per difficulty: what every weighting defines, and how one is found by its name."""
+"""A method as a weight per difficulty: what a weighting defines, and how to find one by its name."""
 
 import importlib
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ LITERAL: Mapping[str, Any] = MappingProxyType(
         "weight_max": 100.0,
     }
 )
-"""The options with which the weights mean what the paper writes."""
+"""The options of the paper's literal form."""
 
 
 class Weighting:
@@ -26,22 +26,23 @@ class Weighting:
 
         loss = sum over bins k of (w_k / D_k) * sum over the responses i of bin k and their tokens t of ell_it(f_p A_i)
 
-    A subclass says what ``f``, ``w`` and ``D`` are; the rest is the same for all methods. It has no state and no
-    arguments, because the driver and every actor worker make their own. Its docstring is its formula and source.
+    A subclass defines ``f``, ``w`` and ``D``. The rest is the same for all methods. A subclass has no state and takes
+    no arguments, because the driver and every actor worker make their own instance. Its docstring gives its formula and
+    source.
     """
 
     rule: ClassVar[type[LearningRule]] = LearningRule
-    """How ``w`` moves after each optimizer step; the base class holds it where it is."""
+    """How ``w`` moves after each optimizer step. The base class keeps it fixed."""
 
     normaliser: ClassVar[str] = "bin_tokens"
     """Which ``D_k``: a key of :data:`NORMALISERS`."""
 
     raw_rewards: ClassVar[bool] = False
-    """Whether ``r_i`` is the reward itself, as other methods have it. Else it is in units of the rewards' range, and
-    losses and weights mean the same for rewards of {0, 1}, {0, 0.1} and {10, 100} (ours)."""
+    """Whether ``r_i`` is the reward itself, as in other methods. Else it is in units of the rewards' range. Losses and
+    weights then mean the same for rewards of {0, 1}, {0, 0.1} and {10, 100} (ours)."""
 
     defaults: ClassVar[Mapping[str, Any]] = LITERAL
-    """The options of ``algorithm.daro`` that depend on the weighting, where the user sets none."""
+    """The weighting's own defaults of options of ``algorithm.daro``."""
 
     @property
     def learns(self) -> bool:
@@ -53,15 +54,15 @@ class Weighting:
         return torch.ones_like(groups.pass_rate)
 
     def bin_weights(self, pass_rate: torch.Tensor) -> torch.Tensor:
-        """``w_k`` over ``weight_init``, [G-1] float64, from ``mu = k / G``; where they learn, before the first loss."""
+        """``w_k`` over ``weight_init``, [G-1] float64, from ``mu = k / G``. Learned weights start from it."""
         return torch.ones_like(pass_rate)
 
     def contributions(self, pass_rate: torch.Tensor) -> torch.Tensor:
-        """``nu_k``, [G-1] float64: what ``w_k L_k`` is at the minimum of the objective, where the weights learn."""
+        """``nu_k``, [G-1] float64: ``w_k L_k`` at the minimum of the objective, if the weights learn."""
         return torch.ones_like(pass_rate)
 
     def denominators(self, tokens: torch.Tensor, token_budget: float) -> torch.Tensor:
-        """``D`` [G+1] float64 of a mini-batch with ``T`` [G+1] tokens; infinite where a bin does not count."""
+        """``D`` [G+1] float64 of a mini-batch with ``T`` [G+1] tokens. It is infinite for a bin that does not count."""
         return NORMALISERS[self.normaliser](tokens, token_budget)
 
 
@@ -75,8 +76,8 @@ def bin_tokens(tokens: torch.Tensor, token_budget: float) -> torch.Tensor:
 def all_tokens(tokens: torch.Tensor, token_budget: float) -> torch.Tensor:
     """``D_k = sum_j T_j``, all response tokens of the mini-batch (verl's ``token-mean``).
 
-    The token mean of a bin counts by the bin's share of all tokens. Those of bins 0 and G count too, so a mini-batch
-    that teaches little has a small loss.
+    A bin's token mean counts by the bin's share of all tokens. Tokens of bins 0 and G count too, so a mini-batch that
+    teaches little has a small loss.
     """
     return torch.full_like(tokens, tokens.sum().clamp(min=1).item(), dtype=torch.float64)
 
@@ -92,7 +93,7 @@ _known: dict[str, type[Weighting]] = {}
 
 
 def named(name: str) -> Any:
-    """Class decorator: the weighting is ``algorithm.daro.weighting=<name>``."""
+    """Class decorator: ``algorithm.daro.weighting=<name>`` chooses the class."""
 
     def register(cls: type[Weighting]) -> type[Weighting]:
         _known[name] = cls
@@ -107,7 +108,7 @@ def weighting_names() -> list[str]:
 
 
 def find_weighting(name: Any) -> Weighting:
-    """The weighting of a name, or of an import path ``package.module.Class`` (a user's own).
+    """Find a weighting by its name, or by an import path ``package.module.Class`` (a user's own).
 
     Raises:
         DaroConfigError: no such name, or the path does not lead to a subclass of :class:`Weighting`.

@@ -17,9 +17,10 @@ class Learned(Weighting):
     """DARO (arXiv 2510.09001), leaning to hard prompts: ``w_k`` minimises ``w_k L_k - nu_k ln w_k`` with the model.
 
     ``nu_k = sqrt(mu) (1 - mu)`` and ``D`` = all tokens are ours, from ``benchmarks/convergence`` (docs/evidence.md). On
-    policy ``L_k = mu (1 - mu) g_k``, with the relative gap in length ``g_k`` (paper, Theorem 1), so ``w_k`` goes to
-    ``mu^-1/2 / g_k``: F-GRPO's weight over the gap. It starts at ``mu^-1/2``, follows the loss's moving average, and
-    stays within a factor of 3. Where no bin has a gap, all weights lie at the upper bound: ``mu^-1/2`` is left.
+    policy ``L_k = mu (1 - mu) g_k``, with the relative gap in length ``g_k`` (paper, Theorem 1). So ``w_k`` goes to
+    ``mu^-1/2 / g_k``, which is F-GRPO's weight over the gap. It starts at ``mu^-1/2``, follows the loss's moving
+    average, and stays within a factor of 3. If no bin has a gap, all weights lie at the upper bound, in the proportions
+    of ``mu^-1/2``.
     """
 
     rule = GradientRule
@@ -41,7 +42,7 @@ class Paper(Weighting):
 
 
 class MinimiserRule(LearningRule):
-    """``w_k`` is the minimiser of the objective for the loss that it follows, at once (ours)."""
+    """Each update sets ``w_k`` to the minimiser of the objective for the loss that it follows (ours)."""
 
     def update(self, signal: torch.Tensor, present: torch.Tensor) -> None:
         self.set(self.minimiser(signal), present)
@@ -57,15 +58,15 @@ class ClosedForm(Weighting):
 
 @named("uniform")
 class Uniform(Weighting):
-    """Ablation: ``w_k = weight_init`` for ever, the mean over bins of their token means; ``D_k = T_k``."""
+    """Ablation: ``w_k = weight_init``, fixed: the mean over bins of their token means; ``D_k = T_k``."""
 
 
 @named("inverse_variance")
 class InverseVariance(Weighting):
     """Ablation, does learning help? ``w_k = 1 / (mu (1 - mu))``, fixed; ``D_k = T_k``.
 
-    By the on-policy identity ``L_k = mu (1-mu) (len_neg - len_pos) / len_mean``, it is what DARO would converge to if
-    the relative gap in length were 1 in every bin.
+    On policy ``L_k = mu (1-mu) (len_neg - len_pos) / len_mean``. So DARO would converge to this if the relative gap in
+    length were 1 in every bin.
     """
 
     def bin_weights(self, pass_rate: torch.Tensor) -> torch.Tensor:
@@ -126,8 +127,8 @@ class Easy(Weighting):
 class DAPO(GRPO):
     """DAPO (arXiv 2503.14476): GRPO's weight and normaliser.
 
-    The method is in what surrounds it: ``clip_ratio_high`` above ``clip_ratio_low``, and prompts with pass rate 0 or 1
-    replaced before training (``algorithm.filter_groups``).
+    The rest of the method is in other settings: ``clip_ratio_high`` above ``clip_ratio_low``, and
+    ``algorithm.filter_groups``, which replaces prompts with pass rate 0 or 1 before training.
     """
 
 

@@ -1,14 +1,14 @@
 """verl on a machine without an accelerator: Megatron-core or FSDP2 training and vLLM or SGLang rollout on the CPU.
 
-Nothing here runs unless ``VERL_PLATFORM=cpu`` asks for it. The project's plugin then calls :func:`activate` in every
+Nothing here runs unless you set ``VERL_PLATFORM=cpu``. The project's plugin then calls :func:`activate` in every
 process that imports verl: driver, Ray workers, vLLM engines. It registers a platform with verl and sets the bridges of
-:mod:`daro_verl.platform.bridges`: each removes one obstacle from a module of another library, once that module is
-imported. A job also needs the Hydra overrides of :func:`daro_verl.platform.overrides.cpu_overrides`.
+:mod:`daro_verl.platform.bridges`. Each bridge removes one obstacle from a module of another library, once that module
+is imported. A job also needs the Hydra overrides of :func:`daro_verl.platform.overrides.cpu_overrides`.
 
-The platform is for tests and for learning the code path, not for speed: CUDA graphs, NCCL, Transformer Engine,
-context parallelism, sequence packing and the engines' sleep modes do not exist on it.
+The platform is for tests and for learning the code path, not for speed. It has no CUDA graphs, NCCL, Transformer
+Engine, context parallelism, sequence packing, or sleep modes of the engines.
 
-What is added to verl's registries, and every name of another library that is replaced::
+These entries are added to verl's registries, and these names of other libraries are replaced::
 
     verl.plugin.platform.PlatformRegistry
         + cpu                                        verl has no CPU platform
@@ -92,8 +92,8 @@ def requested() -> bool:
 def activate() -> None:
     """Register the platform with verl and bridge the libraries that expect CUDA. Idempotent.
 
-    Call it in each process after ``import verl`` and before anything asks verl for its platform. No library is
-    imported on the way except verl's platform module: bridges wait for the module they patch.
+    Call it in each process after ``import verl``, and before anything asks verl for its platform. It imports only
+    verl's platform module, because each bridge waits for the module that it patches.
     """
     from daro_verl.platform import bridges, environment
 

@@ -1,4 +1,4 @@
-"""Which bridge belongs to which module of another library, and how each process gets all of them."""
+"""The bridge for each module of another library, and how each process gets all bridges."""
 
 import functools
 import importlib
@@ -16,7 +16,7 @@ from daro_verl.platform import megatron_bridges, sglang_bridges, stand_ins, torc
 class BridgedTarget:
     """A function that a spawned process runs. Unpickling it there sets the bridges.
 
-    Such a process unpickles its target before the arguments of the target, and so before it imports SGLang.
+    Such a process unpickles its target before the target's arguments. So the bridges are set before it imports SGLang.
     """
 
     module: str
@@ -31,9 +31,9 @@ class BridgedTarget:
 
 
 def start_processes_with_bridges(engine: Any) -> None:
-    """Give SGLang's own processes the bridges. They are spawned, and do not import verl, which loads plugins.
+    """Give SGLang's own processes the bridges. They are spawned, and do not import verl, which would load plugins.
 
-    Needed as long as the targets of the processes are looked up in ``sglang.srt.entrypoints.engine``.
+    Needed as long as SGLang looks up the targets of its processes in ``sglang.srt.entrypoints.engine``.
     """
     for module, function in (
         ("data_parallel_controller", "run_data_parallel_controller_process"),
@@ -89,7 +89,7 @@ def install() -> None:
 
 @functools.cache
 def set_hooks() -> None:
-    """Set all bridges, once. Modules that are already imported are patched now, the others when they are imported."""
+    """Set all bridges, once. Modules already imported are patched now, the others when they are imported."""
     vllm_bridges.answer_package_version(importlib.metadata)
     vllm_bridges.leave_out_lowering()
     stand_ins.install()

@@ -1,8 +1,8 @@
-"""Weights from training ranks to rollout servers on separate (CPU) devices; importing this registers the engine.
+"""Send weights from training ranks to rollout servers on separate (CPU) devices. Importing this registers the engine.
 
-verl's trainers with separate rollout servers send weights through a checkpoint engine; verl 0.9.1 has none without an
-accelerator (nccl and nixl need cupy). This one sends over TCP, as the backend ``zmq``. Not needed once verl has one
-that runs on a CPU.
+verl's trainers with separate rollout servers send weights through a checkpoint engine. verl 0.9.1 has none that works
+without an accelerator (nccl and nixl need cupy). This one sends over TCP, as the backend ``zmq``. Not needed once verl
+has one that runs on a CPU.
 """
 
 # mypy: disable-error-code="override"
@@ -28,19 +28,19 @@ LAST = b""
 class ZmqCheckpointEngine(CheckpointEngine):
     """One connection from training rank 0 to each rollout worker, one message per tensor, in order.
 
-    A receiver binds in :meth:`prepare`, so that no tensor can be sent before somebody listens. All of
-    :meth:`finalize` is the end of a transfer: the next one starts with new connections. The types of the methods are
-    those with which verl calls them, not those that its base class states.
+    A receiver binds in :meth:`prepare`, so no tensor is sent before a receiver listens. :meth:`finalize` ends a
+    transfer. The next one starts with new connections. The methods have the types with which verl calls them, which
+    differ from those of its base class.
     """
 
     def __init__(self, bucket_size: int, is_master: bool = False) -> None:
-        """verl passes ``bucket_size`` [bytes] to every engine; here each tensor travels on its own."""
+        """Ignore ``bucket_size`` [bytes], which verl passes to every engine. Here each tensor is its own message."""
         self.is_master = is_master
         self.context: zmq.Context[Any] = zmq.Context.instance()
         self.sockets: list[zmq.Socket[Any]] = []
 
     def prepare(self) -> str:
-        """Bind; return the address. Training ranks bind too: only the topology knows who will receive."""
+        """Bind and return the address. Training ranks bind too, because only the topology knows the receivers."""
         socket = self._socket(zmq.PULL)
         address = f"tcp://{ray.util.get_node_ip_address()}"
         return f"{address}:{socket.bind_to_random_port(address)}"
@@ -49,20 +49,20 @@ class ZmqCheckpointEngine(CheckpointEngine):
     def build_topology(
         cls, actor_wg_world_size: int, rollout_world_size: int, metadata: list[str]
     ) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
-        """The receivers' addresses for training rank 0, none for anybody else."""
+        """The receivers' addresses for training rank 0; none for any other process."""
         receivers = metadata[actor_wg_world_size:]
         senders = [receivers] + [[]] * (actor_wg_world_size - 1)
         return {"receivers": senders}, {"receivers": [[]] * rollout_world_size}
 
     def init_process_group(self, receivers: list[str]) -> None:
-        """Connect to ``receivers``; without any, keep listening."""
+        """Connect to ``receivers``. If there are none, keep listening."""
         if receivers:
             self.finalize()
         for address in receivers:
             self._socket(zmq.PUSH).connect(address)
 
     def finalize(self) -> None:
-        """Close the connections. What is sent already still arrives."""
+        """Close the connections. Messages already sent still arrive."""
         for socket in self.sockets:
             socket.close()
         self.sockets.clear()
@@ -70,7 +70,7 @@ class ZmqCheckpointEngine(CheckpointEngine):
     async def send_weights(
         self, weights: Generator[tuple[str, torch.Tensor], None, None], global_steps: int | None = None
     ) -> None:
-        """Send every tensor to every receiver. All training ranks walk ``weights``: exporting is collective."""
+        """Send every tensor to every receiver. All training ranks iterate, because exporting is a collective call."""
         for name, weight in weights:
             if self.is_master:
                 header = pickle.dumps((name, weight.dtype, tuple(weight.shape)))

@@ -13,9 +13,9 @@ from verl.plugin.platform import PlatformBase
 
 
 class CpuDeviceModule(ModuleType):
-    """What verl expects of a ``torch.<device>`` module, for one CPU device that reports no memory of its own.
+    """A ``torch.<device>`` module as verl expects it, for one CPU device that reports no memory of its own.
 
-    ``torch.cpu`` answers for everything that is not defined here.
+    Everything that is not defined here comes from ``torch.cpu``.
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -55,8 +55,8 @@ class CpuDeviceModule(ModuleType):
 class PlatformCPU(PlatformBase):
     """One CPU device per process, gloo between processes.
 
-    Ray schedules the processes by its resource ``GPU``, the only one that verl counts when it checks a resource
-    pool: declare as many as there are ranks (``ray_kwargs.ray_init.num_gpus``).
+    Ray schedules the processes by its resource ``GPU``, because verl counts only that one when it checks a resource
+    pool. Declare as many as there are ranks (``ray_kwargs.ray_init.num_gpus``).
     """
 
     device_name = "cpu"
@@ -67,7 +67,7 @@ class PlatformCPU(PlatformBase):
         return True
 
     def current_device(self) -> torch.device:
-        """Return the device itself, not an index: verl passes it to ``Tensor.to``, where 0 would mean ``cuda:0``."""
+        """Return the device itself. verl passes it to ``Tensor.to``, where the index 0 would mean ``cuda:0``."""
         return torch.device("cpu")
 
     def device_count(self) -> int:
@@ -117,7 +117,7 @@ class PlatformCPU(PlatformBase):
         return ["RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES"]
 
     def is_ipc_supported(self) -> bool:
-        """Return False: weights travel to the rollout servers through shared memory."""
+        """Return False, because weights go to the rollout servers through shared memory."""
         return False
 
     def cudart(self) -> None:

@@ -1,4 +1,4 @@
-"""What every process of a job on the CPU platform is started with, so that ``VERL_PLATFORM=cpu`` is all a user sets."""
+"""The environment of every process on the CPU platform. A user sets only ``VERL_PLATFORM=cpu``."""
 
 import gc
 import os
@@ -25,7 +25,7 @@ GC_THRESHOLDS = (200_000, 50, 100)
 
 
 def set_defaults() -> None:
-    """Set :data:`DEFAULTS` where the user set nothing. Child processes, Ray's included, inherit them."""
+    """Set those of :data:`DEFAULTS` that the user did not set. Child processes inherit them, Ray's included."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
 
@@ -33,7 +33,7 @@ def set_defaults() -> None:
 def collect_garbage_seldom() -> None:
     """Ray's ``worker_process_setup_hook``: collect after 200,000 new objects instead of 700.
 
-    What a process makes while it imports torch, transformers and verl stays, and is looked through again and again.
-    ``docs/startup.md`` says what it costs.
+    The objects that a process makes while it imports torch, transformers and verl never go away, and every collection
+    scans them again. ``docs/startup.md`` gives the cost.
     """
     gc.set_threshold(*GC_THRESHOLDS)

@@ -29,12 +29,12 @@ def keep_rng_states_of_the_cpu(random: Any) -> None:
 
 
 def leave_the_mask_to_attention(attention: Any) -> None:
-    """Call local attention without a mask, so that it applies its own causal one.
+    """Call local attention without a mask, so that it applies its own causal mask.
 
-    verl 0.9.1 passes a padding mask ``[b, s]``, which Transformer Engine's attention ignores for causal attention;
-    ``DotProductAttention`` takes a mask literally and wants ``[b, 1, s, s]``. Sequences are padded on the right, where
-    a causal mask hides the padding from all tokens before it. Not needed once verl builds the mask that the layer
-    expects.
+    verl 0.9.1 passes a padding mask ``[b, s]``. Transformer Engine ignores it for causal attention.
+    ``DotProductAttention`` uses it, and expects ``[b, 1, s, s]``. No mask is needed, because sequences are padded on
+    the right, and a causal mask hides the padding from all earlier tokens. Not needed once verl builds the mask that
+    the layer expects.
     """
 
     def forward(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -78,9 +78,9 @@ def name_separate_norms(bridge: Any) -> None:
 def scale_rotary_embeddings(models: Any) -> None:
     """Train Llama 3.1 with its scaled rotary embeddings, computed by Megatron-core.
 
-    ``LLaMABridge`` asks for ``"rope_scaling" in hf_config``, which transformers 5 never answers with yes, and would
-    scale all frequencies alike; other bridges do not ask. Scaling that Megatron-core does not know is refused. Not
-    needed once a bridged model's log-probabilities are those of transformers.
+    ``LLaMABridge`` tests ``"rope_scaling" in hf_config``. With transformers 5 this is never true, and if it were, all
+    frequencies would be scaled alike. Other bridges do not test it. Scaling that Megatron-core does not know is
+    refused. Not needed once a bridged model's log-probabilities are those of transformers.
     """
 
     def with_scaling(arguments: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -92,7 +92,7 @@ def scale_rotary_embeddings(models: Any) -> None:
 
 
 def scaling_arguments(hf_config: Any) -> dict[str, Any]:
-    """What Megatron-core's ``GPTModel`` is told of the model's scaling.
+    """The arguments of Megatron-core's ``GPTModel`` for the model's scaling.
 
     Raises:
         DaroConfigError: Megatron-core has no such scaling.
@@ -110,11 +110,12 @@ def scaling_arguments(hf_config: Any) -> dict[str, Any]:
 def restore_float32_without_grad(distrib_optimizer: Any) -> None:
     """Load optimizer checkpoints of float32 models, and those that any TP and PP can load.
 
-    ``DistributedOptimizer`` copies into its main parameters, which for float32 are views of the model's own: torch
-    refuses the copy while gradients are recorded. 16-bit models have separate main parameters. From a checkpoint with
-    ``dist_ckpt_optim_fully_reshardable`` it passes no ``step``, which torch's Adam has in its state:
-    :func:`resume_at_the_step_of_the_checkpoint` sets it, so the present one holds until then. Not needed once Megatron
-    copies under ``no_grad``, and only what it was given.
+    ``DistributedOptimizer`` copies into its main parameters. For float32 these are views of the model's own, and torch
+    refuses the copy while gradients are recorded. 16-bit models have separate main parameters.
+
+    From a checkpoint with ``dist_ckpt_optim_fully_reshardable``, it passes no ``step``, which torch's Adam has in its
+    state. The present step stays until :func:`resume_at_the_step_of_the_checkpoint` sets it. Not needed once Megatron
+    copies under ``no_grad``, and only the values that it was given.
     """
     import torch
 
@@ -132,8 +133,8 @@ def restore_float32_without_grad(distrib_optimizer: Any) -> None:
 def start_a_fresh_optimizer_at_step_zero(distrib_optimizer: Any) -> None:
     """Load an optimizer checkpoint in a new process.
 
-    Before it loads, ``DistributedOptimizer.state_dict`` reads the step from the inner optimizer's state. torch's Adam,
-    which Megatron takes where Apex and Transformer Engine are absent, has none until its first step, and an assertion
+    Before it loads, ``DistributedOptimizer.state_dict`` reads the step from the inner optimizer's state. Without Apex
+    and Transformer Engine, that optimizer is torch's Adam. It has no step until its first update, so an assertion
     fails. Not needed once Megatron initialises the step along with the moments.
     """
     import torch
@@ -155,10 +156,10 @@ def start_a_fresh_optimizer_at_step_zero(distrib_optimizer: Any) -> None:
 def resume_at_the_step_of_the_checkpoint(distrib_optimizer: Any) -> None:
     """Give Adam the step of the checkpoint, a tensor of its own for each parameter.
 
-    Where Apex and Transformer Engine are absent, ``DistributedOptimizer.load_state_dict`` first shares one step tensor
-    between all parameters, to which torch's Adam then adds once for each, and later copies the step from before the
-    load into it. The parameter groups have the right one. Without this, the bias correction of a resumed run is off.
-    Not needed once a resumed step repeats the one that followed the checkpoint.
+    Without Apex and Transformer Engine, ``DistributedOptimizer.load_state_dict`` makes two mistakes. It shares one step
+    tensor between all parameters, so torch's Adam adds to it once for each. Later it copies the step from before the
+    load into that tensor. The parameter groups have the right step. Without this bridge, the bias correction of a
+    resumed run is wrong. Not needed once a resumed step repeats the one that followed the checkpoint.
     """
     import torch
 

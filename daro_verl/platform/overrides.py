@@ -1,6 +1,6 @@
-"""Hydra overrides that a ``verl.trainer.main_ppo`` job needs on the CPU platform, and no setting of the task itself.
+"""The Hydra overrides of a ``verl.trainer.main_ppo`` job on the CPU platform. They set nothing of the task itself.
 
-``python -m daro_verl.platform.overrides --help`` prints them one per line, for shell scripts::
+``python -m daro_verl.platform.overrides`` prints them one per line, for shell scripts::
 
     VERL_PLATFORM=cpu python -m verl.trainer.main_ppo $(python -m daro_verl.platform.overrides) data.train_files=...
 """
@@ -58,10 +58,10 @@ def cpu_overrides(
         engine: ``megatron`` (through vanilla mbridge) or ``fsdp2``, for actor, reference and critic.
         dtype: type of parameters and activations in training. By default bfloat16 for Megatron, float32 for FSDP2.
         rollout_dtype: type of the rollout servers' model.
-        num_cpus: CPUs that Ray may promise. More than the machine has: verl asks for three per device and one for
-            each of its helpers, most of which wait.
-        num_rollout_devices: devices of their own for the rollout servers, of the trainers that separate them from
-            training (``separate_async``, ``one_step_off_policy``, ``fully_async_policy``); 0 for the other trainers.
+        num_cpus: CPUs that Ray may promise. Give more than the machine has: verl asks for three per device and one for
+            each of its helpers, and most helpers wait.
+        num_rollout_devices: separate devices for the rollout servers, for the trainers ``separate_async``,
+            ``one_step_off_policy`` and ``fully_async_policy``; 0 for the other trainers.
         rollout: ``vllm`` or ``sglang``, for the rollout servers.
 
     Raises:
@@ -81,7 +81,7 @@ def cpu_overrides(
 
 
 def _megatron(dtype: str) -> list[str]:
-    """Vanilla mbridge because Megatron-Bridge needs Transformer Engine; no packing because local attention does."""
+    """Vanilla mbridge, because Megatron-Bridge needs Transformer Engine. No packing: local attention has none."""
     overrides = ["model_engine=megatron", *_no_packing()]
     for role in ("actor_rollout_ref.actor", "critic"):
         megatron = f"{role}.megatron"
@@ -117,9 +117,9 @@ def _no_packing() -> list[str]:
 
 
 def _servers(rollout: str, dtype: str) -> list[str]:
-    """One-rank servers without CUDA graphs, which keep their memory while the actor trains.
+    """One-rank servers without CUDA graphs. They keep their memory while the actor trains.
 
-    vLLM: without sleep mode; weights come in 16 MB of shared memory; the one rank lives in the engine core's process.
+    vLLM has no sleep mode here. Its weights arrive in 16 MB of shared memory. Its rank is in the engine core's process.
     """
     vllm = [
         f"++{ROLLOUT}.engine_kwargs.vllm.distributed_executor_backend=uni",
@@ -149,7 +149,7 @@ def _separate(num_devices: int) -> list[str]:
 
 
 def _host(num_devices: int, num_rollout_devices: int, num_cpus: int) -> list[str]:
-    """Ray resources, and one process for each kind of helper of which verl starts eight."""
+    """Ray resources, and one process for each kind of helper. verl would start eight."""
     return [
         "trainer.device=cpu",
         "trainer.nnodes=1",

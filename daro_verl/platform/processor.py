@@ -1,4 +1,4 @@
-"""Which type of numbers this machine's processor multiplies fast."""
+"""The number format that this machine's processor multiplies fast."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # two of x86, one of Arm
 def fast_dtype(cpuinfo: Path = CPUINFO) -> str:
     """``bfloat16`` if the processor has instructions that multiply it, else ``float32``.
 
-    With them a product of matrices takes half of float32's time; without them, several times as long. The flags
-    decide, and not a measurement, so that a job that is resumed beside other work keeps its type.
+    With them a matrix product takes half of float32's time; without them, several times as long. The processor's flags
+    decide, not a measurement. So a job that is resumed beside other work keeps its format.
     """
     try:
         lines = cpuinfo.read_text().splitlines()

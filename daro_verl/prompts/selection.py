@@ -3,8 +3,9 @@
 A pass goes through all prompts in a random order and accepts each with a probability of its own (``sampler.py``):
 
     uniform:      1
-    informative:  f + (1 - f) min(1, V(posterior) / V*)
+    informative:  f + (1 - f) min(1, V(posterior) / V*)^2
     band:         1 where low <= E[mu] <= high, else f
+    never seen:   1, whatever the rule
 
 ``V = sum over k = 1 .. G-1 of P(k) w_k``: the chance that the next group of ``G`` responses has both right and wrong
 ones, each bin weighted by DARO's difficulty weight ``w_k`` (ours). ``P`` is beta-binomial, ``V*`` the largest ``V`` of
@@ -17,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from daro_verl.prompts.memory import Posterior
+from daro_verl.prompts.memory import DifficultyMemory, Posterior
 
 FLOOR = 0.1
 """A prompt that looks worthless is generated for in every tenth pass."""
@@ -55,7 +56,7 @@ def informative(num_rollouts: int, weights: Callable[[], np.ndarray]) -> Accepta
     def accept(posterior: Posterior) -> np.ndarray:
         now = weights()
         value = bin_probabilities(posterior, num_rollouts)[:, 1:-1] @ now
-        return FLOOR + (1 - FLOOR) * np.minimum(1, value / (known @ now).max())
+        return FLOOR + (1 - FLOOR) * np.minimum(1, value / (known @ now).max()) ** 2
 
     return accept
 
@@ -63,6 +64,11 @@ def informative(num_rollouts: int, weights: Callable[[], np.ndarray]) -> Accepta
 def band(low: float, high: float) -> Acceptance:
     """The acceptance of ``band``: predicted pass rates within the bounds, both included."""
     return lambda posterior: np.where((posterior.mean >= low) & (posterior.mean <= high), 1.0, FLOOR)
+
+
+def chances(memory: DifficultyMemory, rows: np.ndarray, accept: Acceptance) -> np.ndarray:
+    """Probabilities [N] of prompts, by row of the memory; those never seen are accepted."""
+    return np.where(memory.seen(rows), accept(memory.predict(rows)), 1.0)
 
 
 def _log_beta(alpha: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:

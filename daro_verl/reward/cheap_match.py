@@ -35,12 +35,22 @@ _PARTS_WITHIN_PARTS = 2
 
 
 def cheap_match(gold: Answer, predicted: Answer) -> bool | None:
-    """Whether the prediction is right, or None where only algebra can tell.
+    """Whether the prediction is right; None if only algebra can decide.
 
-    Decided: different known units, a percentage and a unit (wrong); equal texts but for spaces; two plain numbers;
-    digits in a base; choices ``A`` to ``J``, also ``(C) 5`` for ``C``; words; several of these in brackets, lists or
-    matrices; a tuple without its brackets (wrong); words behind a value that are no unit and that the gold answer
-    does not have (wrong); texts too long to be normalised.
+    Decided as wrong:
+
+    - different known units, or a percentage and a unit;
+    - a tuple without its brackets;
+    - words behind a value that are not a unit, and that the gold answer does not have.
+
+    Decided either way:
+
+    - texts that are equal except for spaces;
+    - two plain numbers, and digits in a base;
+    - choices ``A`` to ``J``, also ``(C) 5`` for ``C``;
+    - words;
+    - several of these in brackets, lists or matrices;
+    - texts too long to be normalised.
     """
     if not predicted.text or not gold.text:
         return False
@@ -74,9 +84,9 @@ def _match_texts(gold: str, predicted: str, depth: int) -> bool | None:
 
 
 def _same_up_to_percent(gold: Number, gold_percent: bool, predicted: Number, predicted_percent: bool) -> bool:
-    """50% is 50 (the question asked for a percentage) and 0.5, whichever side has the sign.
+    """Compare with percent signs: 50% is 50 (the question asked for a percentage) and 0.5, whichever side has the sign.
 
-    But 0.5% is not a gold answer 0.5 without the sign: only a gold answer of 1 or more may lack its sign.
+    But 0.5% does not match a gold answer 0.5. Only a gold answer of 1 or more may lack its sign.
     """
     if same_number(gold, predicted):
         return gold_percent or not predicted_percent or not 0 < abs(gold.value) < 1
@@ -92,7 +102,11 @@ def _hundredth(number: Number) -> Number:
 
 
 def _same_in_base(gold: str, predicted: str) -> bool | None:
-    """``2516_8``: with both bases written they count, with the gold one's only the digits do. No base is base ten."""
+    """Compare numerals such as ``2516_8``.
+
+    If both have a base, the bases must match. If only the gold answer has one, the digits decide. A gold answer without
+    a base is base ten.
+    """
     right, found = _IN_BASE.fullmatch(gold), _IN_BASE.fullmatch(predicted)
     if right and found:
         return right.groups() == found.groups()
@@ -107,17 +121,18 @@ def _same_brackets(gold: str, predicted: str) -> bool | None:
 
 
 def _same_choice(gold: str, predicted: str) -> bool | None:
-    """None where the gold answer is no choice, or where the prediction does not begin as one."""
+    """Compare choices; None if the gold answer is not a choice, or if the prediction does not begin as one."""
     right = _CHOICE.fullmatch(gold)
     chosen = None if right is None else _choice_of(predicted)
     return None if right is None or chosen is None else right[1] == chosen
 
 
 def _choice_of(text: str) -> str | None:
-    r"""The letter of a normalised text that is a choice and at most its own statement; None for what is no choice.
+    r"""The letter of a text that is a choice, alone or with its own statement; None if the text is not a choice.
 
-    Empty where what follows the letter names another choice, or takes it back: ``(C) or (D)``, ``(B) is wrong``,
-    ``(A) 5 (B) 6``. A statement with "or" or "not" in it counts as such too: a model may write the letter alone.
+    The result is empty if the words after the letter name another choice or take it back: ``(C) or (D)``,
+    ``(B) is wrong``, ``(A) 5 (B) 6``. A statement that contains "or" or "not" counts as one of these. A model can avoid
+    that: it may write the letter alone.
     """
     found = _CHOSEN.fullmatch(text)
     if found is None:
@@ -129,7 +144,7 @@ def _choice_of(text: str) -> str | None:
 
 
 def _same_words(gold: str, predicted: str) -> bool | None:
-    """Words but for case. Short ones may be products of variables, which math-verify can tell."""
+    """Compare words without case. Short words may be products of variables, so math-verify decides them."""
     if not (_WORDS.fullmatch(gold) and _WORDS.fullmatch(predicted)):
         return None
     if gold.casefold() == predicted.casefold() and max(map(len, gold.split())) > 1:

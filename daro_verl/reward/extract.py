@@ -1,4 +1,4 @@
-"""The final answer of a response: what is in the last balanced box after the thinking."""
+"""The final answer of a response: the content of the last balanced box after the thinking."""
 
 import re
 
@@ -18,10 +18,12 @@ def final_answer(response: object) -> str | None:
         response: the model's text. Anything but a string has no answer.
 
     Returns:
-        The content without surrounding space; None where there is no such box. What follows a ``<think>`` that is never
-        closed is thinking too; without either tag the whole response is searched. A box that is never closed (of a
-        response cut off by its length) is not an answer, the one before it is. Of nested boxes the inner one counts.
-        Only the last :data:`LONGEST_SEARCHED` characters are searched.
+        The content without surrounding space; None if there is no such box.
+
+    - Text after a ``<think>`` that is never closed is thinking too. Without either tag, the whole response is searched.
+    - A box that is never closed is not an answer (the response was cut off). The box before it is.
+    - Of nested boxes, the inner one counts.
+    - Only the last :data:`LONGEST_SEARCHED` characters are searched.
     """
     if not isinstance(response, str):
         return None
@@ -32,8 +34,8 @@ def final_answer(response: object) -> str | None:
 def last_box(text: str, in_solution: bool = False) -> str | None:
     r"""Content of the balanced ``\boxed{}`` that begins last, in one pass over the text; None without one.
 
-    ``\{`` and ``\}`` are set braces and balance nothing. In the worked solutions of data sets (``in_solution``),
-    ``\fbox{5}`` and ``\boxed 5`` are boxes too, and an empty box is none; a model is given no such freedom.
+    ``\{`` and ``\}`` are set braces and do not balance. In the worked solutions of data sets (``in_solution``),
+    ``\fbox{5}`` and ``\boxed 5`` count as boxes, and an empty box does not. A model's response has no such exceptions.
     """
     if not in_solution and "\\boxed" not in text:
         return None

@@ -1,4 +1,4 @@
-"""The verdict on two normalised answers by algebra. Runs in a worker only: it may take for ever, or all memory."""
+"""The verdict on two normalised answers by algebra. Runs only in a worker: it may never end, or take all memory."""
 
 import re
 from functools import lru_cache
@@ -19,11 +19,14 @@ _KINDS = r"""x+1;1+x | (1,2);[1,2) | (2,1);(1,2) | [1,2];1 \le x \le 2 | x=5;y=5
 
 
 def judge(gold: str, predicted: str) -> bool:
-    """Whether two normalised answers are the same mathematics; the gold one comes first, the rules are not symmetric.
+    """Whether two normalised answers are the same mathematics. The rules are not symmetric: the gold one comes first.
 
-    First by their values (:mod:`daro_verl.reward.numeric`), then by math-verify. Intervals and inequalities compare
-    (``(1, 2)`` and ``1 < x < 2``); ``x = 5`` is 5 but not ``y = 5``; an open interval is a pair. What math-verify
-    cannot parse is compared as text.
+    Their values decide first (:mod:`daro_verl.reward.numeric`), then math-verify:
+
+    - An interval can equal an inequality: ``(1, 2)`` and ``1 < x < 2``.
+    - ``x = 5`` equals 5, but not ``y = 5``.
+    - An open interval is a pair.
+    - Text that math-verify cannot parse is compared as text.
     """
     parsed = _parse(gold), _parse(predicted)
     if not parsed[0] or not parsed[1]:
@@ -35,9 +38,9 @@ def judge(gold: str, predicted: str) -> bool:
 
 
 def is_readable(gold: str) -> bool:
-    """Whether math-verify reads a gold answer, or what follows its last equals sign, as something that equals itself.
+    """Whether math-verify can read a gold answer, or the part after its last equals sign, so that it equals itself.
 
-    :func:`judge` cannot tell: it compares what nobody can read as text.
+    :func:`judge` cannot tell, because it compares unreadable answers as text.
     """
     for text in (gold, gold.rpartition("=")[2].strip()):
         parsed = parse(_boxed(text), _CONFIG, fallback_mode="no_fallback", parsing_timeout=None)

@@ -17,16 +17,16 @@ _LONGEST_PREDICTION = 200  # characters of an answer that are kept in logs and d
 
 
 class MathReward(TypedDict):
-    """One response's verdict; all keys are always there, as verl wants."""
+    """One response's verdict. All keys are always there, as verl expects."""
 
     score: float
-    """1 right, 0 wrong; not decided: 0, or NaN with ``on_timeout=exclude``."""
+    """1 if right, 0 if wrong. If not decided: 0, or NaN with ``on_timeout=exclude``."""
     acc: float
-    """1 right, 0 wrong or not decided: always finite, for validation and ``filter_groups.metric=acc``."""
+    """1 if right, 0 if wrong or not decided. Always finite, for validation and ``filter_groups.metric=acc``."""
     pred: str
-    """The answer in its normalised spelling, at most 200 characters; empty without an answer."""
+    """The answer in its normalised spelling, at most 200 characters; empty if there is no answer."""
     timed_out: bool
-    """Not decided: past the deadline, out of memory, or its worker was lost twice."""
+    """True if not decided: past the deadline, out of memory, or the worker was lost twice."""
 
 
 def compute_score(
@@ -38,19 +38,19 @@ def compute_score(
 ) -> MathReward:
     r"""Whether the last balanced ``\boxed{}`` after the last ``</think>`` is the gold answer.
 
-    Texts, numbers, choices and words are compared here; the rest goes to math-verify in a worker process
-    (:mod:`daro_verl.reward.pool`). Safe to call from many threads, which is what verl does.
+    Texts, numbers, choices and words are compared here. Everything else goes to math-verify in a worker process
+    (:mod:`daro_verl.reward.pool`). You can call this from many threads, as verl does.
 
     Args:
-        data_source: ignored; so is ``extra_info``.
-        solution_str: the response. One without an answer, or that is no string, is wrong.
+        data_source: ignored, like ``extra_info``.
+        solution_str: the response. It is wrong if it has no answer, or is not a string.
         ground_truth: the gold answer, with or without a box; a number; or a sequence of answers, any of which is right.
-            Where there is none, the response is wrong, and that is logged.
+            If there is none, the response is wrong, and a warning is logged.
         **kwargs: :class:`MathRewardOptions`.
 
     Raises:
-        DaroConfigError: a wrong or unknown option.
-        RewardWorkerError: no worker can be started, e.g. because math-verify is not installed.
+        DaroConfigError: an option is wrong or unknown.
+        RewardWorkerError: no worker can be started, for example because math-verify is not installed.
     """
     options = options_from(kwargs)
     golds, raw = gold_answers(ground_truth), final_answer(solution_str)
@@ -69,7 +69,7 @@ def compute_score(
 
 
 def gold_answers(ground_truth: object) -> list[Answer]:
-    """The accepted answers, normalised; none for anything that holds no text and no number."""
+    """The accepted answers, normalised. There are none if the value holds no text and no number."""
     if hasattr(ground_truth, "tolist"):  # numpy, as verl's parquet files are read
         ground_truth = ground_truth.tolist()
     if isinstance(ground_truth, list | tuple):
@@ -84,7 +84,7 @@ def gold_answers(ground_truth: object) -> list[Answer]:
 
 
 def _outcome(golds: list[Answer], predicted: Answer, options: MathRewardOptions) -> Outcome:
-    """RIGHT if any gold answer is met; else not decided if one could not be told; else WRONG."""
+    """RIGHT if any gold answer matches; else undecided if one comparison was; else WRONG."""
     verdicts = [(gold, cheap_match(gold, predicted)) for gold in golds]
     if any(verdict for _, verdict in verdicts):
         return Outcome.RIGHT

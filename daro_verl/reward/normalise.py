@@ -1,4 +1,4 @@
-r"""One spelling for an answer: the same rules for what the model wrote and for the gold answer."""
+r"""One spelling for an answer. The same rules apply to the model's answer and to the gold answer."""
 
 import re
 from typing import NamedTuple
@@ -101,7 +101,7 @@ _PERCENT = re.compile(r"\s?%$")
 
 
 class Answer(NamedTuple):
-    """A normalised answer: ``text`` without unit and percent sign; ``unit`` as :func:`split_unit` names it."""
+    """A normalised answer: ``text`` without unit and percent sign, and ``unit`` from :func:`split_unit`."""
 
     text: str
     unit: str | None = None
@@ -130,10 +130,10 @@ def normalise(raw: str) -> Answer:
 
 
 def _to_latex(text: str) -> str:
-    """The text with full-width forms, signs, superscripts and vulgar fractions as ASCII and LaTeX.
+    """Write full-width forms, signs, superscripts and vulgar fractions as ASCII and LaTeX.
 
-    No Unicode compatibility form does this: it would make x² into x2. Digits and letters of other scripts stay what
-    they are: a Cyrillic letter is not the Latin one that looks like it.
+    A Unicode compatibility form would turn x² into x2. Digits and letters of other scripts do not change: a Cyrillic
+    letter is not the Latin one that looks like it.
     """
     if text.isascii() and "\x00" not in text:
         return text
@@ -142,12 +142,12 @@ def _to_latex(text: str) -> str:
 
 
 def _trim(text: str) -> str:
-    """Without space around and without the stop that ends a sentence."""
+    """Remove the space around the text and the stop at its end."""
     return re.sub(r" {2,}", " ", text).strip().rstrip(".,; ").rstrip()
 
 
 def _unwrap(text: str) -> str:
-    r"""The content of ``\text{...}`` or ``{...}`` where that is the whole text, of two at most."""
+    r"""Remove ``\text{...}`` or ``{...}`` around the whole text, at most twice."""
     for _ in range(2):
         if found := _ALL_IN_BRACES.fullmatch(text):
             text = found[1].strip()

@@ -22,17 +22,17 @@ _SLASH = re.compile(rf"(?P<sign>[+-]?)\s?(?:(?P<whole>[0-9]+)\s)?(?P<over>{_DECI
 
 
 class Number(NamedTuple):
-    """``value`` of a numeral; ``rounded`` where it was written with a decimal point."""
+    """The ``value`` of a numeral. ``rounded`` if it was written with a decimal point."""
 
     value: Fraction
     rounded: bool
 
 
 def to_number(text: str) -> Number | None:
-    r"""The number that the whole of a normalised text is, or None.
+    r"""The number of a normalised text that is nothing but a number; else None.
 
-    Understood: ``12``, ``-1.5``, ``.5``, ``3/4``, ``\frac{3}{4}``, ``2\frac{1}{2}``, ``2 1/2``, ``4.5 \times 10^{33}``,
-    ``10^{-3}``. ASCII digits only. None too for numerals and exponents beyond the bounds above.
+    It reads ``12``, ``-1.5``, ``.5``, ``3/4``, ``\frac{3}{4}``, ``2\frac{1}{2}``, ``2 1/2``, ``4.5 \times 10^{33}``,
+    ``10^{-3}``, with ASCII digits only. Numerals and exponents beyond the bounds above also give None.
     """
     if not text or len(text) > LONGEST_NUMERAL:
         return None
@@ -44,9 +44,9 @@ def to_number(text: str) -> Number | None:
 
 
 def same_number(one: Number, other: Number) -> bool:
-    """Equal, or, where a decimal may have been rounded, within :data:`TOLERANCE` times ``min(1, the larger)``.
+    """Whether they are equal. A decimal may be rounded: then :data:`TOLERANCE` times ``min(1, the larger)`` applies.
 
-    Two whole numbers are never rounded from each other: 1000000 is not 1000001.
+    Two whole numbers must be equal: 1000000 is not 1000001.
     """
     if one.value == other.value:
         return True

@@ -1,4 +1,4 @@
-"""Parsed answers compared by their values, part by part: milliseconds where ``simplify`` takes tenths of a second."""
+"""Compare parsed answers by their values, part by part, in milliseconds. ``simplify`` takes tenths of a second."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,11 +23,11 @@ _POINTS = (
 
 
 def same_value(gold: Any, predicted: Any) -> bool | None:
-    """Whether two parsed answers have the same value; None where values do not tell.
+    """Whether two parsed answers have the same value; None if values cannot decide.
 
-    Decided are numbers, expressions with variables, and tuples, finite sets, intervals and matrices of those. An open
-    interval is a pair. Never decided: relations, texts, values that are not finite or nearly cancel, and differences so
-    small that they may come from rounding.
+    Values decide numbers, expressions with variables, and tuples, finite sets, intervals and matrices of those. An open
+    interval counts as a pair. Values cannot decide relations, texts, values that are not finite or nearly cancel, and
+    differences small enough to come from rounding.
     """
     if isinstance(gold, MatrixBase) and isinstance(predicted, MatrixBase):
         return gold.shape == predicted.shape and _all_same(list(gold), list(predicted))
@@ -58,7 +58,7 @@ def _all_same(golds: Sequence[Any], predicted: Sequence[Any]) -> bool | None:
 
 
 def _same_set(golds: Sequence[Any], predicted: Sequence[Any]) -> bool | None:
-    """Every element has a partner; sizes alone do not tell, since a value may be written twice."""
+    """Whether every element has a partner. Sizes alone cannot decide, because a value may be written twice."""
     verdicts = [[same_value(gold, one) for one in predicted] for gold in golds]
     lines = verdicts + [list(column) for column in zip(*verdicts, strict=True)]
     if any(True not in line and None not in line for line in lines):

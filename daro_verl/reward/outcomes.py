@@ -1,4 +1,4 @@
-"""What came of the answers of this process: counted, and logged where one could not be decided."""
+"""Count the outcomes of this process's answers, and log those that could not be decided."""
 
 import logging
 import threading
@@ -9,7 +9,7 @@ logger = logging.getLogger(__name__)
 
 
 class Outcome(Enum):
-    """What came of one pair."""
+    """The outcome of one pair."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -29,7 +29,7 @@ class Tally:
         self._counts: Counter[Outcome] = Counter()
 
     def add(self, outcome: Outcome, gold: str, predicted: str) -> None:
-        """Count one answer; the texts are for the log."""
+        """Count one answer. The texts are for the log."""
         with self._lock:
             self._counts[outcome] += 1
             counts = self._counts.copy()
@@ -46,6 +46,6 @@ class Tally:
             )
 
     def counts(self) -> dict[str, int]:
-        """Number of answers by :class:`Outcome` name, all of them present."""
+        """Number of answers for every :class:`Outcome` name."""
         with self._lock:
             return {outcome.value: self._counts[outcome] for outcome in Outcome}

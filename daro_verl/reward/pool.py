@@ -12,10 +12,10 @@ _ATTEMPTS = 2  # a pair whose worker was lost is judged once more: somebody else
 
 
 class Pool:
-    """At most ``size`` workers, started when they are first needed, each replaced when it dies.
+    """At most ``size`` workers. Each starts when it is first needed, and is replaced when it dies.
 
-    A thread that calls :meth:`judge` has one worker for itself until its pair is decided; others wait for one, and
-    their deadlines do not run while they wait. There is no thread of the pool's own, and nothing is queued inside it.
+    A thread that calls :meth:`judge` has one worker for itself until its pair is decided. Other threads wait for a
+    worker, and their deadlines do not run while they wait. The pool has no thread and no queue of its own.
     """
 
     def __init__(self, size: int, memory_mb: int) -> None:
@@ -27,8 +27,9 @@ class Pool:
         self._closed = False
 
     def judge(self, gold: str, predicted: str | None, deadline_s: float) -> Outcome:
-        """What :func:`daro_verl.reward.judge.judge` says of two normalised answers, or why it could not; with None,
-        :func:`daro_verl.reward.judge.is_readable` of the gold answer.
+        """Ask a worker about two normalised answers (:func:`daro_verl.reward.judge.judge`).
+
+        If ``predicted`` is None, ask whether the gold answer is readable (:func:`daro_verl.reward.judge.is_readable`).
 
         Raises:
             RewardWorkerError: no worker can be started, or the pool is closed.
@@ -47,12 +48,12 @@ class Pool:
         return outcome
 
     def pids(self) -> list[int]:
-        """Process ids of the workers that are alive or not yet found dead."""
+        """Process ids of the workers that are alive, or whose death was not noticed yet."""
         with self._lock:
             return [worker.pid for worker in self._all]
 
     def close(self) -> None:
-        """Kill all workers and collect them; a thread that waits for one gets a RewardWorkerError."""
+        """Kill all workers and collect them. A thread that waits for one gets a RewardWorkerError."""
         with self._lock:
             self._closed, workers = True, list(self._all)
         for worker in workers:
@@ -81,7 +82,7 @@ class Pool:
                 self._all.add(worker)
                 return worker
         worker.kill()
-        raise RewardWorkerError("The math reward was used after this process closed its workers")
+        raise RewardWorkerError("The math reward was called after this process closed its workers")
 
     def _release(self, worker: WorkerProcess) -> None:
         with self._lock:
@@ -100,13 +101,13 @@ _pools_lock = threading.Lock()
 
 
 def shared_pool(size: int, memory_mb: int) -> Pool:
-    """The process's pool of this size and memory limit, made at the first call and closed at exit."""
+    """The process's pool of this size and memory limit. The first call makes it; it closes at exit."""
     with _pools_lock:
         return _pools.setdefault((size, memory_mb), Pool(size, memory_mb))
 
 
 def close_shared_pools() -> None:
-    """Kill the workers of every shared pool; the next call of :func:`shared_pool` makes new ones."""
+    """Kill the workers of every shared pool. The next call of :func:`shared_pool` makes a new pool."""
     with _pools_lock:
         pools = list(_pools.values())
         _pools.clear()
@@ -115,7 +116,7 @@ def close_shared_pools() -> None:
 
 
 def _forget_after_fork() -> None:
-    """In a forked child: the workers and their pipes are the parent's, and so may the lock be."""
+    """Forget the pools in a forked child. The workers and their pipes belong to the parent, and the lock may too."""
     global _pools_lock
     _pools_lock = threading.Lock()
     _pools.clear()

@@ -26,14 +26,14 @@ class RewardWorkerError(DaroError, RuntimeError):
 
 
 class WorkerProcess:
-    """A ``daro_verl.reward.worker``; one thread at a time may use it.
+    """A ``daro_verl.reward.worker``. One thread at a time may use it.
 
-    A plain child with two pipes, not a ``multiprocessing`` one: it does not import the caller's main module again, may
-    be started by daemonic processes and from any thread, and holds nothing of the parent's memory. It ends at the end
-    of its input, so it does not outlive its parent by more than the deadline of the pair that it is at.
+    It is a plain child with two pipes, not a ``multiprocessing`` child. So it does not import the caller's main module
+    again, and holds nothing of the parent's memory. Daemonic processes and any thread can start it. It ends when its
+    input ends. So it outlives its parent at most by the deadline of its current pair.
 
     Raises:
-        RewardWorkerError: it did not get ready; its own message is in this process's standard error.
+        RewardWorkerError: it did not become ready. Its own message is in this process's standard error.
     """
 
     def __init__(self, memory_mb: int) -> None:
@@ -50,23 +50,23 @@ class WorkerProcess:
             self.kill()
             raise RewardWorkerError(
                 f"A worker of the math reward did not start within {START_LIMIT_S:.0f} s: got exit status "
-                f"{self._process.returncode} (its own message is in the standard error), expected math-verify 0.9 to "
-                f"be there. Fix: pip install 'math-verify[antlr4_9_3]>=0.9,<0.10' on every node"
+                f"{self._process.returncode} (standard error has its own message), expected an installed math-verify "
+                f"0.9. Fix: pip install 'math-verify[antlr4_9_3]>=0.9,<0.10' on every node"
             )
 
     @property
     def pid(self) -> int:
-        """Of the fork server; the process that judges is its only child."""
+        """Process id of the fork server. The process that judges is its only child."""
         return self._process.pid
 
     def alive(self) -> bool:
-        """Whether the worker can be asked; one that cannot is collected by this call."""
+        """Whether the worker can be asked. If it has ended, this call collects it."""
         return self._process.poll() is None
 
     def judge(self, gold: str, predicted: str | None, deadline_s: float) -> Outcome:
-        """The outcome of one pair, or of one gold answer; the deadline counts from when the worker has read it.
+        """The outcome of one pair, or of one gold answer. The deadline starts when the worker has read it.
 
-        After LOST the worker may be gone for good: see :meth:`alive`.
+        After LOST the worker may be gone for good; see :meth:`alive`.
         """
         number, end = next(self._numbers), time.monotonic() + deadline_s + _GRACE_S
         try:
@@ -89,7 +89,7 @@ class WorkerProcess:
         self._process.wait()
 
     def _read(self, end: float) -> dict[str, Any] | None:
-        """One message of the worker; None if it ended, or if the time ``end`` came first."""
+        """One message of the worker; None if it ended, or if no message came before ``end``."""
         waiting = select.poll()  # not select(), which knows 1,024 files
         waiting.register(self._answers, select.POLLIN)
         while b"\n" not in self._unread:

@@ -1,6 +1,6 @@
-r"""Answers of several parts, taken apart as text: pairs, intervals, sets, lists, matrices and ``n = 5``.
+r"""Split answers of several parts as text: pairs, intervals, sets, lists, matrices and ``n = 5``.
 
-Parsing these takes math-verify tens of milliseconds; most of them are plain numbers between brackets.
+math-verify needs tens of milliseconds to parse these. Most of them are plain numbers between brackets.
 """
 
 import re
@@ -17,17 +17,18 @@ _ASSIGNMENT = re.compile(r"([a-zA-Z](?:_\{?[a-zA-Z0-9]\}?)?)\s?=([^=<>,;]+)")
 
 
 class Parts(NamedTuple):
-    """``kind`` is the pair of brackets, ``set`` for sets and lists, whose order is free, or the shape of a matrix."""
+    """``kind``: the pair of brackets; or ``set`` for sets and lists, whose order is free; or the shape of a matrix."""
 
     kind: str
     parts: list[str]
 
 
 def compare_parts(gold: str, predicted: str, compare: Compare) -> bool | None:
-    """The verdict by parts, which ``compare`` decides; None where the answers have no parts or a part is undecided.
+    """The verdict by parts, which ``compare`` decides; None if the answers have no parts or a part is undecided.
 
-    Intervals and tuples: the same brackets, the same order. Sets and lists: each part has a partner. A ``n =`` on one
-    side does not count; on both sides the names must be the same.
+    - Intervals and tuples need the same brackets and the same order.
+    - Sets and lists need a partner for each part.
+    - A ``n =`` on one side does not count. On both sides the names must be the same.
     """
     names = _ASSIGNMENT.fullmatch(gold), _ASSIGNMENT.fullmatch(predicted)
     if names[0] or names[1]:
@@ -47,7 +48,7 @@ def compare_parts(gold: str, predicted: str, compare: Compare) -> bool | None:
 
 
 def _split_parts(text: str) -> Parts | None:
-    """The parts between the commas of the outermost level; None for an answer of one part, or with unequal brackets."""
+    """The parts between the commas of the outermost level; None if there is one part, or if brackets do not match."""
     if matrix := _MATRIX.fullmatch(text):
         rows = [row.split("&") for row in matrix[2].strip().removesuffix(r"\\").split(r"\\")]
         return Parts(
@@ -77,14 +78,14 @@ def _split_at_commas(tokens: list[str]) -> list[str] | None:
 
 
 def _as_list(answer: Parts, text: str, other: Parts) -> list[str] | None:
-    """The elements of a set; a tuple beside a list of tuples is the one element of its own."""
+    """The elements of a set. A tuple beside a list of tuples is a list with one element."""
     if answer.kind == "set":
         return answer.parts
     return [text] if all(part.startswith("(") for part in other.parts) else None
 
 
 def _is_table(answer: Parts) -> bool:
-    """A matrix of several rows and columns, which is no vector."""
+    """Whether it is a matrix of several rows and columns, so not a vector."""
     rows = answer.kind.split()[1:]
     return answer.kind.startswith("matrix") and len(rows) > 1 and rows[0] != "1"
 

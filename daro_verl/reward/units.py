@@ -67,10 +67,13 @@ _POWERS = {"square": 2, "squared": 2, "sq": 2, "cubic": 3, "cubed": 3}
 def split_unit(text: str) -> tuple[str, str | None]:
     r"""``(value, unit)``: the text without the units at its end, and their canonical name.
 
-    A unit is one of the table, several of these (``m/s``, ``miles per hour``), or what is counted: at most three plain
-    words (``7 red apples``), whose unit is None and is compared with nothing. Any other words stay
-    (``3\text{ or fewer}``), and so do a text that is nothing but words, and single letters that are not in ``\text``:
-    ``5m`` is a product.
+    A unit is one of these:
+
+    - a unit of the table, or several (``m/s``, ``miles per hour``);
+    - counted things, at most three plain words (``7 red apples``). Their unit is None and is not compared.
+
+    These stay in the text: any other words (``3\text{ or fewer}``), a text that is only words, and single letters
+    outside ``\text``, because ``5m`` is a product.
     """
     if degrees := _DEGREES.search(text):
         value = text[: degrees.start()].rstrip()
@@ -83,7 +86,7 @@ def split_unit(text: str) -> tuple[str, str | None]:
 
 
 def split_remark(text: str) -> tuple[str, str]:
-    r"""``(value, remark)``: words at the end that are no unit, in lower case without marks; empty where there are none.
+    r"""``(value, remark)``: the words at the end that are not a unit, in lower case without marks, or an empty text.
 
     ``3\text{ or fewer}`` is ``("3", "or fewer")``. math-verify drops such words and reads 3.
     """
@@ -121,7 +124,7 @@ def _split_known_units(text: str) -> tuple[str, str | None]:
 
 
 def _canonical_unit(phrase: str, exponent: str | None) -> str | None:
-    """``square centimeters`` is ``cm^2``, ``m/s`` is ``m /s``; empty for what is counted; None for what is no unit."""
+    """``square centimeters`` is ``cm^2``, ``m/s`` is ``m /s``. Counted things are empty. None if it is not a unit."""
     pieces = _PER.split(_JOINED.sub(" ", phrase.lower()).replace("(s)", "s").strip(" .()"))
     units = [_canonical_power(piece, exponent if piece is pieces[-1] else None) for piece in pieces]
     if None in units or not any(pieces):
@@ -145,10 +148,10 @@ def _canonical_power(piece: str, exponent: str | None) -> str | None:
 
 
 def _is_counted(word: str) -> bool:
-    """Whether a word in lower case may be part of what is counted, as in ``7 red apples``.
+    """Whether a word in lower case may name counted things, as in ``7 red apples``.
 
-    Not so are number words, operations, conjunctions, prepositions, negations, doubts, comparisons, and adverbs but for
-    ``only``.
+    These may not: number words, operations, conjunctions, prepositions, negations, doubts, comparisons, and adverbs
+    except ``only``.
     """
     if not _WORD.fullmatch(word) or (word.endswith("ly") and word != "only"):
         return False

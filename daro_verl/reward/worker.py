@@ -1,10 +1,15 @@
-"""A worker: judges one pair of answers at a time, and dies at its deadline, of its memory, or with its parent.
+"""A worker, which judges one pair of answers at a time. It dies at its deadline, of its memory, or with its parent.
 
 Started by :class:`~daro_verl.reward.process.WorkerProcess`: ``python -m daro_verl.reward.worker PARENT_PID MEMORY_MB``.
-Two processes: a fork server, which imports everything once, and a fork of it that judges. When that one dies, the fork
-server says of what and forks the next within milliseconds. A line in is ``[id, gold, predicted, deadline_s]`` as JSON,
-with null for ``predicted`` where the question is whether the gold answer can be read. A line out is ``{"ready": true}``
-(once), ``{"id": id, "verdict": bool or null}``, null for no memory, or ``{"died": reason}``.
+It consists of two processes: a fork server, which imports everything once, and a fork of it, which judges. When the
+fork dies, the fork server reports the reason and forks the next one within milliseconds.
+
+An input line is ``[id, gold, predicted, deadline_s]`` as JSON. ``predicted`` is null to ask whether the gold answer can
+be read. An output line is one of:
+
+- ``{"ready": true}``, once;
+- ``{"id": id, "verdict": bool or null}``, with null if memory ran out;
+- ``{"died": reason}``.
 """
 
 import ctypes
@@ -28,7 +33,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int, memory_mb: int) -> None:
-    """The fork server: keep a judging process until the parent is gone or its requests end."""
+    """Run the fork server: keep a judging process until the parent is gone or its requests end."""
     _prepare_process()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints must not pass for a verdict
@@ -51,7 +56,7 @@ def main(parent: int, memory_mb: int) -> None:
 
 
 def _judge_until_the_end(answers: TextIO, parent: int, fork_server: int, memory_mb: int) -> NoReturn:
-    """The judging process. Never returns, and runs none of the exit handlers of the fork server."""
+    """Run the judging process. This never returns, and runs none of the fork server's exit handlers."""
     status = 1
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -84,7 +89,7 @@ def _serve(answers: TextIO, parent: int, fork_server: int, memory_mb: int) -> No
 
 
 def _verdict(judge: Any, gold: str, predicted: str | None) -> bool | None:
-    """None if memory ran out. An answer that makes the parser raise is not the gold answer."""
+    """The verdict; None if memory ran out. If an answer makes the parser raise, it is not the gold answer."""
     try:
         return bool(judge.is_readable(gold) if predicted is None else judge.judge(gold, predicted))
     except MemoryError:
@@ -94,7 +99,7 @@ def _verdict(judge: Any, gold: str, predicted: str | None) -> bool | None:
 
 
 def _prepare_process() -> None:
-    """Alarms kill, whatever the parent did with them; an interrupt at the terminal is for the parent; no core files."""
+    """Let alarms kill, whatever the parent did with them. Leave terminal interrupts to the parent. No core files."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM, signal.SIGTERM})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -104,9 +109,9 @@ def _prepare_process() -> None:
 
 
 def _next_line(parent: int, fork_server: int) -> bytes | None:
-    """The newest request: of those before it nobody waits for an answer any more.
+    """The newest request. No thread waits any longer for an answer to earlier ones.
 
-    A forked copy of the parent may hold the pipe open, so this also ends when the fork server has lost its parent.
+    A forked copy of the parent may hold the pipe open. So this also ends when the fork server has lost its parent.
     """
     waiting, line = select.poll(), b""
     waiting.register(0, select.POLLIN)

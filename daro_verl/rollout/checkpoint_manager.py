@@ -1,4 +1,4 @@
-"""The manager of the weight sync that ``rollout.checkpoint_manager_class`` names, where all trainers honour that."""
+"""The manager of the weight sync for ``rollout.checkpoint_manager_class``, in a verl whose trainers all honour that."""
 
 from verl.checkpoint_engine.base import CheckpointEngineManager
 
@@ -6,4 +6,4 @@ from daro_verl.rollout.exchange import DifficultyExchange
 
 
 class DifficultyCheckpointEngineManager(DifficultyExchange, CheckpointEngineManager):
-    """verl's, which also sends the difficulty weights after each sync."""
+    """verl's manager, which also sends the difficulty weights after each sync."""

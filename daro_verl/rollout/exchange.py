@@ -1,8 +1,9 @@
 """The trainer's side: one snapshot to every rollout server after every weight sync.
 
-The trainer waits for its actor only, which must answer before its next update. A thread sends and waits for nobody;
-answers are looked at after the next sync. A server that is dead or slow costs a log line and a metric, and no other
-server anything. The line of a dead one comes at once, because verl ends the job before there is a next sync.
+The trainer waits only for its actor, which must answer before its next update. A thread sends the snapshots and waits
+for no server. The trainer reads the answers after the next sync. A dead or slow server causes a log line and a metric,
+and does not affect the other servers. The line about a dead server comes at once, because verl ends the job before the
+next sync.
 """
 
 import logging
@@ -16,6 +17,7 @@ from typing import Any
 from verl.utils.ray_utils import auto_await
 
 from daro_verl.errors import DaroSnapshotError
+from daro_verl.prompts.job_memory import NEWEST_WEIGHTS
 from daro_verl.rollout.snapshot import Snapshot
 from daro_verl.rollout.store import Delivery, Receipt
 
@@ -25,14 +27,14 @@ OUTCOMES = tuple(f"daro/exchange/{name}" for name in ("confirmed", "refused", "f
 MILLISECONDS = "daro/exchange/milliseconds"
 
 PlainManager: Any = object
-"""verl's ``CheckpointEngineManager`` stands here once it is mixed in; it cannot be imported before it is replaced."""
+"""Stands for verl's ``CheckpointEngineManager``, which cannot be imported before it is replaced."""
 
 
 def with_exchange(manager_class: type) -> type:
-    """verl's ``CheckpointEngineManager`` that also sends the difficulty weights; to stand in its place in its module.
+    """verl's ``CheckpointEngineManager`` that also sends the difficulty weights, to replace verl's in its module.
 
-    A class of the same name there, so that verl's other modules import it, users' own classes inherit from it, and it
-    pickles by that name.
+    It has the same name there. So verl's other modules import it, users' own classes inherit from it, and it pickles by
+    that name.
     """
     if issubclass(manager_class, DifficultyExchange):
         return manager_class
@@ -41,23 +43,23 @@ def with_exchange(manager_class: type) -> type:
 
 
 class DifficultyExchange(PlainManager):
-    """Mixed into verl's manager of the weight sync, before it.
+    """Mixed in before verl's manager of the weight sync.
 
-    A manager whose replicas have no server that takes difficulty weights (a job without DARO) does what verl's does.
+    If no server of its replicas takes difficulty weights (a job without DARO), the manager does what verl's does.
 
     Attributes:
-        difficulty_messages: what was sent; None before the first time.
+        difficulty_messages: the messages sent; None before the first one.
     """
 
     difficulty_messages: "Messages | None" = None
 
     @auto_await
     async def update_weights(self, global_steps: int | None = None) -> Any:
-        """verl's; then the actor's difficulty weights go to the servers that have just got its model.
+        """Call verl's, then send the actor's difficulty weights to the servers that have just got its model.
 
         Args:
-            global_steps: verl's label of the model; None where verl sends one again under the label that it has. The
-                servers, which slept before that, are told the label again, and show the snapshot that they keep.
+            global_steps: verl's label of the model; None if verl sends a model again under its old label. The servers
+                slept before that, so they are told the label again, and show the snapshot that they keep.
         """
         result = await super().update_weights(global_steps=global_steps)
         servers = servers_of(self.replicas)
@@ -70,14 +72,15 @@ class DifficultyExchange(PlainManager):
         return result
 
     def __getstate__(self) -> dict[str, Any]:
-        """verl's; a copy in another process has sent nothing."""
+        """verl's state without the messages: a copy in another process has sent nothing."""
         return {name: value for name, value in vars(self).items() if name != "difficulty_messages"}
 
 
 def servers_of(replicas: Iterable[Any]) -> dict[str, Any]:
-    """The servers of verl's replicas that take difficulty weights, by name: those that answer requests.
+    """The servers of verl's replicas that take difficulty weights, by name.
 
-    Classes that DARO has no counterpart of (disaggregated prefill and decode, TensorRT-LLM) do not.
+    Only servers that answer requests do. Classes without a counterpart in DARO (disaggregated prefill and decode,
+    TensorRT-LLM) do not.
     """
     servers = {f"replica {replica.replica_rank}": replica.server_handle for replica in replicas}
     return {name: server for name, server in servers.items() if hasattr(server, "receive_difficulty")}
@@ -92,16 +95,16 @@ class Message:
     answer: Future[Receipt]
 
     def log_failure(self, answer: Future[Receipt]) -> None:
-        """Called once there is an answer, in a thread of Ray's."""
+        """Ray calls this in a thread of its own when there is an answer."""
         if error := answer.exception():
             logger.warning("%s got no difficulty weights (%s): %s", self.server, self.snapshot, error)
 
 
 class Messages:
-    """What one manager sent, and what became of it. Lives as long as the manager.
+    """The messages of one manager and their outcomes. Lives as long as the manager.
 
     Attributes:
-        first, last: snapshots that were sent; None before the first one.
+        first, last: the first and the last snapshot sent; None before the first one.
     """
 
     def __init__(self) -> None:
@@ -112,9 +115,9 @@ class Messages:
         self._next_outcomes = dict.fromkeys((*OUTCOMES, MILLISECONDS), 0.0)
 
     def send(self, actor_wg: Any, global_step: int, servers: dict[str, Any]) -> None:
-        """Ask the actor for its snapshot, tell it the outcomes of the messages before, and send to all servers.
+        """Ask the actor for its snapshot, tell it the outcomes of earlier messages, and send to all servers.
 
-        An actor without a whole snapshot costs a log line, and ``failed`` for every server.
+        If the actor has no complete snapshot, that is logged and counts as ``failed`` for every server.
 
         Args:
             actor_wg: verl's worker group of the actor.
@@ -126,6 +129,7 @@ class Messages:
             reply = actor_wg.difficulty_snapshot(global_step, self.outcomes())
             snapshot = Snapshot.from_bytes(reply[0] if isinstance(reply, list) else reply)
             self.first, self.last = self.first or snapshot, snapshot
+            NEWEST_WEIGHTS.set(snapshot.order, snapshot.weights)
             self._sendings.append(self._thread.submit(_send, snapshot, servers))
         except DaroSnapshotError as error:
             logger.error("No rollout server gets difficulty weights of step %s: %s", global_step, error)
@@ -133,19 +137,23 @@ class Messages:
         self._next_outcomes[MILLISECONDS] += 1000 * (time.perf_counter() - start)
 
     def repeat_label(self, servers: dict[str, Any]) -> None:
-        """Tell the servers the label of the model that they had."""
+        """Tell the servers again the label of the model that they had."""
         if self.last is None:
             return
         for server in servers.values():
             server.set_global_steps.remote(self.last.global_step)
 
     def outcomes(self) -> dict[str, float]:
-        """What became of the messages since the last call, each once: numbers under ``daro/exchange/``.
+        """Outcomes of the messages since the last call, each counted once: numbers under ``daro/exchange/``.
 
-        Waits for nothing. ``confirmed``: the server shows exactly the bits that were sent; ``refused``: it keeps
-        something else; ``failed``: it is dead, or the actor had nothing to send; ``late``: it has not answered, and a
-        newer message is about to replace this one. These add up to the number of messages. ``new``: servers whose first
-        snapshot it was. ``milliseconds``: of the trainer's time at the last sync, without that of the sending thread.
+        This waits for nothing. The first four add up to the number of messages:
+
+        - ``confirmed``: the server shows exactly the bits that were sent;
+        - ``refused``: the server keeps something else;
+        - ``failed``: the server is dead, or the actor had nothing to send;
+        - ``late``: the server has not answered, and a newer message is about to replace this one;
+        - ``new``: servers that got their first snapshot;
+        - ``milliseconds``: the trainer's time at the last sync, without that of the sending thread.
         """
         counts, self._next_outcomes = self._next_outcomes, dict.fromkeys((*OUTCOMES, MILLISECONDS), 0.0)
         sent = [sending for sending in self._sendings if sending.done()]
@@ -160,7 +168,7 @@ class Messages:
         return counts
 
     def wait(self, seconds: float | None = None) -> None:
-        """Until all messages are answered, at most so long. Nothing in a job waits."""
+        """Wait until all messages are answered, at most ``seconds``. Nothing in a job calls this."""
         futures.wait(self._sendings)
         futures.wait([message.answer for sending in self._sendings for message in sending.result()], seconds)
 
@@ -180,7 +188,7 @@ def _send(snapshot: Snapshot, servers: dict[str, Any]) -> list[Message]:
 
 
 def _outcome(message: Message) -> tuple[str, bool]:
-    """What became of a message, with a log line unless it failed, and whether it was its server's first."""
+    """A message's outcome, and whether it was its server's first. A late or refused message is logged."""
     if not message.answer.done():
         logger.warning("%s has not confirmed difficulty weights: %s.", message.server, message.snapshot)
         return "late", False

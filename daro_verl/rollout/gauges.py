@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 class SnapshotGauges:
     """Gauges of a server's newest snapshot; NaN before the first. Label ``pass_rate`` is the bin, ``3of8``.
 
-    ``daro_serving``, 1 while the server serves the model of the snapshot, 0 while it sleeps or its new model's has not
-    come; ``daro_weight{pass_rate}`` (``k = 1 .. G-1``), ``daro_loss{pass_rate}``, ``daro_token_share{pass_rate}``
-    (``k = 0 .. G``), ``daro_weight_version``, ``daro_global_step``, ``daro_received_timestamp_seconds`` (Unix time: the
-    age is ``time() -`` it).
+    - ``daro_serving``: 1 while the server serves the model of the snapshot. It is 0 while the server sleeps, and until
+      the snapshot of a new model arrives;
+    - ``daro_weight{pass_rate}``, ``daro_loss{pass_rate}``: ``k = 1 .. G-1``;
+    - ``daro_token_share{pass_rate}``: ``k = 0 .. G``;
+    - ``daro_weight_version``, ``daro_global_step``;
+    - ``daro_received_timestamp_seconds``: Unix time. The age is ``time() -`` this value.
 
     With ``PROMETHEUS_MULTIPROC_DIR`` set (SGLang's metrics), prometheus_client shares the values with the process that
-    answers; the most recent value counts. It looks at the variable when it is imported, and SGLang sets it late: hence
-    imported here, once the engine runs.
+    answers. The most recent value counts. prometheus_client reads the variable when it is imported, and SGLang sets it
+    late. So it is imported here, once the engine runs.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
@@ -40,11 +42,11 @@ class SnapshotGauges:
         }
         self._version = gauge("weight_version", "Updates of the difficulty weights so far")
         self._global_step = gauge("global_step", "Label of the model that the difficulty weights belong to")
-        self._received = gauge("received_timestamp_seconds", "Unix time at which the difficulty weights came")
+        self._received = gauge("received_timestamp_seconds", "Unix time at which the difficulty weights arrived")
         self._serving = gauge("serving", "1 while the server serves the model of these difficulty weights, else 0")
 
     def show(self, store: SnapshotStore) -> None:
-        """Set every gauge to what the store keeps now."""
+        """Set every gauge from the store."""
         self._serving.set(store.is_serving)
         snapshot = store.newest
         if snapshot is None:

@@ -1,4 +1,4 @@
-"""The choice of the actor's rollout servers: in a job that asks for DARO, those that keep the difficulty weights."""
+"""Choose the actor's rollout servers. In a job with DARO, they are the ones that keep the difficulty weights."""
 
 import logging
 from typing import Any
@@ -9,10 +9,10 @@ logger = logging.getLogger(__name__)
 class ReplicaClass:
     """Attribute ``rollout_replica_class`` of verl's ``LLMServerManager``, which verl leaves to recipes.
 
-    verl's manager chooses the class itself unless it finds this attribute. In a job that asks for DARO it finds DARO's
-    counterpart of what verl would choose; in any other job there is no such attribute. A subclass that sets the
-    attribute, or an instance, keeps its own, and its servers get no difficulty weights. Reward and teacher models have
-    managers of other classes, and the registry of replica classes, which they share, stays as it is.
+    verl's manager chooses the class itself unless it finds this attribute. In a job with DARO, the attribute is DARO's
+    counterpart of verl's choice. In any other job it does not exist. If a subclass or an instance sets the attribute,
+    it keeps its own class, and its servers get no difficulty weights. Reward and teacher models have managers of other
+    classes. They share the registry of replica classes, which does not change.
     """
 
     def __get__(self, manager: Any, owner: type | None = None) -> type:
@@ -29,9 +29,9 @@ class ReplicaClass:
 
 
 def with_difficulty(replica_class: type) -> type:
-    """The counterpart of one of verl's classes of rollout replicas; the class itself where there is none.
+    """The counterpart of one of verl's classes of rollout replicas; the class itself if there is none.
 
-    Engines are imported only where verl has imported them.
+    This imports an engine only if verl has imported it.
     """
     if replica_class.__name__ == "vLLMReplica":
         from daro_verl.rollout.vllm_server import DifficultyVLLMReplica

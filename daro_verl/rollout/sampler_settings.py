@@ -34,14 +34,13 @@ def sampler_settings(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
         DaroConfigError: the settings of dynamic sampling are ones that verl refuses.
     """
     sampler = OmegaConf.select(config, "trainer.v1.sampler")
-    if sampler is None or not config.trainer.get("use_v1", False):
+    if sampler is None or not is_v1(config):
         return {}
     custom = dict(sampler.get("custom_sampler", None) or {})
     if any(custom.values()) and custom.get("path") != SAMPLER_PATH:
-        logger.info("The job's own sampler %s stays: daro/source and daro/responses are not logged.", custom)
+        logger.info("The job's own sampler %s stays: what it generates is neither logged nor remembered.", custom)
         return {}
     in_sync = config.trainer.v1.trainer_mode == "sync"
-    reward_model = config.reward.reward_model
     return {
         "custom_sampler": {
             "path": SAMPLER_PATH,
@@ -52,11 +51,23 @@ def sampler_settings(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
                 "num_rollouts": int(config.actor_rollout_ref.rollout.n),
                 "success_threshold": options.success_threshold,
                 "metrics": options.metrics,
-                "scored_at_source": bool(not reward_model.enable or reward_model.enable_resource_pool),
+                "scored_at_source": is_scored_at_source(config),
                 "buffer": _buffer_settings(config, in_sync),
             }
         },
     }
+
+
+def is_v1(config: DictConfig) -> bool:
+    """Whether one of verl's V1 trainers runs the job. Its experimental trainers have ``use_v1`` as well, and alone a
+    node ``rollout``."""
+    return bool(config.trainer.get("use_v1", False)) and "rollout" not in config
+
+
+def is_scored_at_source(config: DictConfig) -> bool:
+    """Whether responses are scored before they are sampled for training. Not by a reward model without devices."""
+    reward_model = config.reward.reward_model
+    return bool(not reward_model.enable or reward_model.enable_resource_pool)
 
 
 def _buffer_settings(config: DictConfig, in_sync: bool) -> dict[str, Any]:

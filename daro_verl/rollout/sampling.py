@@ -1,11 +1,11 @@
-"""verl's replay buffers that count what the rollout generates and what is thrown away of it.
+"""verl's replay buffers that count what the rollout generates, and remember how difficult each prompt was.
 
 verl builds them through ``trainer.v1.sampler.custom_sampler`` (:mod:`daro_verl.rollout.sampler_settings`). What they
 sample, filter and refill is verl's own.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,15 @@ import torch
 import transfer_queue as tq
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
 
-from daro_verl.advantage.groups import group_by_prompt
+from daro_verl.advantage.groups import PromptGroups, group_by_prompt
 from daro_verl.advantage.in_verl import rewards_of_job, threshold_of
 from daro_verl.errors import DaroDataError
 from daro_verl.metric_set import selected
 from daro_verl.objective import bin_label, bin_of_pass_rate
+from daro_verl.prompts.accounting import Accounting
+from daro_verl.prompts.identity import prompt_id
+from daro_verl.prompts.job_memory import memory_of_job
+from daro_verl.prompts.selection import informative_probability
 
 TRAIN = "train"
 """verl's name of the partition that is trained on; the other one is validation."""
@@ -27,16 +31,14 @@ class DifficultyReplayBuffer(ReplayBuffer):
     """For V1's trainer ``sync``. Counts start at the job's start or resumption.
 
     Metrics, added to those that :meth:`sample` returns, once per training step (verl averages over the samples of a
-    step, so the others return none):
+    step, so the others return none): those of :class:`~daro_verl.prompts.accounting.Accounting`, and
 
     - ``daro/source/num_prompts``: prompts that have ended and whose responses are scored, before any filter, and
-      ``daro/source/{k}of{G}``: the share of each bin among them. Nothing to say where a reward model that shares the
-      trainer's devices scores after sampling;
-    - ``daro/responses/generated``: responses of all prompts that ended, ``daro/responses/discarded``: those that are
-      never trained on (filtered, surplus, stale or failed), and both with ``_so_far`` in all. A response is a session,
-      however many outputs it has.
+      ``daro/source/{k}of{G}``: the share of each bin among them.
 
-    The option ``metrics`` says which of them are logged (:mod:`daro_verl.metric_set`).
+    A response is a session, however many outputs it has. Where a reward model that shares the trainer's devices scores
+    after sampling, nothing can be said about difficulty, and nothing is remembered. The option ``metrics`` says what is
+    logged (:mod:`daro_verl.metric_set`).
     """
 
     def __init__(self, *, sampler_kwargs: Any, **kwargs: Any) -> None:
@@ -47,21 +49,21 @@ class DifficultyReplayBuffer(ReplayBuffer):
         self._rewards = rewards_of_job(options.get("rewards"))
         self._metrics: str = options["metrics"]
         self._scored_at_source: bool = options["scored_at_source"]
+        self._prompts = memory_of_job(options.get("prompt_memory"))
         self._samples_per_step: int = self.trainer_config.get("parameter_sync_step", 1)
         self._num_samples = 0
-        self._num_responses: dict[str, int] = {}
-        """By uid, responses of the prompts that have ended and are neither sampled nor discarded yet."""
+        self._step = 0
+        self._accounting = Accounting()
         self._bins = torch.zeros(self._num_rollouts + 1, dtype=torch.int64)
-        self._in_step: Counter[str] = Counter()
-        self._so_far: Counter[str] = Counter()
 
     def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[Any, dict[str, Any]]:
         """verl's, with the metrics."""
+        if partition_id == TRAIN:
+            self._step = global_steps
         batch, metrics = super().sample(global_steps=global_steps, partition_id=partition_id, batch_size=batch_size)
         if partition_id != TRAIN:
             return batch, metrics
-        for uid in set(map(uid_of, batch.keys)):
-            self._num_responses.pop(uid, None)
+        self._accounting.gone(set(map(uid_of, batch.keys)), "trained")
         self._count_discarded()
         self._num_samples += 1
         if self._num_samples % self._samples_per_step:
@@ -72,60 +74,75 @@ class DifficultyReplayBuffer(ReplayBuffer):
         """verl's, whenever it looks what has ended; prompts that have ended since the last time are counted."""
         super()._sync_metadata_from_transfer_queue()
         self._count_discarded()
-        new = self._ended() - self._num_responses.keys()
+        new = self._ended() - self._accounting.waiting
         if not new:
             return
-        sessions = final_keys(self.partitions[TRAIN], new)
-        self._num_responses |= {uid: len(keys) for uid, keys in sessions.items()}
-        self._count("generated", sum(map(len, sessions.values())))
+        partition = self.partitions[TRAIN]
+        sessions, tokens = final_keys(partition, new), num_tokens(partition, new)
+        for uid, keys in sessions.items():
+            self._accounting.generated(uid, len(keys), tokens[uid])
         if self._scored_at_source:
-            self._bins += self._bins_of(sessions)
+            self._remember(sessions)
 
     def _ended(self) -> set[str]:
         """Prompts that have ended, and are still there as far as the buffer knows."""
         return self.finished_keys[TRAIN] | self.failure_keys[TRAIN]
 
     def _count_discarded(self) -> None:
-        gone = self._num_responses.keys() - self._ended()
-        self._count("discarded", sum(self._num_responses.pop(uid) for uid in gone))
+        self._accounting.gone(self._accounting.waiting - self._ended(), "discarded")
 
-    def _count(self, what: str, num_responses: int) -> None:
-        self._in_step[what] += num_responses
-        self._so_far[what] += num_responses
-
-    def _bins_of(self, sessions: dict[str, list[str]]) -> torch.Tensor:
-        """[G+1] prompts per bin; those without a response that counts are in none."""
+    def _remember(self, sessions: dict[str, list[str]]) -> None:
+        """Count the bins of prompts that have ended, and put their difficulty into the job's memory."""
         keys = [key for of_prompt in sessions.values() for key in of_prompt if self._has_tokens(key)]
         if not keys:
-            return torch.zeros_like(self._bins)
+            return
+        groups = self._groups_of(keys)
+        known = (groups.num_responses > 0).numpy()
+        rates, num_responses = groups.pass_rate.numpy()[known], groups.num_responses.numpy()[known]
+        k = bin_of_pass_rate(torch.from_numpy(rates), self._num_rollouts)
+        self._bins += torch.bincount(k, minlength=len(self._bins))
+        ids, sources = self._identities(
+            [key for key, is_known in zip(_first_keys(keys), known, strict=True) if is_known]
+        )
+        memory = self._prompts.memory
+        predicted = informative_probability(memory.predict(memory.rows(ids)), self._num_rollouts)
+        self._accounting.compare(predicted, ((k > 0) & (k < self._num_rollouts)).numpy())
+        memory.observe(ids, sources, rates * num_responses, num_responses, self._step)
+
+    def _groups_of(self, keys: list[str]) -> PromptGroups:
+        """By prompt, in the order of ``keys``."""
         scores = _scores(tq.kv_batch_get(keys=keys, partition_id=TRAIN, select_fields=["rm_scores"]))
         rewards = torch.stack([score.sum() for score in scores])
-        groups = group_by_prompt(
+        return group_by_prompt(
             rewards,
             torch.ones_like(rewards, dtype=torch.bool),
             np.array([uid_of(key) for key in keys]),
             self._success_threshold,
             reward_range=self._rewards.range.including(rewards),  # which the estimator has not seen yet
         )
-        known = groups.pass_rate[groups.num_responses > 0]
-        return torch.bincount(bin_of_pass_rate(known, self._num_rollouts), minlength=len(self._bins))
+
+    def _identities(self, keys: list[str]) -> tuple[np.ndarray, list[str]]:
+        """Numbers and data sources of prompts, by a response of each."""
+        if not keys:
+            return np.empty(0, np.uint64), []
+        fields = ["data_source", "raw_prompt", "extra_info"]
+        data = tq.kv_batch_get(keys=keys, partition_id=TRAIN, select_fields=fields)
+        rows = list(zip(*([getattr(value, "data", value) for value in data[name]] for name in fields), strict=True))
+        return np.array([prompt_id(*row) for row in rows], dtype=np.uint64), [str(source) for source, *_ in rows]
 
     def _has_tokens(self, key: str) -> bool:
         return self.partitions[TRAIN][key].get("response_len") != 0
 
     def _step_metrics(self) -> dict[str, float]:
         """The metrics of the step that ends; counting starts anew."""
+        self._accounting.left_out(self._prompts.take_left_out() * self._num_rollouts)
         num_prompts = int(self._bins.sum())
         metrics = {"daro/source/num_prompts": float(num_prompts)}
         if num_prompts:
             for k, share in enumerate((self._bins / num_prompts).tolist()):
                 metrics[f"daro/source/{bin_label(k, self._num_rollouts)}"] = share
-        for what in ("generated", "discarded"):
-            metrics[f"daro/responses/{what}"] = float(self._in_step[what])
-            metrics[f"daro/responses/{what}_so_far"] = float(self._so_far[what])
         self._bins.zero_()
-        self._in_step.clear()
-        return metrics
+        return metrics | self._accounting.take()
 
 
 class DifficultyReplayBufferAsync(DifficultyReplayBuffer, ReplayBufferAsync):
@@ -155,6 +172,23 @@ def final_keys(keys: Iterable[str], uids: set[str]) -> dict[str, list[str]]:
         if of_prompt is not None:
             of_prompt[session] = max(of_prompt.get(session, (-1, "")), (int(index), key))
     return {uid: [key for _, key in of_prompt.values()] for uid, of_prompt in last.items()}
+
+
+def num_tokens(tags: Mapping[str, Mapping[str, Any]], uids: set[str]) -> Counter[str]:
+    """By prompt, the response tokens of all outputs."""
+    tokens: Counter[str] = Counter()
+    for key, tag in tags.items():
+        if (uid := uid_of(key)) in uids:
+            tokens[uid] += tag.get("response_len") or 0
+    return tokens
+
+
+def _first_keys(keys: list[str]) -> list[str]:
+    """The first key of each prompt, in the order of the prompts."""
+    first: dict[str, str] = {}
+    for key in keys:
+        first.setdefault(uid_of(key), key)
+    return list(first.values())
 
 
 def uid_of(key: str) -> str:

@@ -1,4 +1,4 @@
-"""What DARO adds to a rollout server of verl, the same for vLLM and SGLang."""
+"""The part that DARO adds to a rollout server of verl. It is the same for vLLM and SGLang."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,15 +8,15 @@ from daro_verl.rollout.gauges import SnapshotGauges
 from daro_verl.rollout.store import Receipt, SnapshotStore
 
 EngineServer: Any = object
-"""verl's server class stands here once it is mixed in."""
+"""Stands for verl's server class."""
 
 
 class DifficultyServer(EngineServer):
-    """Mixed into verl's server class, before it: keeps the snapshot of the model that the server serves.
+    """Mixed in before verl's server class. It keeps the snapshot of the model that the server serves.
 
-    Both engines' servers have ``set_global_steps``, ``sleep``, ``release_kv_cache`` and ``launch_server``, and start
+    Both engines' servers have ``set_global_steps``, ``sleep``, ``release_kv_cache`` and ``launch_server``. Both start
     their HTTP interface with the ``run_uvicorn`` of their module. verl calls ``sleep`` or ``release_kv_cache`` before
-    it touches the weights of a server, ``set_global_steps`` once the new ones are in place.
+    it touches a server's weights, and ``set_global_steps`` once the new ones are in place.
     """
 
     engine_module: Any
@@ -34,25 +34,25 @@ class DifficultyServer(EngineServer):
         return receipt
 
     async def set_global_steps(self, global_steps: int) -> None:
-        """verl's label of the model whose weights are in place from now on."""
+        """Take verl's label of the model whose weights are now in place."""
         await super().set_global_steps(global_steps)
         self._serve(global_steps)
 
     async def sleep(self) -> None:
-        """verl's; from here to the next :meth:`set_global_steps` the server serves no model, and shows that."""
+        """Call verl's. Until the next :meth:`set_global_steps`, the server serves no model, and shows that."""
         self._serve(None)
         await super().sleep()
 
     async def release_kv_cache(self) -> None:
-        """verl's, before the weights of a server that does not sleep are replaced; the same as :meth:`sleep`."""
+        """The same as :meth:`sleep`, for a server that does not sleep while its weights are replaced."""
         self._serve(None)
         await super().release_kv_cache()
 
     async def launch_server(self, *args: Any, **kwargs: Any) -> None:
-        """verl's, with the route ``GET /daro``, behind the engine's API key if it has one, and the gauges.
+        """Call verl's, and add the gauges and the route ``GET /daro``, behind the engine's API key if it has one.
 
-        verl makes the FastAPI app and starts it in one method, so ``run_uvicorn`` is replaced meanwhile. A server has
-        its process for itself.
+        verl makes the FastAPI app and starts it in one method. So ``run_uvicorn`` is replaced during the call. That is
+        safe, because each server has its own process.
         """
         run_uvicorn = self.engine_module.run_uvicorn
 
@@ -73,7 +73,7 @@ class DifficultyServer(EngineServer):
             self.engine_module.run_uvicorn = run_uvicorn
 
     def _route(self) -> Callable[[], Awaitable[dict[str, Any]]]:
-        """A function, because Ray may give the methods of an actor one more parameter, which a request lacks."""
+        """The route as a function. Ray may give a method of an actor one more parameter, which a request lacks."""
 
         async def show_difficulty() -> dict[str, Any]:
             """The newest snapshot as it was sent, its age, and whether the server serves its model."""

@@ -19,14 +19,14 @@ SNAPSHOT_FORMAT = 1
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Difficulty weights at one weight sync, with what they were last learned from. Immutable, O(G) in size.
+    """Difficulty weights at one weight sync, and the last losses and token shares. Immutable, O(G) in size.
 
     Attributes:
         version: updates of the difficulty weights so far, over the whole job.
         global_step: verl's label of the model that was sent with them.
         num_rollouts: ``G = rollout.n``.
         weights: [G-1] ``w_k`` of the bins ``k = 1 .. G-1``.
-        losses: [G-1] ``L_k`` of the last optimizer step; None where the bin was absent or its loss not finite.
+        losses: [G-1] ``L_k`` of the last optimizer step; None if the bin was absent or its loss was not finite.
         token_shares: [G+1] share of the response tokens of the last optimizer step, ``k = 0 .. G``; zeros before the
             first one.
     """
@@ -48,15 +48,15 @@ class Snapshot:
 
     @property
     def order(self) -> tuple[int, int]:
-        """Later snapshots of one job compare greater: both counters only grow, also over a resume."""
+        """Later snapshots of one job compare greater, because both counters only grow, even over a resume."""
         return self.version, self.global_step
 
     def to_bytes(self) -> bytes:
-        """UTF-8 JSON. Python writes a float with the digits that give back the same bits."""
+        """UTF-8 JSON. Python writes enough digits of a float to read back the same bits."""
         return json.dumps({"format": SNAPSHOT_FORMAT, **asdict(self)}, allow_nan=False).encode()
 
     def digest(self) -> str:
-        """The same for two snapshots exactly if they are equal to the last bit."""
+        """A hash. Two snapshots have the same one exactly if they are equal to the last bit."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
     @classmethod
@@ -64,7 +64,7 @@ class Snapshot:
         """Read :meth:`to_bytes`.
 
         Raises:
-            DaroSnapshotError: the message is not a whole snapshot of this format, with finite positive weights.
+            DaroSnapshotError: the message is not a complete snapshot of this format with finite positive weights.
         """
         try:
             fields = json.loads(message)
@@ -79,7 +79,7 @@ class Snapshot:
 
 
 class WeightsLike(Protocol):
-    """What a snapshot needs of the actor's difficulty weights."""
+    """The part of the actor's difficulty weights that a snapshot needs."""
 
     num_rollouts: int
     version: int
@@ -90,11 +90,11 @@ class WeightsLike(Protocol):
 def snapshot_of(
     weights: WeightsLike, last_step: tuple[torch.Tensor, torch.Tensor] | None, global_step: int
 ) -> Snapshot:
-    """The weights as they are, to the last bit.
+    """A snapshot of the current weights, exact to the last bit.
 
     Args:
-        weights: of the actor.
-        last_step: ``L_k`` [G-1] and ``T_k`` [G+1] of the last optimizer step; None before the first one of the process.
+        weights: the actor's.
+        last_step: ``L_k`` [G-1] and ``T_k`` [G+1] of the last optimizer step; None before the process's first one.
         global_step: verl's label of the actor's model.
     """
     G = weights.num_rollouts

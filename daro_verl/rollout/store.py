@@ -1,4 +1,4 @@
-"""What one rollout server keeps of the snapshots that reach it, in whatever order they do."""
+"""The snapshot that one rollout server keeps. Messages may arrive in any order."""
 
 import logging
 import time
@@ -13,15 +13,15 @@ logger = logging.getLogger(__name__)
 
 
 class Delivery(StrEnum):
-    """What became of a message."""
+    """The outcome of a message."""
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
-    """The very snapshot that is kept already."""
+    """The same snapshot as the one kept."""
     OLDER = "older"
-    """Sent before the one that is kept, and not that of the served model."""
+    """Older than the one kept, and not that of the served model."""
     CONFLICT = "conflict"
-    """The version and step of the one that is kept, with other content: the first stays."""
+    """The same version and step as the one kept, with other content. The first stays."""
     MALFORMED = "malformed"
 
 
@@ -30,9 +30,9 @@ class Receipt:
     """A server's answer to a message.
 
     Attributes:
-        outcome: what became of it.
-        digest: of the snapshot of the model that the server serves; None if it has none.
-        is_first: whether the server kept none before: it is new, or was started again.
+        outcome: what the server did with it.
+        digest: digest of the snapshot of the model that the server serves; None if it has none.
+        is_first: whether the server kept none before, because it is new or was restarted.
     """
 
     outcome: Delivery
@@ -41,17 +41,17 @@ class Receipt:
 
 
 class SnapshotStore:
-    """The newest snapshot of a server, and whether the server's model is the one it was sent with.
+    """The newest snapshot of a server, and whether it belongs to the model that the server serves.
 
-    Never raises on a message: a server must go on serving. Lives as long as the server's process; a server that starts
-    again keeps nothing until the next weight sync.
+    No message makes it raise, because a server must go on serving. It lives as long as the server's process. A server
+    that restarts keeps nothing until the next weight sync.
 
     Attributes:
-        name: of the server, for log lines.
-        global_step: label of the model that the server serves, as verl told it; None before the first weight sync, and
-            while the server sleeps or gets new weights.
-        newest: the snapshot that is kept, whatever the server serves; None until the first one has come.
-        received_at: Unix time at which it came.
+        name: the server's name, for log lines.
+        global_step: verl's label of the model that the server serves. None before the first weight sync, and while the
+            server sleeps or gets new weights.
+        newest: the snapshot kept, whatever the server serves; None before the first one.
+        received_at: Unix time at which it arrived.
     """
 
     def __init__(self, name: str = "server") -> None:
@@ -62,7 +62,7 @@ class SnapshotStore:
 
     @property
     def snapshot(self) -> Snapshot | None:
-        """The snapshot of the model that is served; None until it has come."""
+        """The snapshot of the served model; None until it has arrived."""
         return self.newest if self.is_serving else None
 
     @property
@@ -71,11 +71,11 @@ class SnapshotStore:
         return self.newest is not None and self.newest.global_step == self.global_step
 
     def serve(self, global_step: int | None) -> None:
-        """From now on the server serves the model with this label; None: no model."""
+        """From now on the server serves the model with this label, or no model if it is None."""
         self.global_step = global_step
 
     def receive(self, message: bytes) -> Receipt:
-        """Keep a :class:`~daro_verl.rollout.snapshot.Snapshot` that came as bytes, or refuse it, with a log line."""
+        """Keep a :class:`~daro_verl.rollout.snapshot.Snapshot` sent as bytes, or refuse it with a log line."""
         try:
             snapshot = Snapshot.from_bytes(message)
         except DaroSnapshotError as error:
@@ -91,14 +91,15 @@ class SnapshotStore:
         return self._receipt(outcome, is_first)
 
     def describe(self) -> dict[str, Any]:
-        """What ``GET /daro`` answers.
+        """The answer to ``GET /daro``.
 
-        - ``global_step``: label of the model that the server serves, null before the first weight sync, and while it
-          sleeps or gets new weights;
-        - ``snapshot``: the newest, the fields of :class:`~daro_verl.rollout.snapshot.Snapshot`; null before the first;
-        - ``serving``: whether the server serves the model of the snapshot; false while it sleeps, and from the moment
-          at which it has a new model until that one's snapshot comes;
-        - ``age_seconds``: since the snapshot came, or null.
+        - ``global_step``: label of the model that the server serves. It is null before the first weight sync, and while
+          the server sleeps or gets new weights;
+        - ``snapshot``: the newest snapshot (fields of :class:`~daro_verl.rollout.snapshot.Snapshot`); null before the
+          first one;
+        - ``serving``: whether the server serves the model of the snapshot. It is false while the server sleeps, and
+          while it has a new model but not yet that model's snapshot;
+        - ``age_seconds``: seconds since the snapshot arrived, or null.
         """
         return {
             "global_step": self.global_step,

@@ -1,4 +1,4 @@
-"""What the commands of ``daro`` share."""
+"""Functions that the commands of ``daro`` share."""
 
 import signal
 from collections.abc import Callable, Collection, Iterator
@@ -10,7 +10,7 @@ import typer
 
 @contextmanager
 def interruptible(advice: str) -> Iterator[None]:
-    """Ctrl-C, or a polite kill, ends the command with ``advice`` on standard error and exit code 130."""
+    """End the command on Ctrl-C or SIGTERM, with ``advice`` on standard error and exit code 130."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -20,7 +20,7 @@ def interruptible(advice: str) -> Iterator[None]:
 
 
 def one_of(names: Collection[str]) -> Callable[[Any], Any]:
-    """A callback of an option or argument that takes only these names."""
+    """A callback for an option or argument that accepts only these names."""
 
     def check(given: Any) -> Any:
         for name in [given] if isinstance(given, str) else given or []:

@@ -1,4 +1,4 @@
-"""The actor's training worker with DARO: verl's own, plus one weight update per optimizer step."""
+"""The actor's training worker with DARO: verl's worker, plus one weight update per optimizer step."""
 
 import logging
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 class DaroActorWorker(TrainingWorker):
     """verl's training worker of the actor, on any of its engines. It owns the difficulty weights.
 
-    The weights are the same on every rank at every moment.
+    The weights are always the same on every rank.
     """
 
     _ranks: Ranks
@@ -44,9 +44,9 @@ class DaroActorWorker(TrainingWorker):
         """Make verl's worker and the weights.
 
         Args:
-            config: verl's, of a training worker.
+            config: verl's configuration of a training worker.
             daro: ``options`` (see :class:`~daro_verl.config.DaroConfig`), ``num_rollouts``, ``token_budget`` and
-                ``policy_loss`` (its name), as :func:`daro_verl.job.prepare_job` left them.
+                ``policy_loss`` (its name), from :func:`daro_verl.job.prepare_job`.
         """
         super().__init__(config)
         self.difficulty_weights = DifficultyWeights(daro["num_rollouts"], daro["options"], daro["token_budget"])
@@ -59,13 +59,13 @@ class DaroActorWorker(TrainingWorker):
 
     @register(dispatch_mode=Dispatch.ONE_TO_ALL)
     def set_loss_fn(self, loss_fn: Any) -> None:
-        """Take verl's loss function, which stays as it is, and call it with scaled advantages in training."""
+        """Keep verl's loss function unchanged, and call it with scaled advantages in training."""
         self._ranks = Ranks.of_engine(self.engine, get_device_id())
         self._verl_loss_fn = loss_fn
         self.loss_fn = self._loss
 
     def _loss(self, model_output: Any, data: TensorDict, dp_group: Any = None) -> tuple:
-        """The loss of one micro-batch. A loss that is not verl's is checked on the first one."""
+        """The loss of one micro-batch. The first one checks a loss that is not verl's."""
         if self._mini_batch is None:
             return self._verl_loss_fn(model_output=model_output, data=data, dp_group=dp_group)
         if not self._loss_is_checked:
@@ -75,10 +75,10 @@ class DaroActorWorker(TrainingWorker):
 
     @register(dispatch_mode=make_nd_compute_dataproto_dispatch_fn(mesh_name="train"), blocking=False)
     def train_batch(self, data: TensorDict) -> TensorDict | None:
-        """One optimizer step of the model, then one update of the difficulty weights, on every rank alike.
+        """Take one optimizer step of the model, then one update of the difficulty weights, alike on every rank.
 
-        Where the gradient norm is not finite no weight moves. FSDP's engine then skips the model's step; Megatron's
-        takes it, and the model is lost: resume from the last checkpoint.
+        If the gradient norm is not finite, no weight moves. FSDP's engine then skips the model's step. Megatron's takes
+        it, and the model is lost: resume from the last checkpoint.
         """
         weights = self.difficulty_weights
         used_weights = weights.weights()
@@ -110,11 +110,11 @@ class DaroActorWorker(TrainingWorker):
         return output
 
     def difficulty_snapshot(self, global_step: int, exchange: Mapping[str, float]) -> bytes:
-        """What the rollout servers hold of this actor; the same on every rank.
+        """The snapshot of this actor for the rollout servers; the same on every rank.
 
         Args:
             global_step: verl's label of the model that they serve.
-            exchange: what became of earlier snapshots, to be logged with the next update.
+            exchange: outcomes of earlier snapshots, logged with the next update.
         """
         self._step_line.say(global_step)
         for name, value in exchange.items():  # more than one sync may come between two updates
@@ -125,10 +125,10 @@ class DaroActorWorker(TrainingWorker):
     def save_checkpoint(
         self, local_path: str, hdfs_path: str | None = None, global_step: int = 0, max_ckpt_to_keep: int | None = None
     ) -> None:
-        """verl's checkpoint with the difficulty weights inside; their file marks it as complete (``saved_state``).
+        """Save verl's checkpoint with the difficulty weights inside. Their file marks it as complete (``saved_state``).
 
-        With ``max_ckpt_to_keep=1`` verl removes the previous checkpoint before its trainer names the new one, so a job
-        killed in between could not resume. Two are kept then: as many as there are at the end of a save anyway.
+        With ``max_ckpt_to_keep=1``, verl removes the previous checkpoint before its trainer names the new one. A job
+        killed in between could not resume. So two are kept, which is also the number at the end of a save.
         """
         state = self.difficulty_weights.state_dict()
         self._check_ranks_agree(state["log_weights"])
@@ -147,10 +147,11 @@ class DaroActorWorker(TrainingWorker):
     def load_checkpoint(
         self, local_path: str, hdfs_path: str | None = None, del_local_after_load: bool = False
     ) -> None:
-        """verl's checkpoint and the difficulty weights of rank 0's file.
+        """Load verl's checkpoint, and the difficulty weights from rank 0's file.
 
-        A checkpoint without the file (a job without DARO) starts from ``weight_init``, with a warning; one of another
-        ``rollout.n`` is interpolated, with a warning. The parallel layout may differ from the one that saved.
+        If the file is missing (a job without DARO), the weights start from ``weight_init``. If it has another
+        ``rollout.n``, they are interpolated. Both cases log a warning. The parallel layout may differ from the one that
+        saved.
 
         Raises:
             DaroCheckpointError: the checkpoint is unfinished, or the file is broken or of another step.
@@ -167,9 +168,9 @@ class DaroActorWorker(TrainingWorker):
         super().load_checkpoint(local_path, hdfs_path, del_local_after_load)
 
     def _check_ranks_agree(self, log_weights: torch.Tensor) -> None:
-        """Every rank holds the same weights, to the last bit; else a checkpoint would hide a fault.
+        """Raise unless every rank holds the same weights, to the last bit. Else a checkpoint would hide a fault.
 
-        One all-reduce of 2 (G-1) numbers, so that it costs the same with many thousands of ranks.
+        One all-reduce of 2 (G-1) numbers, so the cost does not grow with the number of ranks.
         """
         largest = torch.cat([log_weights, -log_weights]).to(get_device_id())
         dist.all_reduce(largest, op=dist.ReduceOp.MAX)
@@ -177,14 +178,14 @@ class DaroActorWorker(TrainingWorker):
         if not torch.equal(highest, lowest):
             raise DaroVerlError(
                 f"difficulty weights differ between ranks: ln w = {log_weights.tolist()} on rank {dist.get_rank()}, "
-                f"{lowest.tolist()} to {highest.tolist()} on all of them"
+                f"{lowest.tolist()} to {highest.tolist()} over all ranks"
             )
 
 
 def _log_bins_not_finite(
     losses: torch.Tensor, weights: DifficultyWeights, where: str, level: int = logging.WARNING
 ) -> None:
-    """Say why the weights stay: the bins whose loss is NaN or infinite, if any, and the optimizer step."""
+    """Log why no weight moves: the optimizer step, and the bins whose loss is NaN or infinite, if any."""
     bins = [bin_label(int(k) + 1, weights.num_rollouts) for k in (~losses.isfinite()).nonzero().flatten()]
     logger.log(
         level,
@@ -198,7 +199,7 @@ def _log_bins_not_finite(
 
 
 def _read_or_error(folder: str) -> Any:
-    """What rank 0 tells the others: the state, None, or the error that all of them raise."""
+    """What rank 0 sends to the others: the state, None, or the error that all of them raise."""
     try:
         return saved_state.read(folder)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What a mini-batch holds in each difficulty bin, before the model sees it: pure tensor functions, no verl."""
+"""Count what a mini-batch holds in each difficulty bin, before the model runs. Pure tensor functions, no verl."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ from daro_verl.advantage.tokens import TrainingTokens
 
 @dataclass(frozen=True)
 class BinCounts:
-    """Sums over responses, per bin ``k = 0 .. G``: they add up over ranks.
+    """Sums over responses, per bin ``k = 0 .. G``. They add up over ranks.
 
     Attributes:
-        values: [7, G + 1] float64, the rows named by the properties.
+        values: [7, G + 1] float64. The properties name the rows.
     """
 
     values: torch.Tensor
@@ -49,10 +49,10 @@ class BinCounts:
         return self.values[6]
 
     def loss_on_policy(self) -> torch.Tensor:
-        """``-(1 / T_k) sum_i A_i len_i``, [G+1]: what ``L_k`` is where every ratio is 1. NaN for an absent bin.
+        """``-(1 / T_k) sum_i A_i len_i``, [G+1]: the value of ``L_k`` if every ratio is 1. NaN for an absent bin.
 
-        With rewards of two values it is ``mu (1-mu) (len_neg - len_pos) / len_mean`` for centred advantages, with mean
-        lengths of the bin's failed, successful and all responses (paper, Theorem 1).
+        With rewards of two values and centred advantages it is ``mu (1-mu) (len_neg - len_pos) / len_mean``. These are
+        the mean lengths of the bin's failed, successful and all responses (paper, Theorem 1).
         """
         return -self.values[4] / self.tokens
 
@@ -64,9 +64,9 @@ def count_bins(
 
     Args:
         bins: [num_responses] int64, ``k`` of each response.
-        rates: of the responses.
-        advantages: [num_responses, response_length], padded or nested as the mask is; the same on all of a response's
-            tokens that train.
+        rates: pass rates of the responses.
+        advantages: [num_responses, response_length], padded or nested as the mask is. All tokens of a response that
+            train have the same value.
         tokens: which tokens of the responses train.
         num_rollouts: ``G``.
     """

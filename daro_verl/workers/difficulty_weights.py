@@ -1,4 +1,4 @@
-"""The difficulty weights of a job: what an optimizer step reads of them, how it moves them, how they are saved."""
+"""The difficulty weights of a job: how an optimizer step uses them, how they move, and how they are saved."""
 
 import logging
 from collections.abc import Mapping
@@ -20,24 +20,24 @@ logger = logging.getLogger(__name__)
 class DifficultyWeights:
     """Weights ``w_k > 0`` of the bins ``k = 1 .. G-1``, moved by the weighting's rule (``objective.py``).
 
-    The state lives as long as the actor worker and is saved with its checkpoint. All of it is float64 on the CPU: the
-    same losses give the same weights to the last bit on every rank.
+    The state lives as long as the actor worker and is saved with its checkpoint. All of it is float64 on the CPU, so
+    the same losses give the same weights to the last bit on every rank.
 
     Attributes:
         version: number of updates so far, one per optimizer step of the model.
         rule: holds the weights, and moves them.
-        history: what is known of the bins' losses.
+        history: averages and counts of the bins' losses.
     """
 
     def __init__(
         self, num_rollouts: int, options: DaroConfig | Mapping[str, Any] | None = None, token_budget: float = 1.0
     ) -> None:
-        """Weights at their start.
+        """Start the weights.
 
         Args:
             num_rollouts: ``G = rollout.n``, at least 2.
             options: DARO's options, or a mapping of them.
-            token_budget: responses of a mini-batch x longest response, for the weightings that divide by it.
+            token_budget: responses of a mini-batch x longest response, for weightings that divide by it.
         """
         if num_rollouts < 2:
             raise DaroConfigError("num_rollouts", got=num_rollouts, expected="at least 2", fix="set rollout.n=8")
@@ -60,11 +60,11 @@ class DifficultyWeights:
         return self.rule.contributions
 
     def bounds(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The smallest and the largest ``w_k`` that an update leaves, each [G-1] float64."""
+        """The smallest and the largest ``w_k`` that an update allows, each [G-1] float64."""
         return self.rule.bounds()
 
     def at_bound(self) -> torch.Tensor:
-        """Which weights are at their smallest or largest, [G-1] bool; none of a weighting that does not learn."""
+        """Which weights are at a bound, [G-1] bool. None are if the weighting does not learn."""
         (low, high), w = self.bounds(), self.weights()
         return ((w <= low * (1 + 1e-9)) | (w >= high * (1 - 1e-9))) & self.learns
 
@@ -82,13 +82,13 @@ class DifficultyWeights:
         return advantage_scale(self.weights().to(tokens.device), denominators)
 
     def step(self, losses: torch.Tensor, present: torch.Tensor) -> None:
-        """Update once, with the losses of one mini-batch over all ranks. Counts as a version even if no bin moves.
+        """Update once, with the losses of one mini-batch over all ranks. It counts as a version even if no bin moves.
 
         Args:
             losses: [G-1] ``L_k``; ignored where absent.
             present: [G-1] bool, whether the bin has tokens in the mini-batch.
 
-        A loss that is not finite leaves its bin untouched and is logged with the bin and the version.
+        If a loss is not finite, its bin does not move. The log names the bin and the optimizer step.
         """
         losses, present = losses.detach().double().cpu(), present.bool().cpu()
         not_finite = present & ~losses.isfinite()
@@ -107,7 +107,7 @@ class DifficultyWeights:
         self.version += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that an exact resume needs, as tensors [G-1] and plain values."""
+        """Everything for an exact resume, as tensors [G-1] and plain values."""
         return {
             "format": STATE_FORMAT,
             "num_rollouts": self.num_rollouts,
@@ -119,13 +119,13 @@ class DifficultyWeights:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from :meth:`state_dict`, bit for bit. ``weight_lr`` and the clamps stay this job's own.
+        """Continue from :meth:`state_dict`, bit for bit. ``weight_lr`` and the clamps stay those of this job.
 
-        A state of another ``rollout.n`` is interpolated over the pass rate (:mod:`~daro_verl.workers.interpolation`),
-        with a warning that shows both sets of weights. The weights of a weighting that does not learn are its own.
+        A state of another ``rollout.n`` is interpolated over the pass rate (:mod:`~daro_verl.workers.interpolation`).
+        A warning then shows both sets of weights. A weighting that does not learn keeps its own weights.
 
         Raises:
-            DaroCheckpointError: the state is of another format, incomplete, or holds values that are not finite.
+            DaroCheckpointError: the state has another format, is incomplete, or holds values that are not finite.
         """
         check_state(state, lambda G, weighting: DifficultyWeights(G, {"weighting": weighting}).state_dict())
         if state["num_rollouts"] != self.num_rollouts:

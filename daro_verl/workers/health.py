@@ -1,4 +1,4 @@
-"""One line of the log where a job trains and something is wrong with it all the same."""
+"""One line of the log for a job that trains although something is wrong."""
 
 import logging
 import time
@@ -22,10 +22,10 @@ NOT_POSITIVE_FOR = 20
 
 
 class Health:
-    """What has been wrong for how many optimizer steps. Every rank could say it; one does.
+    """Counts for how many optimizer steps each thing has been wrong. One rank logs it for all.
 
-    Lives as long as the actor worker and is not saved: a resumed job counts anew. Rewards that are not finite are
-    logged by the estimator, which knows their prompts (``advantage/estimator.py``), gradients by the worker.
+    It lives as long as the actor worker and is not saved, so a resumed job counts from zero. The estimator logs rewards
+    that are not finite, because it knows their prompts (``advantage/estimator.py``). The worker logs gradients.
     """
 
     def __init__(self, num_rollouts: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,7 +34,7 @@ class Health:
         self._steps_not_positive = torch.zeros(num_rollouts - 1, dtype=torch.int64)
 
     def look(self, counts: BinCounts, losses: torch.Tensor, weights: DifficultyWeights) -> None:
-        """After an optimizer step: log what is wrong, all of it in one line, each cause at most once an hour.
+        """After an optimizer step, log everything that is wrong in one line, each cause at most once an hour.
 
         Args:
             counts: of the mini-batch over all ranks.
@@ -57,7 +57,7 @@ class Health:
         smallest, largest = weights.options.weight_min, weights.options.weight_max
         return (
             f"all difficulty weights at weight_min={smallest:.3g} or weight_max={largest:.3g} times their start for "
-            f"{CLAMPED_FOR} steps (they no longer follow the losses: the difficulties weigh as at the start)"
+            f"{CLAMPED_FOR} steps (they no longer follow the losses: the bins weigh as they did at the start)"
         )
 
     def _taught_nothing(self, counts: BinCounts) -> str | None:
@@ -68,9 +68,9 @@ class Health:
             return None
         share = (responses[-1] / responses.sum()).item()
         return (
-            f"nothing taught for {TAUGHT_NOTHING_FOR} steps, as no prompt has both successes and failures "
-            f"({share:.0%} of the responses are of prompts solved every time; do rewards differ at all, and lie on "
-            "both sides of algorithm.daro.success_threshold, if it is set?)"
+            f"nothing taught for {TAUGHT_NOTHING_FOR} steps, because no prompt has both successes and failures "
+            f"({share:.0%} of the responses belong to prompts that were solved every time; check that rewards differ, "
+            "and that they lie on both sides of algorithm.daro.success_threshold if you set it)"
         )
 
     def _not_positive(self, counts: BinCounts, losses: torch.Tensor, weights: DifficultyWeights) -> str | None:

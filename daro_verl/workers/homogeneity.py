@@ -12,23 +12,23 @@ from daro_verl.workers.policy_losses import HOMOGENEOUS
 
 TOLERANCE = 1e-3
 NOISE = 0.2
-"""Deviation of what is added to the log-probabilities: where every ratio is 1, a part of the loss that does not depend
-on the advantage may be zero."""
+"""Deviation of the noise on the log-probabilities. Without noise every ratio is 1. Then a part of the loss that does
+not depend on the advantage may be zero."""
 
 
 def check_homogeneity(loss_fn: Callable[..., tuple], model_output: dict[str, Any], data: TensorDict, name: str) -> None:
-    """Whether the policy part of the loss doubles when all advantages are doubled.
+    """Check that the policy part of the loss doubles when all advantages are doubled.
 
-    The policy part is ``sum_k dloss/ds_k`` at ``s = 1``, by Euler's theorem; entropy and KL terms are not in it.
+    The policy part is ``sum_k dloss/ds_k`` at ``s = 1``, by Euler's theorem. It contains no entropy or KL terms.
 
     Args:
         loss_fn: verl's loss function of the actor, around the policy loss.
-        model_output: of the first micro-batch; unchanged.
-        data: of the first micro-batch, with bins; unchanged.
-        name: of the policy loss.
+        model_output: the first micro-batch's; unchanged.
+        data: the first micro-batch's, with bins; unchanged.
+        name: name of the policy loss.
 
     Raises:
-        DaroConfigError: it does not double; the job cannot be trained with DARO.
+        DaroConfigError: it does not double, so DARO cannot train the job.
     """
     output = {**model_output, "log_probs": _with_noise(model_output["log_probs"])}
     factor = torch.ones(int(data[BINS_KEY].max()) + 1, dtype=torch.float64, device=data[BINS_KEY].device)
@@ -48,7 +48,7 @@ def check_homogeneity(loss_fn: Callable[..., tuple], model_output: dict[str, Any
 
 
 def _with_noise(log_probs: torch.Tensor) -> torch.Tensor:
-    """Fixed noise, drawn without touching the job's random numbers."""
+    """Add fixed noise, drawn without touching the job's random numbers."""
     log_probs = log_probs.detach()
     nested: Any = log_probs  # torch's stubs know no offsets
     flat = log_probs.values() if log_probs.is_nested else log_probs

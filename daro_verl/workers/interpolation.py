@@ -1,7 +1,7 @@
-"""A saved state of difficulty weights, carried over to another ``rollout.n``: pure functions, no verl.
+"""Carry a saved state of difficulty weights over to another ``rollout.n``. Pure functions, no verl.
 
-Bin ``k`` of ``G`` stands for the pass rate ``k / G``. Everything is interpolated linearly over the pass rate; beyond
-the outermost saved bins (pass rates below ``1/G`` and above ``(G-1)/G``) the value of the nearest one holds (ours).
+Bin ``k`` of ``G`` stands for the pass rate ``k / G``. Everything is interpolated linearly over the pass rate. Beyond
+the outermost saved bins (pass rates below ``1/G`` and above ``(G-1)/G``), the nearest bin's value holds (ours).
 """
 
 from collections.abc import Mapping
@@ -22,10 +22,12 @@ KNOWN |= ADAM_DECAYS.keys()
 def interpolate_state(state: Mapping[str, Any], num_rollouts: int, loss_ema_decay: float) -> dict[str, Any]:
     """``state`` (of :meth:`DifficultyWeights.state_dict`) as if it had been saved with ``num_rollouts``.
 
-    Log weights are interpolated as they are, so weights geometrically. Counts (updates, Adam's steps) are rounded.
-    Adam's moments and the averages of the loss start from zero and are biased towards it by their number of updates:
-    their corrected values are interpolated, over the bins that were ever present, and biased again by the new bins'
-    counts. What another rule remembers is interpolated as it is.
+    - Log weights are interpolated as they are, so weights change geometrically.
+    - Counts (updates, Adam's steps) are rounded.
+    - Adam's moments and the averages of the loss start from zero, which biases them by their number of updates. Their
+      corrected values are interpolated, over the bins that were ever present. Then they are biased again by the new
+      bins' counts.
+    - The state of any other rule is interpolated as it is.
     """
 
     def along(values: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:

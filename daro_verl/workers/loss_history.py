@@ -1,32 +1,32 @@
-"""What is known of each bin's loss over the optimizer steps so far."""
+"""Averages and counts of each bin's loss over the optimizer steps so far."""
 
 from collections.abc import Mapping
 
 import torch
 
 MOMENTS_DECAY = 0.98
-"""Of the mean and the mean square of ``L_k``, whose ratio is its signal-to-noise: over about 50 updates (ours)."""
+"""Decay of the mean and the mean square of ``L_k``, which give its signal-to-noise: about 50 updates (ours)."""
 
 
 class LossHistory:
-    """Moving averages of ``L_k`` and counts, each [G-1] float64. A bin that is absent keeps its own.
+    """Moving averages of ``L_k`` and counts, each [G-1] float64. An absent bin keeps its values.
 
-    Averages start from zero; their readers correct the bias, as Adam does.
+    Averages start from zero. The methods that read them correct the bias, as Adam does.
 
     Attributes:
         num_updates: how often each bin was present with a finite loss.
-        num_not_positive: how often with ``L_k <= 0``.
+        num_not_positive: how often it had ``L_k <= 0``.
     """
 
     def __init__(self, num_bins: int, decay: float) -> None:
-        """No loss yet of ``num_bins`` bins; ``decay`` is ``loss_ema_decay``."""
+        """Start without a loss for ``num_bins`` bins. ``decay`` is ``loss_ema_decay``."""
         self.decay = decay
         self.num_updates, self.num_not_positive, self._average, self._mean, self._square = torch.zeros(
             5, num_bins, dtype=torch.float64
         )
 
     def follow(self, losses: torch.Tensor, present: torch.Tensor) -> None:
-        """Take in the losses [G-1] of one mini-batch, of the bins present."""
+        """Add the losses [G-1] of one mini-batch, for the bins present."""
 
         def moved(average: torch.Tensor, values: torch.Tensor, decay: float) -> torch.Tensor:
             return torch.where(present, decay * average + (1 - decay) * values, average)
@@ -38,13 +38,13 @@ class LossHistory:
         self._square = moved(self._square, losses**2, MOMENTS_DECAY)
 
     def average(self) -> torch.Tensor:
-        """Bias-corrected moving average of ``L_k``, [G-1]; NaN for a bin never present."""
+        """Bias-corrected moving average of ``L_k``, [G-1]; NaN for a bin that was never present."""
         return self._average / (1 - self.decay**self.num_updates)
 
     def signal_to_noise(self) -> torch.Tensor:
         """Mean over deviation of ``L_k``, [G-1], over about the last 50 updates of the bin; NaN before its second.
 
-        Below about 1 the sign of a single ``L_k`` says little, and so does a weight that follows it.
+        Below about 1, the sign of a single ``L_k`` says little, and so does a weight that follows it.
         """
         bias = 1 - MOMENTS_DECAY**self.num_updates
         mean, square = self._mean / bias, self._square / bias

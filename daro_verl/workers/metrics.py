@@ -1,7 +1,7 @@
 """What DARO's actor worker logs once per optimizer step. verl prefixes ``actor/`` and averages over a step's updates.
 
-verl reduces a metric by its name (``max``, ``min``, ``sum``, ``total`` anywhere in it), so these words occur only where
-that is meant.
+verl reduces a metric by its name, if ``max``, ``min``, ``sum`` or ``total`` is anywhere in it. So a name contains these
+words only if it should be reduced that way.
 """
 
 import math
@@ -17,38 +17,45 @@ from daro_verl.workers.mini_batch import MiniBatch
 def step_metrics(
     mini_batch: MiniBatch, used_weights: torch.Tensor, losses: torch.Tensor, weights: DifficultyWeights
 ) -> dict[str, float]:
-    """All that can be logged; :mod:`daro_verl.metric_set` says what of it is.
+    """All metrics of a step. :mod:`daro_verl.metric_set` says which of them are logged.
 
-    Per bin ``k = 1 .. G-1``; those marked * only where the bin is present:
+    Per bin ``k = 1 .. G-1``. A metric with * exists only if the bin is present:
 
     - ``daro/weight``: ``w_k`` after the update;
-    - ``daro/loss``*: ``L_k``; ``daro/weighted_loss``*: ``w_k (T_k / D_k) L_k``, its part of the model's loss, with the
-      weight that the model's step used; ``daro/loss_share``*: the absolute value of that, over the sum of those of all
-      bins (the loss scale issue);
-    - ``daro/loss_on_policy``*: what ``L_k`` is by lengths and rewards alone if every ratio is 1 (paper, Theorem 1), and
-      ``daro/loss_gap``*: ``|L_k - that| / larger of the two``;
+    - ``daro/loss``*: ``L_k``;
+    - ``daro/weighted_loss``*: ``w_k (T_k / D_k) L_k``, the bin's part of the model's loss, with the weight that the
+      model's step used;
+    - ``daro/loss_share``*: the absolute ``weighted_loss``, over the sum of those of all bins (the loss scale issue);
+    - ``daro/loss_on_policy``*: ``L_k`` from lengths and rewards alone, if every ratio is 1 (paper, Theorem 1);
+    - ``daro/loss_gap``*: ``|loss - loss_on_policy| / larger of the two``, both as absolute values;
     - ``daro/loss_not_positive``: share of the updates so far in which the present bin had ``L_k <= 0``;
     - ``daro/loss_snr``*: mean over deviation of ``L_k`` over about the last 50 updates, from the second on;
-    - ``daro/token_share``: of all response tokens that train (bins 0 and G count), and ``daro/token_share_right``,
-      ``daro/token_share_wrong``: those of its successful / failed responses;
+    - ``daro/token_share``: the bin's share of all response tokens that train (bins 0 and G count);
+    - ``daro/token_share_right``, ``daro/token_share_wrong``: the same for its successful / failed responses;
     - ``daro/length_right``*, ``daro/length_wrong``*: mean tokens of a successful / failed response.
 
-    Per bin ``k = 0 .. G``: ``daro/response_share``, of all responses that train: the histogram of pass rates.
+    Per bin ``k = 0 .. G``:
+
+    - ``daro/response_share``: the bin's share of all responses that train. This is the histogram of pass rates.
 
     Over all bins, ``daro/``:
 
-    - ``objective``: ``sum over bins present of [weighted loss - nu_k ln w_k]`` (no logarithm where the weights do not
-      learn);
-    - ``pass_rate``: ``sum_k (k / G) response_share_k``; ``taught_nothing``: the share of responses in bins 0 and G;
-    - ``weights/min``, ``weights/max``: the smallest and the largest ``w_k`` after the update; ``weights_at_bound``: the
-      share of them at ``weight_min`` or ``weight_max``;
-    - ``loss_share_ratio``: the largest ``loss_share`` over the smallest, left out where that is 0; ``loss_snr_median``:
-      of the bins present that have one;
+    - ``objective``: ``sum over bins present of [weighted loss - nu_k ln w_k]``, without the logarithm if the weights do
+      not learn;
+    - ``pass_rate``: ``sum_k (k / G) response_share_k``;
+    - ``taught_nothing``: the share of responses in bins 0 and G;
+    - ``weights/min``, ``weights/max``: the smallest and the largest ``w_k`` after the update;
+    - ``weights_at_bound``: the share of the weights at ``weight_min`` or ``weight_max``;
+    - ``loss_share_ratio``: the largest ``loss_share`` over the smallest; left out if the smallest is 0;
+    - ``loss_snr_median``: the median ``loss_snr`` of the bins present that have one;
     - ``missed_by_threshold``: responses in bins 0 and G that have an advantage (see the option ``success_threshold``);
-      ``loss_not_finite``: bins present whose loss is NaN or infinite; ``reward_not_finite``: responses whose reward is.
+    - ``loss_not_finite``: bins present whose loss is NaN or infinite;
+    - ``reward_not_finite``: responses whose reward is NaN or infinite.
 
-    The worker adds ``weight_version/max``, the number of updates so far (the last of a step, not their average), and
-    ``gradient_not_finite``, 1 where the model's gradient norm was.
+    The worker adds two:
+
+    - ``weight_version/max``: the number of updates so far, at the last update of a step;
+    - ``gradient_not_finite``: 1 if the norm of the model's gradient is not finite.
 
     Args:
         mini_batch: counts and scale of the step.
@@ -94,7 +101,7 @@ def _of_weights(weights: DifficultyWeights) -> dict[str, float]:
 
 
 def _over_bins_present(loss_share: torch.Tensor, snr: torch.Tensor) -> dict[str, float]:
-    """Left out where there is none: verl averages over updates, and one infinite ratio would be the step's mean."""
+    """Leave out what has no value. verl averages over updates, so one infinite ratio would spoil the mean."""
     metrics = {}
     if (loss_share > 0).any() and loss_share.min() != 0:
         metrics["daro/loss_share_ratio"] = (loss_share.max() / loss_share.min()).item()
@@ -127,5 +134,5 @@ def _of_bins_present(counts: BinCounts, losses: torch.Tensor) -> dict[str, torch
 
 
 def _undefined(name: str, value: float) -> bool:
-    """A mean over no response, a ratio of zeros; a loss that is not finite is shown as it is."""
+    """Whether the value is a mean over no response or a ratio of zeros. A loss that is not finite stays as it is."""
     return math.isnan(value) and name in ("loss_gap", "length_right", "length_wrong", "loss_snr", "loss_share")

@@ -1,7 +1,12 @@
 """One optimizer step of DARO on one rank: count the bins, scale the loss, gather the bins' losses.
 
-Collectives per optimizer step, all of O(G) float64 numbers: an all-reduce of the bins' counts and one of their loss
-sums (data-parallel group), and one broadcast of the result to every rank. None per micro-batch.
+Collectives per optimizer step, each of O(G) float64 numbers:
+
+- an all-reduce of the bins' counts, in the data-parallel group;
+- an all-reduce of their loss sums, in the data-parallel group;
+- a broadcast of the result to every rank.
+
+There are none per micro-batch.
 """
 
 import math
@@ -31,8 +36,8 @@ class Ranks:
         data_parallel_group: the process group over which a mini-batch is split; None if it is not split.
         has_outputs: whether this rank computes the loss (last pipeline stage, first of its tensor- and
             context-parallel peers).
-        source: global rank that has the outputs of data-parallel rank 0; every rank takes the bins' losses from it.
-        device: of the tensors that are communicated.
+        source: global rank that has the outputs of data-parallel rank 0. Every rank takes the bins' losses from it.
+        device: device of the tensors that are communicated.
     """
 
     data_parallel_group: Any
@@ -42,7 +47,7 @@ class Ranks:
 
     @classmethod
     def of_engine(cls, engine: Any, device: torch.device | str | int) -> "Ranks":
-        """Ask verl's engine. A collective call: every rank must make it."""
+        """Ask verl's engine. This is a collective call: every rank must make it."""
         has_outputs = engine.is_mp_src_rank_with_outputs()
         is_source = has_outputs and engine.get_data_parallel_rank() == 0
         source = torch.tensor(dist.get_rank() if is_source else -1, device=device)
@@ -60,7 +65,7 @@ class MiniBatch:
     """A mini-batch on its way through one optimizer step.
 
     Attributes:
-        counts: what it holds per bin, over all ranks.
+        counts: its contents per bin, over all ranks.
         scale: [G+1] float64 ``s_k / N = w_k / D_k``.
         sums: [G+1] float64, token losses summed per bin over this rank's micro-batches so far.
     """
@@ -69,9 +74,10 @@ class MiniBatch:
         """Count the bins over all ranks and give each response of ``data`` its bin, in the column ``daro_bins``.
 
         Args:
-            data: this rank's part of the mini-batch, with ``advantages``, ``returns`` or ``daro_pass_rate`` (the pass
-                rate on response tokens) and ``response_mask``, nested or padded to [num_responses, response_length].
-            weights: those of the job.
+            data: this rank's part of the mini-batch, nested or padded to [num_responses, response_length]. Columns:
+                ``advantages``, ``response_mask``, and ``returns`` or ``daro_pass_rate`` (the pass rate on response
+                tokens).
+            weights: the weights of the job.
             ranks: where this rank stands.
         """
         self.ranks = ranks
@@ -91,10 +97,10 @@ class MiniBatch:
     def loss(
         self, loss_fn: Callable[..., tuple], model_output: dict[str, Any], data: TensorDict, dp_group: Any = None
     ) -> tuple[torch.Tensor, dict[str, Any]]:
-        """verl's loss of one micro-batch with the advantages scaled, its sum per bin added to :attr:`sums`.
+        """verl's loss of one micro-batch with scaled advantages. Its sum per bin is added to :attr:`sums`.
 
         Arguments and result are those of verl's loss functions. The engines average gradients over data-parallel ranks,
-        so verl multiplies each rank's part by their number; here that is divided out again.
+        so verl multiplies each rank's part by their number. The sums divide by that number again.
         """
         num_tokens, dp_size = data["batch_num_tokens"], data["dp_size"]
         scale = (self.scale * num_tokens).requires_grad_()
@@ -109,9 +115,10 @@ class MiniBatch:
         """``L_k`` [G-1] over all ranks (0 where absent), and whether the model's own step was taken.
 
         Args:
-            grad_norm: of the model, where this rank knows it; engines skip or spoil a step whose norm is not finite.
+            grad_norm: the model's gradient norm, if this rank knows it. If it is not finite, the engine skips or spoils
+                the step.
 
-        Every rank returns the same bits: those of the source rank.
+        Every rank returns the same bits, those of the source rank.
         """
         message = torch.zeros(self.tokens.numel() - 1, dtype=torch.float64, device=self.ranks.device)
         if self.ranks.has_outputs:
@@ -126,7 +133,7 @@ class MiniBatch:
 def scaled(data: TensorDict, scale: torch.Tensor) -> TensorDict:
     """A shallow copy of a micro-batch whose advantages are multiplied by the ``scale`` [G+1] of their bin.
 
-    They are padded, as verl pads them next: the derivative for ``scale`` is cheaper on a padded tensor.
+    They are padded here. verl would pad them next, and the derivative for ``scale`` is cheaper on a padded tensor.
     """
     data, advantages = data.copy(), data["advantages"]
     if advantages.is_nested:

@@ -1,13 +1,12 @@
 """Which of verl's policy losses DARO can scale: those whose token losses are proportional to the advantage.
 
-DARO multiplies the advantages of a bin by a positive factor and takes the bin's loss as the derivative for it
-(``objective.py``). That is right where ``loss(c A) = c loss(A)`` for ``c > 0`` and where tokens are summed, not
-averaged per response. A loss that is in neither table is a user's own: it is checked at its first micro-batch
-(``homogeneity.py``).
+DARO multiplies the advantages of a bin by a positive factor, and takes the bin's loss as the derivative for that factor
+(``objective.py``). This is right if ``loss(c A) = c loss(A)`` for ``c > 0``, and if tokens are summed, not averaged per
+response. A loss in neither table is a user's own. It is checked at its first micro-batch (``homogeneity.py``).
 """
 
 HOMOGENEOUS = ("vanilla", "dppo_tv", "dppo_kl", "gspo", "gpg", "cispo", "bypass_mode")
-"""verl's losses that are; each has a test."""
+"""verl's losses that are proportional. Each has a test."""
 
 NOT_HOMOGENEOUS = {
     "clip_cov": "it chooses the tokens that it clips by a covariance with the advantages",

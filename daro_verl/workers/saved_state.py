@@ -1,10 +1,14 @@
-"""The saved difficulty weights: their file in an actor checkpoint, and whether what it holds is whole.
+"""The saved difficulty weights: their file in an actor checkpoint, and checks that it is complete.
 
-``<checkpoint>/actor/daro_weights.json``: JSON, so that an operator can read it; Python writes a float64 so that it
-reads back to the same bits. A checkpoint is written around verl's own: :func:`begin` first puts the state beside its
-final name, verl writes the model, :func:`finish` gives the file its name. So the file's presence says that the model
-beside it is complete and of the same step, also where an existing checkpoint is written over, and an unfinished
-checkpoint is recognised.
+The file is ``<checkpoint>/actor/daro_weights.json``. JSON is easy for a person to read, and Python writes a float64 so
+that it reads back to the same bits. A checkpoint is written in this order:
+
+1. :func:`begin` writes the state under a preliminary name;
+2. verl writes the model;
+3. :func:`finish` gives the file its final name.
+
+So if the file is there, the model beside it is complete and of the same step. This also holds when a checkpoint is
+overwritten. The preliminary name alone shows that a checkpoint is unfinished.
 """
 
 import json
@@ -26,7 +30,7 @@ STATE_FORMAT = 2
 
 
 def begin(folder: str | os.PathLike[str], state: dict[str, Any]) -> None:
-    """Write :meth:`DifficultyWeights.state_dict` under its preliminary name; the folder is incomplete from here on."""
+    """Write :meth:`DifficultyWeights.state_dict` under its preliminary name. From now on the folder is incomplete."""
     path = Path(folder) / UNFINISHED_NAME
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = {name: value.tolist() if isinstance(value, torch.Tensor) else value for name, value in state.items()}
@@ -35,26 +39,26 @@ def begin(folder: str | os.PathLike[str], state: dict[str, Any]) -> None:
 
 
 def finish(folder: str | os.PathLike[str]) -> Path:
-    """Give what :func:`begin` wrote its final name, at once and whole."""
+    """Give the file of :func:`begin` its final name, in one atomic step."""
     path = Path(folder) / FILE_NAME
     publish(path.with_name(UNFINISHED_NAME), path)
     return path
 
 
 def read(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """The state in ``folder``, or None if there is no file (a checkpoint of a job without DARO).
+    """The state in ``folder``; None if there is no file (a checkpoint of a job without DARO).
 
     Raises:
-        DaroCheckpointError: the checkpoint was not finished, or the file is not what :func:`begin` writes, or it was
-            copied from the checkpoint of another step.
+        DaroCheckpointError: the checkpoint is unfinished; or the file is not one of :func:`begin`; or it was copied
+            from the checkpoint of another step.
     """
     path = Path(folder) / FILE_NAME
     if not path.exists() and (Path(folder) / UNFINISHED_NAME).exists():
         raise DaroCheckpointError(
             str(folder),
-            got=f"{UNFINISHED_NAME} without {FILE_NAME}: the job ended while it wrote this checkpoint",
+            got=f"{UNFINISHED_NAME} without {FILE_NAME}, because the job ended while it wrote this checkpoint",
             expected="a complete checkpoint",
-            fix="resume from an earlier one: trainer.resume_mode=resume_path "
+            fix="resume from an earlier checkpoint: trainer.resume_mode=resume_path "
             "trainer.resume_from_path=.../global_step_N",
         )
     try:
@@ -62,13 +66,16 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (ValueError, OSError) as error:
-        fix = "restore it, or delete it to start from weight_init, or resume from an earlier checkpoint"
+        fix = "restore the file, or delete it to start from weight_init, or resume from an earlier checkpoint"
         raise DaroCheckpointError(
             str(path), got=str(error), expected="a file of difficulty weights", fix=fix
         ) from error
     if not isinstance(plain, dict) or "log_weights" not in plain:
         raise DaroCheckpointError(
-            str(path), got=type(plain).__name__, expected="a file of difficulty weights", fix="restore or delete it"
+            str(path),
+            got=type(plain).__name__,
+            expected="a file of difficulty weights",
+            fix="restore the file or delete it",
         )
     _check_step(path, plain.get("global_step"))
     return {
@@ -78,26 +85,26 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 
 def _check_step(path: Path, saved_step: Any) -> None:
-    """verl names a checkpoint's folder after its step; a file of another step came from somewhere else."""
+    """verl names a checkpoint's folder after its step. A file of another step was copied from somewhere else."""
     folder = next((part for part in reversed(path.parent.parts) if part.startswith("global_step_")), None)
     if folder is not None and saved_step is not None and folder != f"global_step_{saved_step}":
         raise DaroCheckpointError(
             str(path),
             got=f"difficulty weights of step {saved_step}",
-            expected=f"those of {folder}",
-            fix="restore the file of this checkpoint, or delete it to start from weight_init",
+            expected=f"the difficulty weights of {folder}",
+            fix="restore this checkpoint's own file, or delete it to start from weight_init",
         )
 
 
 def check_state(state: Mapping[str, Any], make_state: Callable[[int, str], Mapping[str, Any]]) -> None:
-    """Check that ``state`` is a whole :meth:`DifficultyWeights.state_dict` with finite values.
+    """Check that ``state`` is a complete :meth:`DifficultyWeights.state_dict` with finite values.
 
     Args:
-        state: what was saved.
-        make_state: a fresh state for a given ``rollout.n`` and weighting.
+        state: the saved state.
+        make_state: makes a fresh state for a given ``rollout.n`` and weighting.
 
     Raises:
-        DaroCheckpointError: it is not; with the first name that is wrong.
+        DaroCheckpointError: it is not. The message names the first wrong entry.
     """
 
     def problem(name: str, got: object, expected: str) -> DaroCheckpointError:
@@ -113,7 +120,7 @@ def check_state(state: Mapping[str, Any], make_state: Callable[[int, str], Mappi
         raise problem("weighting", weighting, "a value of type str")
     try:
         fresh = make_state(num_rollouts, weighting)
-    except DaroConfigError:  # a user's own weighting that is gone: what its rule remembered is not read
+    except DaroConfigError:  # a user's own weighting that no longer exists: its rule's state is not read
         fresh = make_state(num_rollouts, "uniform")
     for name, own in fresh.items():
         got = state.get(name)

@@ -1,4 +1,4 @@
-"""One line of the log for each step of the trainer: at most 100 columns, with the name that Ray puts before it."""
+"""One line of the log for each step of the trainer. It has at most 100 columns, with the name that Ray puts first."""
 
 import logging
 from collections import deque
@@ -10,21 +10,21 @@ from daro_verl.logs import PLAIN
 
 logger = logging.getLogger(__name__)
 MOST_UPDATES = 1000
-"""Optimizer steps that a line is about at most: a job that never syncs its weights would keep them all."""
+"""A line covers at most this many optimizer steps. Else a job that never syncs its weights would keep them all."""
 
 
 class StepLine:
-    """Hears of every optimizer step, and says one line when the trainer's step ends."""
+    """Collects the metrics of every optimizer step, and logs one line when the trainer's step ends."""
 
     def __init__(self) -> None:
         self._updates: deque[Mapping[str, Any]] = deque(maxlen=MOST_UPDATES)
 
     def add(self, metrics: Mapping[str, Any]) -> None:
-        """After an optimizer step: its metrics, of :func:`~daro_verl.workers.metrics.step_metrics`."""
+        """Add the metrics of an optimizer step, from :func:`~daro_verl.workers.metrics.step_metrics`."""
         self._updates.append(metrics)
 
     def say(self, global_step: int) -> None:
-        """Log the line and start anew; nothing where there was no optimizer step since the last one.
+        """Log the line and start anew. If there was no optimizer step since the last line, log nothing.
 
         Args:
             global_step: verl's label of the step.
@@ -37,9 +37,12 @@ class StepLine:
 def line(global_step: int, updates: list[Mapping[str, Any]]) -> str:
     """The figures of a step: means over its optimizer steps, and the weights after the last one.
 
-    ``DARO step 12: pass 0.41, informative 63%, w 0.52-2.1, loss ratio 3.4``. ``pass``: mean pass rate; ``informative``:
-    share of the responses whose prompt has both successes and failures; ``w``: smallest and largest weight; ``loss
-    ratio``: largest over smallest share of a bin in the loss, ``-`` where there is none.
+    Example: ``DARO step 12: pass 0.41, informative 63%, w 0.52-2.1, loss ratio 3.4``.
+
+    - ``pass``: mean pass rate;
+    - ``informative``: share of the responses whose prompt has both successes and failures;
+    - ``w``: smallest and largest weight;
+    - ``loss ratio``: largest over smallest share of a bin in the loss; ``-`` if there is none.
     """
     last = updates[-1]
     informative = 1 - _mean(updates, "daro/taught_nothing")
@@ -55,7 +58,7 @@ def _ratio(updates: list[Mapping[str, Any]]) -> str:
 
 
 def _short(value: float) -> str:
-    """At most five characters for what a weight or a ratio is."""
+    """A weight or a ratio in at most five characters."""
     return ">999" if value > 999 else f"{value:.3g}" if value >= 100 else f"{value:.2g}"
 
 

@@ -28,15 +28,21 @@ TAIL_LINES = 30
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     method = "grpo" if os.environ.get("GRPO") == "1" else "daro"
     parser = argparse.ArgumentParser(prog="python -m examples.quickstart", description=__doc__)
-    parser.add_argument("--method", choices=METHODS, default=method, help="advantage estimator (GRPO=1 means grpo)")
+    parser.add_argument(
+        "--method", choices=METHODS, default=method, help="The advantage estimator. GRPO=1 selects grpo."
+    )
     model = os.environ.get("MODEL") or None
-    parser.add_argument("--model", default=model, help="smollm2, a real one; or tiny (MODEL=tiny means that)")
+    parser.add_argument("--model", default=model, help="smollm2, a real model, or tiny. MODEL=tiny selects tiny.")
     rollout = os.environ.get("ROLLOUT") or "vllm"
-    parser.add_argument("--rollout", default=rollout, help="engine: vllm or sglang (ROLLOUT=sglang means sglang)")
-    parser.add_argument("--steps", type=int, help=f"RL steps: {SMOLLM2.steps} for smollm2, {SUMS.steps} for tiny")
-    parser.add_argument("--output", type=Path, help="directory of everything that is written")
-    parser.add_argument("--smoke", action="store_true", help="two steps of everything, as a test: learns nothing")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="further settings for verl")
+    parser.add_argument("--rollout", default=rollout, help="The engine, vllm or sglang. ROLLOUT=sglang selects sglang.")
+    parser.add_argument(
+        "--steps", type=int, help=f"RL steps. Default: {SMOLLM2.steps} for smollm2, {SUMS.steps} for tiny."
+    )
+    parser.add_argument("--output", type=Path, help="The directory for all output.")
+    parser.add_argument(
+        "--smoke", action="store_true", help="Run two steps of everything as a test. It learns nothing."
+    )
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="More settings for verl.")
     arguments = parser.parse_intermixed_args(argv)
     for override in arguments.overrides:
         if "=" not in override:
@@ -54,7 +60,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def prepare(arguments: argparse.Namespace) -> Job:
-    """Data and model, which both methods share, and the job on them. The toy, where the default model is gone."""
+    """Prepare data and model, which both methods share, and the job. If the default model is gone, use the toy."""
     print("1/4  data and model", flush=True)
     try:
         return job_of(arguments, arguments.model)
@@ -85,12 +91,12 @@ def job_of(arguments: argparse.Namespace, model: str) -> Job:
 
 
 def is_complete(job: Job) -> bool:
-    """Whether the last step was validated; what happens in between is verl's to resume."""
+    """Whether the last step was validated. verl itself resumes an unfinished job."""
     return bool(held_out_by_level(read_attempts(job.attempts).get(job.steps, {}), job.task.sources))
 
 
 def train(job: Job) -> int:
-    """One attempt at the RL job, from its last checkpoint on. Returns verl's exit status."""
+    """Run one attempt at the RL job, from its last checkpoint on. Returns verl's exit status."""
     attempt, start = job.next_attempt(), time.monotonic()
     log = attempt.with_suffix(".log")
     resumed = f", resumed from step {step}" if (step := job.checkpointed_step()) else ""
@@ -109,7 +115,7 @@ def train(job: Job) -> int:
 
 
 def fail(job: Job) -> int:
-    """Say what verl said last."""
+    """Print the last lines of verl's output."""
     log = sorted(job.attempts.glob("*.log"))[-1]
     print("".join(log.read_text(errors="replace").splitlines(keepends=True)[-TAIL_LINES:]), file=sys.stderr)
     print(f"verl failed. Its whole output: {log}\nRun the same command again to resume.", file=sys.stderr)

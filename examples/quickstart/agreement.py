@@ -1,4 +1,4 @@
-"""Whether training and rollout compute the same, from what verl and DARO log of each step."""
+"""Check that training and rollout compute the same, from what verl and DARO log at each step."""
 
 from statistics import mean
 
@@ -9,11 +9,11 @@ KL = "actor/ppo_kl"
 
 
 def describe_agreement(steps: dict[int, dict]) -> list[str]:
-    """A line on the policies of the two engines, and one on Theorem 1; none where nothing was logged.
+    """A line about the policies of the two engines, and one about Theorem 1. A line without data is left out.
 
-    The job takes one optimizer step per batch, so the KL divergence is that of the servers' policy from the same
-    weights in training: the mean of ``ln p_rollout - ln p_training`` over response tokens, then over steps. In
-    bfloat16 the engines round differently, which is what it shows.
+    The job takes one optimizer step per batch, so servers and training have the same weights. The KL divergence is the
+    mean of ``ln p_rollout - ln p_training`` over response tokens, then over steps. It shows that the engines round
+    differently in bfloat16.
     """
     lines = []
     policies = []
@@ -30,7 +30,7 @@ def describe_agreement(steps: dict[int, dict]) -> list[str]:
 
 
 def losses_with_theory(steps: dict[int, dict]) -> list[tuple[float, float]]:
-    """``L_k`` and its on-policy value, of each bin and step that has both."""
+    """``L_k`` and its on-policy value, for each bin and step that has both."""
     pairs = []
     for metrics in steps.values():
         theory = per_bin(metrics, "actor/daro/loss_on_policy")

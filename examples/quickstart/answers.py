@@ -1,4 +1,4 @@
-"""The held-out answers that verl dumps at each validation: pass rates with their standard errors, and a few to read."""
+"""The held-out answers that verl dumps at each validation: pass rates with standard errors, and a few to read."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ ALL = "all"
 
 
 def read_answers(folder: Path, step: int, sources: dict[str, str]) -> pd.DataFrame | None:
-    """One row per response: ``level``, ``prompt``, ``response``, ``score``; None where verl did not validate.
+    """One row per response: ``level``, ``prompt``, ``response``, ``score``; None if verl did not validate.
 
     Args:
         folder: verl's ``trainer.validation_data_dir``.
@@ -26,14 +26,14 @@ def read_answers(folder: Path, step: int, sources: dict[str, str]) -> pd.DataFra
 def pass_rates(answers: pd.DataFrame) -> pd.DataFrame:
     """``rate`` and ``error`` by level, and of all problems.
 
-    The rate is the mean over problems of the mean over a problem's responses; the error is the standard error of that
-    mean, from the deviation between problems.
+    The rate is the mean over a problem's responses, averaged over problems. The error is its standard error, from the
+    deviation between problems.
     """
     return _by_level(_by_problem(answers))
 
 
 def change(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """Of the pass rate, as :func:`pass_rates`; paired by problem, so that what problems differ in cancels."""
+    """Change of the pass rate, in the form of :func:`pass_rates`. Pairing by problem cancels out difficulty."""
     return _by_level((_by_problem(after) - _by_problem(before)).dropna())
 
 
@@ -55,7 +55,7 @@ def bins(answers: pd.DataFrame) -> list[int]:
 
 
 def lengths(answers: pd.DataFrame) -> tuple[float, float]:
-    """Mean characters of right answers and of wrong ones; NaN where there are none."""
+    """Mean characters of right and wrong answers; NaN if there are none."""
     characters, is_right = answers["response"].str.len(), answers["score"] > 0
     return characters[is_right].mean(), characters[~is_right].mean()
 

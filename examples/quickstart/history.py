@@ -1,4 +1,4 @@
-"""What verl logged, read back: one JSON-lines file per attempt, each line ``{"step": int, "data": {name: value}}``."""
+"""Read verl's logs: one JSON-lines file per attempt, each line ``{"step": int, "data": {name: value}}``."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ def read_lines(text: str) -> list[dict]:
 
 
 def read_attempts(directory: Path) -> dict[int, dict]:
-    """The metrics by RL step. A step that an attempt repeats after a resume counts as last logged."""
+    """The metrics by RL step. If an attempt repeats a step after a resume, its last values count."""
     steps: dict[int, dict] = {}
     for file in sorted(directory.glob("*.jsonl")):
         for record in read_lines(file.read_text()):
@@ -22,19 +22,19 @@ def read_attempts(directory: Path) -> dict[int, dict]:
 
 
 def held_out(metrics: dict, data_source: str) -> float | None:
-    """Held-out pass rate of a data source in one step's metrics; None where verl did not validate."""
+    """Held-out pass rate of a data source in one step's metrics; None if verl did not validate."""
     prefix = VALIDATION.format(source=data_source)
     return next((value for name, value in metrics.items() if name.startswith(prefix)), None)
 
 
 def held_out_by_level(metrics: dict, sources: dict[str, str]) -> dict[str, float]:
-    """Held-out pass rate by level; empty where verl did not validate."""
+    """Held-out pass rate by level; empty if verl did not validate."""
     found = {level: held_out(metrics, source) for level, source in sources.items()}
     return {level: value for level, value in found.items() if value is not None}
 
 
 def training_steps(history: dict[int, dict]) -> dict[int, dict]:
-    """The steps that trained; step 0 only validates."""
+    """The steps that trained. Step 0 only validates."""
     return {step: metrics for step, metrics in history.items() if "critic/score/mean" in metrics}
 
 

@@ -1,6 +1,6 @@
 """The RL job: verl's own ``verl.trainer.main_ppo`` with Megatron actors and rollout servers on the CPU.
 
-Only the settings of a quickstart are here; what verl needs without a GPU comes from ``daro_verl.platform``.
+Only the settings of the quickstart are here. The settings for a machine without a GPU come from ``daro_verl.platform``.
 """
 
 import os
@@ -19,7 +19,7 @@ WARM_UP_SHARE = 0.1  # of the steps: Adam's first updates are as large as the ra
 
 @dataclass(frozen=True)
 class Job:
-    """One RL run: its task, its method, its length in steps and where it lives."""
+    """One RL run: its task, its method, its number of steps and its directory."""
 
     task: Task
     start: Start
@@ -122,7 +122,7 @@ class Job:
         ]
 
     def _trainer(self) -> list[str]:
-        """Validate at the start and at the end, by the same measure; a resumed run has its start measured already."""
+        """Validate at the start and at the end with the same measure. A resumed run has already measured its start."""
         is_resumed = 0 < self.checkpointed_step() < self.steps
         return [
             "trainer.logger=[console,file,tensorboard]",

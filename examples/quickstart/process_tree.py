@@ -1,4 +1,4 @@
-"""A subprocess with everything that it starts: its memory, and its end. Ray leaves processes behind otherwise."""
+"""A subprocess with all its children: their memory, and their end. Otherwise Ray would leave processes behind."""
 
 import subprocess
 import time
@@ -11,7 +11,7 @@ SECONDS_BETWEEN_MEASUREMENTS = 20
 
 
 class ProcessTree:
-    """Runs ``command`` in a session of its own, so that Ctrl-C reaches only us and the tree ends in order."""
+    """Runs ``command`` in its own session. So Ctrl-C reaches only this process, and the tree ends in order."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path, directory: Path):
         self.peak_memory = 0  # bytes: largest sum of proportional set sizes seen; a shared page counts once in all
@@ -28,7 +28,7 @@ class ProcessTree:
         return self._process.poll()
 
     def sample(self) -> None:
-        """Note the members of the tree and, now and then, the memory they take. To be called every few seconds."""
+        """Record the members of the tree and, sometimes, their memory. Call this every few seconds."""
         try:
             self._members.update([self._root, *self._root.children(recursive=True)])
         except psutil.NoSuchProcess:
@@ -38,7 +38,7 @@ class ProcessTree:
             self._next_measurement = time.monotonic() + SECONDS_BETWEEN_MEASUREMENTS
 
     def stop(self, patience: float = 20.0) -> None:
-        """Interrupt the command, give it ``patience`` seconds to end, then end what is left, each by its own id."""
+        """Interrupt the command, wait up to ``patience`` seconds, then end every remaining process by its own id."""
         self.sample()
         if self.returncode() is None:
             self._process.terminate()
@@ -52,7 +52,7 @@ class ProcessTree:
 
 
 def _memory(process: psutil.Process) -> int:
-    """Proportional set size: pages that several processes share (libraries, object store) are divided among them."""
+    """Proportional set size. It divides pages (libraries, object store) among the processes that share them."""
     try:
         return process.memory_full_info().pss
     except (psutil.Error, OSError):

@@ -1,4 +1,4 @@
-"""The summary of a finished run, in text and as a picture; every number is read from the run's own files."""
+"""The summary of a finished run, in text and as a picture. Every number comes from the run's own files."""
 
 import json
 import math
@@ -19,7 +19,7 @@ SHOWN = 100  # characters of an answer
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did."""
+    """The results of a run."""
 
     method: str
     num_steps: int
@@ -83,7 +83,7 @@ def summarise(job: Job) -> Summary:
     """Read a finished run, draw its picture and return its summary.
 
     Raises:
-        ValueError: the run has no final validation, so there is nothing to sum up.
+        ValueError: the run has no final validation, so it cannot be summarised.
     """
     history = read_attempts(job.attempts)
     steps, sources = training_steps(history), job.task.sources
@@ -109,7 +109,7 @@ def summarise(job: Job) -> Summary:
 
 
 def describe_weights(checkpoint: Path) -> list[str]:
-    """The saved difficulty weights in a line; a checkpoint is only written if they are equal on every rank."""
+    """The saved difficulty weights in one line. A checkpoint is written only if they are equal on every rank."""
     file = checkpoint / "actor" / FILE_NAME
     if not file.exists():
         return []
@@ -120,7 +120,7 @@ def describe_weights(checkpoint: Path) -> list[str]:
 
 
 def draw(steps: dict[int, dict], validated: dict[int, dict[str, float]], job: Job, file: Path) -> Path:
-    """Pass rates over RL steps and, where the method learns them, the weights of the difficulty bins."""
+    """Draw pass rates over RL steps and, if the method learns them, the weights of the difficulty bins."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,4 +1,4 @@
-"""What the quickstart trains: a model and its data, and the settings of verl that depend on them."""
+"""The task of the quickstart: a model, its data, and the settings of verl that depend on them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ GROUP_SIZE = 8  # responses per prompt
 
 @dataclass(frozen=True)
 class Start:
-    """What a job starts from, and what to tell the reader about it."""
+    """The start of a job, and the lines about it for the reader."""
 
     model: Path
     data: dict[str, Path]  # parquet by split

@@ -8,9 +8,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import numpy as np
 import pytest
 
 from daro_verl.config import DaroConfig
+from daro_verl.prompts.accounting import Accounting
 from daro_verl.workers.metrics import step_metrics
 from tests.unit.test_metrics import metrics_of
 from website import ROOT, links, messages, options
@@ -91,6 +93,13 @@ def test_every_metric_of_the_actor_is_explained():
     logged = metrics_of([1, 0, 0, 0, 1, 1, 1, 0], [2, 4, 4, 6, 1, 2, 3, 8], losses=[0.2, 0.0, -0.1])
     names = {metric.split("/")[1] for metric in logged}
     assert "weight" in names and {name for name in names if name not in (step_metrics.__doc__ or "")} == set()
+
+
+def test_every_metric_of_the_rollout_is_explained():
+    accounting = Accounting()
+    accounting.compare(np.array([0.5]), np.array([True]))
+    words = {word for metric in accounting.take() for word in metric.removesuffix("_so_far").split("/")}
+    assert {word for word in words if word not in (Accounting.__doc__ or "")} == set()
 
 
 def test_an_error_has_the_words_that_stand_above_it(tmp_path):

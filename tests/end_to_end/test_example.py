@@ -1,4 +1,6 @@
-"""The FSDP2 example as it is, with a reference model and rewards of 10 and 100, on the CPU platform."""
+"""The FSDP2 example as it is, with a reference model and rewards of 10 and 100, on the CPU platform.
+
+Two FSDP2 ranks and two vLLM servers, in float32."""
 
 import json
 import subprocess
@@ -15,7 +17,7 @@ pytestmark = pytest.mark.slow
 def test_the_fsdp_example_trains_beside_its_reference_model(tmp_path):
     overrides = [
         *write_task(tmp_path),
-        *cpu_overrides(num_devices=1, engine="fsdp2", rollout_dtype="float32"),
+        *cpu_overrides(num_devices=2, engine="fsdp2", rollout_dtype="float32"),
         f"data.train_batch_size={MINI_BATCH}",
         "actor_rollout_ref.ref.log_prob_micro_batch_size_per_gpu=8",
         "trainer.total_training_steps=2",
@@ -27,6 +29,8 @@ def test_the_fsdp_example_trains_beside_its_reference_model(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
     steps = metrics(tmp_path)
+    # The second step also shows that the updated weights reached the servers.
+    assert [steps[step]["rollout_corr/kl"] for step in (1, 2)] == pytest.approx([0, 0], abs=1e-5)
     assert steps[1]["actor/kl_loss"] == pytest.approx(0, abs=1e-6)  # the actor still is its reference
     assert steps[2]["actor/kl_loss"] > 0
     # In units of the range: what lengths say of rewards of 0 and 1, in a mini-batch that is on policy.

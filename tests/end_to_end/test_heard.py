@@ -1,9 +1,5 @@
-"""What a whole job says of itself on the console: each documented line, once, from every kind of process.
+"""What a whole job says of itself on the console: each documented line, once, from every kind of process."""
 
-With vLLM servers, or with SGLang's in the environment that has them (``make test-sglang``).
-"""
-
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,11 +9,10 @@ from tests.end_to_end.faults import LAST, LATE, NO_SNAPSHOT
 from tests.end_to_end.trainer_job import MINI_BATCH, G, metrics, run, write_task
 
 pytestmark = pytest.mark.slow
-ENGINE = "sglang" if find_spec("sglang") else "vllm"
 # Most rewards are NaN and no response fails, so nothing is taught. A rollout server gets messages that are not the
 # trainer's: while it serves the model of step 0 a broken one, what it has, the same with other weights, and the next
 # one with other weights; while it serves that of step 1 an older one. tests/end_to_end/faults.py has the other faults.
-REWARD = f"""
+REWARD = """
 import json
 import logging
 import threading
@@ -31,21 +26,21 @@ from daro_verl.rollout.snapshot import Snapshot
 logger, lock, seen = logging.getLogger("daro_verl.reward"), threading.Lock(), set()
 
 def disturb():
-    server = ray.get_actor("{ENGINE}_server_0_0")
+    server = ray.get_actor("vllm_server_0_0")
     host, port = ray.get(server.get_server_address.remote())
-    while (page := json.loads(urlopen(f"http://{{host}}:{{port}}/daro").read()))["snapshot"] is None:
+    while (page := json.loads(urlopen(f"http://{host}:{port}/daro").read()))["snapshot"] is None:
         time.sleep(0.1)
     step, shown = page["global_step"], page["snapshot"]
     if step in seen or step > 1:
         return
     seen.add(step)
-    now = Snapshot(**{{name: tuple(value) if isinstance(value, list) else value for name, value in shown.items()}})
+    now = Snapshot(**{name: tuple(value) if isinstance(value, list) else value for name, value in shown.items()})
     other = replace(now, weights=tuple(2 * weight for weight in now.weights))
-    messages = {{
-        0: [b"{{}}", now.to_bytes(), other.to_bytes(),
+    messages = {
+        0: [b"{}", now.to_bytes(), other.to_bytes(),
             replace(other, version=now.version + 1, global_step=now.global_step + 1).to_bytes()],
         1: [replace(now, version=0, global_step=0).to_bytes()],
-    }}
+    }
     for message in messages[step]:
         ray.get(server.receive_difficulty.remote(message))
 
@@ -64,7 +59,7 @@ def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("heard")
     task = write_task(folder)
     (folder / "reward.py").write_text(REWARD)
-    cpu = cpu_overrides(num_devices=1, dtype="float32", rollout_dtype="float32", rollout=ENGINE)
+    cpu = cpu_overrides(num_devices=1, dtype="float32", rollout_dtype="float32")
     steps = [f"trainer.total_training_steps={LAST}", f"data.train_batch_size={MINI_BATCH}", "trainer.save_freq=-1"]
     modules = {"VERL_USE_EXTERNAL_MODULES": "tests.end_to_end.faults"}
     done = run(folder, "verl.trainer.main_ppo", [*task, *cpu, *steps], level="INFO", **modules)

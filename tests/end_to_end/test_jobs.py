@@ -95,6 +95,16 @@ def test_both_servers_hold_the_actors_weights_at_every_step(output):
         assert [steps[step][f"actor/daro/exchange/{name}"] for step in (1, 2, 3)] == [0, 0, 0]
 
 
+def test_the_pass_rates_at_the_source_are_those_that_are_trained_on(output):
+    for step, metrics in logged(output, "daro").items():
+        if step == 0:  # the validation before the first step
+            continue
+        assert metrics["daro/responses/discarded"] == 0
+        assert metrics["daro/responses/generated"] == G * metrics["daro/source/num_prompts"]
+        for k in range(G + 1):
+            assert metrics[f"daro/source/{k}of{G}"] == pytest.approx(metrics[f"actor/daro/response_share/{k}of{G}"])
+
+
 def test_operators_see_the_weights_of_the_model_that_each_server_serves(output):
     rows = served(output)
     # Steps 0 and 1 before the interruption, 2 after it.

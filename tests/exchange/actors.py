@@ -18,6 +18,10 @@ class StandInActor:
     """An actor worker whose difficulty weights move once per :meth:`train`."""
 
     def __init__(self, num_rollouts: int = 8) -> None:
+        self.start_over(num_rollouts)
+
+    def start_over(self, num_rollouts: int = 8) -> None:
+        """As new: the process of an actor imports torch and verl, so tests share one."""
         self.weights = DifficultyWeights(num_rollouts)
         self.last_step = None
         self.outcomes: list[dict[str, float]] = []
@@ -45,8 +49,8 @@ class StandInActor:
 class Job:
     """verl's manager of the weight sync, without a model: its servers are told the label."""
 
-    def __init__(self, num_servers: int, num_rollouts: int = 8) -> None:
-        self.actor = StandInActor.remote(num_rollouts)
+    def __init__(self, num_servers: int, num_rollouts: int = 8, actor: ray.actor.ActorHandle | None = None) -> None:
+        self.actor = actor or StandInActor.remote(num_rollouts)
         self.actor_wg = SimpleNamespace(
             difficulty_snapshot=lambda *given: ray.get(self.actor.difficulty_snapshot.remote(*given))
         )

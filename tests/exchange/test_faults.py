@@ -11,7 +11,7 @@ import ray
 
 from daro_verl.rollout.snapshot import Snapshot
 from daro_verl.rollout.store import Delivery
-from tests.exchange.actors import Job
+from tests.exchange.actors import Job, StandInActor
 
 pytestmark = pytest.mark.slow
 
@@ -23,10 +23,22 @@ def cluster():
     ray.shutdown()
 
 
+@pytest.fixture(scope="module")
+def shared_actor(cluster):
+    return StandInActor.remote()
+
+
 @pytest.fixture
-def job() -> Job:
+def actor(shared_actor):
+    """An actor as new."""
+    ray.get(shared_actor.start_over.remote())
+    return shared_actor
+
+
+@pytest.fixture
+def job(actor) -> Job:
     """Two servers that keep version 0 of step 0, confirmed."""
-    job = Job(num_servers=2)
+    job = Job(num_servers=2, actor=actor)
     sync(job, 0)
     until(lambda: job.shown() == [sent(job), sent(job)])
     return job
@@ -212,7 +224,7 @@ def test_servers_of_another_kind_are_left_alone(job):
     assert metrics["confirmed"] == num_messages(metrics) == 2
 
 
-def test_a_sync_without_a_label_before_the_first_one_sends_nothing():
-    job = Job(num_servers=1)
+def test_a_sync_without_a_label_before_the_first_one_sends_nothing(actor):
+    job = Job(num_servers=1, actor=actor)
     job.update_weights()
     assert job.shown() == [None] and ray.get(job.actor.told.remote()) == []

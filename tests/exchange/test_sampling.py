@@ -2,7 +2,9 @@
 
 import math
 from collections import Counter
+from itertools import count
 
+import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf, open_dict
@@ -14,6 +16,7 @@ from verl.trainer.ppo.v1.utils import MetricsAggregator
 
 from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroConfigError, DaroDataError
+from daro_verl.prompts.identity import prompt_id
 from daro_verl.rollout import sampling
 from daro_verl.rollout.sampler_settings import sampler_settings
 from daro_verl.rollout.sampling import DifficultyReplayBuffer, DifficultyReplayBufferAsync
@@ -51,6 +54,10 @@ class Queue:
 
     def kv_batch_get(self, keys: list[str], partition_id: str, select_fields: list[str]) -> dict:
         assert partition_id == "train"
+        if "raw_prompt" in select_fields:
+            uids = [key.split("_")[0] for key in keys]
+            chats = [[{"role": "user", "content": uid}] for uid in uids]
+            return {"data_source": ["math"] * len(keys), "raw_prompt": chats, "extra_info": [{}] * len(keys)}
         if select_fields == ["rm_scores"]:
             self.asked += keys
             rows = [torch.tensor([0.0] * age + [self.rewards[key]]) for age, key in enumerate(keys)]
@@ -77,7 +84,7 @@ def arguments(trainer_mode: str, steps: int = 1) -> dict:
 
 def buffer(
     queue: Queue, monkeypatch, *, mode: str = "sync", steps: int = 1, metric: str | None = "acc", scored: bool = True
-):
+) -> DifficultyReplayBuffer:
     """DARO's buffer, as verl makes it: the settings of dynamic sampling are in ``sampler_kwargs`` only."""
     for module in (replay_buffer, sampling):
         monkeypatch.setattr(module, "tq", queue)
@@ -86,12 +93,14 @@ def buffer(
         "success_threshold": 0.5,
         "metrics": "all",
         "scored_at_source": scored,
+        "prompt_memory": {"folder": f"job {next(JOBS_SO_FAR)}", "resumed": None, "step": 0, "train_files": []},
         "buffer": {"filter_groups_metric": metric, **BUFFER},
     }
     given = OmegaConf.create({"daro": own})
     return CLASSES[mode][1](sampler_kwargs=given, **arguments(mode, steps))
 
 
+JOBS_SO_FAR = count()
 BUFFER = {"train_batch_size": 8, "gen_batch_size": 1}
 MANY = [1, 1, 1, 1, 0, 4, 2, 1, 3]
 
@@ -244,6 +253,60 @@ def test_the_log_of_a_step_of_several_samples_is_that_of_all_of_them(monkeypatch
     assert logged["daro/responses/generated"] == logged["daro/responses/generated_so_far"] == 5 * G
     assert logged["daro/responses/discarded"] == G and logged["daro/source/num_prompts"] == 5
     assert [logged[f"daro/source/{k}of4"] for k in range(G + 1)] == pytest.approx([0.2, 0.2, 0.4, 0.2, 0])
+
+
+def known(made: DifficultyReplayBuffer, uid: str) -> dict[str, float]:
+    """What the job's memory knows of a prompt."""
+    memory = made._prompts.memory
+    row = memory.rows(np.array([prompt_id("math", [{"role": "user", "content": uid}], {})], dtype=np.uint64))
+    return {name: column[row].item() for name, column in memory.prompts.items()} if row[0] >= 0 else {}
+
+
+def test_every_scored_group_is_remembered_also_those_that_are_thrown_away(monkeypatch):
+    """Four prompts have 1, 0, 4 and 2 of 4. Dynamic sampling throws the second and third away; the last is surplus."""
+    queue = Queue([1, 0, 4, 2])
+    made = buffer(queue, monkeypatch)
+    made.sample(global_steps=7, partition_id="train", batch_size=1)
+    remembered = [known(made, uid) for uid in ("p0", "p5", "p10", "p15")]
+    assert [prompt["successes"] for prompt in remembered] == [1, 0, 4, 2]
+    assert {(prompt["last_step"], prompt["responses"]) for prompt in remembered} == {(7, 4)}
+
+
+def test_groups_that_say_nothing_are_not_remembered(monkeypatch):
+    queue = Queue([1])
+    queue.add("lost", [None, None], status="failure")
+    queue.add("nan", [[math.nan], [math.nan]])
+    queue.add("half", [[1.0], [math.nan], None, [0.0]], status="failure")
+    made = buffer(queue, monkeypatch, metric=None)
+    sampled(made, 4)
+    assert known(made, "lost") == known(made, "nan") == {}
+    assert (known(made, "half")["successes"], known(made, "half")["responses"]) == (1, 2)
+
+
+def test_what_is_predicted_is_compared_with_what_comes(monkeypatch):
+    """Nothing is known of the three: Beta(4, 4), so a group of 4 has P(0) = P(4) = (4 x 5 x 6 x 7) / (8 x 9 x 10 x 11)
+    = 7/66, and is informative with 52/66. Two of three are: squares (14/66)^2 twice and (52/66)^2."""
+    metrics = sampled(buffer(Queue([1, 0, 3]), monkeypatch), 2)
+    assert metrics["daro/prompts/informative"] == pytest.approx(2 / 3)
+    assert metrics["daro/prompts/informative_predicted"] == pytest.approx(52 / 66)
+    assert metrics["daro/prompts/brier"] == pytest.approx((2 * (14 / 66) ** 2 + (52 / 66) ** 2) / 3)
+
+
+def test_tokens_and_what_was_not_generated(monkeypatch):
+    """Four groups of 4 responses of 2 tokens; one is thrown away, one is surplus. Three prompts were left out: 12
+    responses, which would have had 2 tokens each."""
+    made = buffer(Queue([1, 0, 3, 2]), monkeypatch)
+    made._prompts.leave_out(3)
+    metrics = sampled(made, 2)
+    kinds = ("generated", "trained", "discarded", "not_generated")
+    assert [metrics[f"daro/responses/{kind}"] for kind in kinds] == [16, 8, 8, 12]
+    assert [metrics[f"daro/tokens/{kind}"] for kind in kinds] == [32, 16, 16, 24]
+    assert metrics["daro/tokens/not_generated_so_far"] == 24
+
+
+def test_all_outputs_of_a_session_cost_tokens(monkeypatch):
+    metrics = sampled(buffer(Queue([1], outputs=3), monkeypatch), 1)
+    assert (metrics["daro/responses/trained"], metrics["daro/tokens/trained"]) == (4, 4 * 3 * 2)
 
 
 def test_validation_is_left_alone(monkeypatch):

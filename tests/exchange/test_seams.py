@@ -170,6 +170,7 @@ assert not [name for name in sys.modules if name.endswith("_async_server")]  # n
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["", "import daro_verl.rollout.exchange"])
 def test_verls_modules_import_the_manager_with_the_exchange_and_it_pickles(first):
     """As the seam does it, whichever of the two modules is imported first."""

@@ -44,7 +44,7 @@ def by_megatron(model: Path, tokens: torch.Tensor) -> torch.Tensor:
 
     from tests.platform.train_ranks import build_engine
 
-    settings = {"engine": "megatron", "model": model, "tp": 1, "pp": 1, "dtype": "float32"}
+    settings = {"model": model, "tp": 1, "dtype": "float32"}
     engine = build_engine(argparse.Namespace(**settings))
     engine.initialize()
     jagged = {

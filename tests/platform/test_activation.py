@@ -36,6 +36,7 @@ def test_platform_is_not_requested_otherwise(monkeypatch, value):
     assert not platform.requested()
 
 
+@pytest.mark.slow
 def test_nothing_is_patched_when_not_requested_even_with_plugins():
     run_code(UNTOUCHED, verl_platform=None, VERL_USE_EXTERNAL_PLUGINS="auto")
 
@@ -47,12 +48,14 @@ def test_importing_the_package_imports_no_library():
     )
 
 
+@pytest.mark.slow
 def test_verl_still_has_no_cpu_platform():
     """A failure means that verl ships one: compare it with PlatformCPU."""
     code = "import verl.plugin.platform as p\ntry: p.get_platform()\nexcept ValueError as error: print(error)"
     assert "Unknown platform 'cpu'" in run_code(code)
 
 
+@pytest.mark.slow
 def test_activation_gives_verl_a_cpu_platform_and_imports_no_engine():
     run_code(
         "import os, sys, verl\n"

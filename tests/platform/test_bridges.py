@@ -10,6 +10,7 @@ import pytest
 from daro_verl import platform
 from tests.platform.processes import run
 
+pytestmark = pytest.mark.slow  # two processes that import verl and an engine
 NO_CUDA = "AssertionError: Torch not compiled with CUDA enabled"
 NO_PINNED_MEMORY = "RuntimeError: Cannot access accelerator device when none is available."
 

@@ -1,5 +1,7 @@
 """Weights over TCP between one training worker group and several rollout workers, in one process."""
 
+import pytest
+
 from tests.platform.processes import run_code
 
 TRANSFER = """
@@ -53,5 +55,6 @@ print("transferred")
 """
 
 
+@pytest.mark.slow
 def test_every_rollout_worker_receives_every_tensor_and_every_training_rank_exports():
     assert run_code(TRANSFER).splitlines()[-1] == "transferred"

@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import json
 
 import pytest
 
@@ -10,36 +11,51 @@ from daro_verl.platform.overrides import cpu_overrides
 from tests.platform.processes import run_code
 
 ACTIVATE = "import verl\nfrom daro_verl import platform\nplatform.activate()\n"
-BUFFER = """
+SEEN = """
+import json, sys
 from verl.trainer.ppo.v1 import replay_buffer
 settings = dict(trainer_config={}, max_off_policy_threshold=None, max_off_policy_strategy="drop", sampler_kwargs={})
-for kind, mode in ((replay_buffer.ReplayBuffer, "sync"), (replay_buffer.ReplayBufferAsync, "colocate_async")):
-    print(kind(trainer_mode=mode, **settings).poll_interval)
-"""
-LOWERING = "import sys, vllm\nprint('torch._inductor.lowering' in sys.modules)\n"
-EXECUTOR = """
+kinds = (replay_buffer.ReplayBuffer, "sync"), (replay_buffer.ReplayBufferAsync, "colocate_async")
+seen = {"intervals": [kind(trainer_mode=mode, **settings).poll_interval for kind, mode in kinds]}
+import vllm
+seen["lowerings"] = "torch._inductor.lowering" in sys.modules
 from vllm.config import ParallelConfig, VllmConfig
-print(VllmConfig(parallel_config=ParallelConfig(distributed_executor_backend="uni")).parallel_config)
+config = VllmConfig(parallel_config=ParallelConfig(distributed_executor_backend="uni"))
+seen["executor"] = config.parallel_config.distributed_executor_backend
+import torch._inductor.lowering  # it can be imported later
+print(json.dumps(seen))
 """
 
 
-def test_verl_still_polls_for_responses_every_two_seconds():
-    pytest.importorskip("verl")
-    assert run_code(BUFFER, verl_platform=None).split()[-2:] == ["2.0", "2.0"]
-    assert run_code(ACTIVATE + BUFFER).split()[-2:] == ["0.2", "2.0"]
+def seen(code: str, **settings) -> dict:
+    return json.loads(run_code(code, **settings).splitlines()[-1])
 
 
-def test_vllm_still_imports_the_lowerings_of_inductor():
+@pytest.fixture(scope="module")
+def before() -> dict:
     pytest.importorskip("vllm")
-    assert run_code(LOWERING, verl_platform=None).split()[-1] == "True"
-    can_be_imported_later = "import torch._inductor.lowering\n"
-    assert run_code(ACTIVATE + LOWERING + can_be_imported_later).split()[-1] == "False"
+    return seen(SEEN, verl_platform=None, VLLM_ENABLE_V1_MULTIPROCESSING="1")
 
 
-def test_vllm_still_starts_a_process_for_its_only_rank():
+@pytest.fixture(scope="module")
+def after() -> dict:
     pytest.importorskip("vllm")
-    assert "distributed_executor_backend='mp'" in run_code(EXECUTOR, VLLM_ENABLE_V1_MULTIPROCESSING="1")
-    assert "distributed_executor_backend='uni'" in run_code(ACTIVATE + EXECUTOR)
+    return seen(ACTIVATE + SEEN)
+
+
+@pytest.mark.slow
+def test_verl_still_polls_for_responses_every_two_seconds(before, after):
+    assert (before["intervals"], after["intervals"]) == ([2.0, 2.0], [0.2, 2.0])
+
+
+@pytest.mark.slow
+def test_vllm_still_imports_the_lowerings_of_inductor(before, after):
+    assert (before["lowerings"], after["lowerings"]) == (True, False)
+
+
+@pytest.mark.slow
+def test_vllm_still_starts_a_process_for_its_only_rank(before, after):
+    assert (before["executor"], after["executor"]) == ("mp", "uni")
 
 
 def test_the_hook_that_ray_is_given_exists():

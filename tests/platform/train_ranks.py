@@ -1,7 +1,7 @@
-"""Train one of verl's engines for a few steps and export its weights; run by ``torchrun`` in the tests.
+"""Train verl's Megatron engine for a few steps and export its weights; run by ``torchrun`` in the tests.
 
-Rank 0 writes JSON, a list by rank: the loss and gradient norm of each step (where the rank has the last pipeline
-stage) and the sum of the absolute values of each exported weight. ``VERL_PLATFORM=cpu`` must be set.
+Rank 0 writes JSON, a list by rank: the loss and gradient norm of each step and the sum of the absolute values of each
+exported weight. ``VERL_PLATFORM=cpu`` must be set.
 """
 
 import argparse
@@ -20,10 +20,8 @@ GLOBAL_BATCH = 8
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--engine", choices=["megatron", "fsdp2"], default="megatron")
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--tp", type=int, default=1)
-    parser.add_argument("--pp", type=int, default=1)
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--checkpoint", type=Path, help="save, train one more step, load, and export again")
@@ -33,40 +31,26 @@ def parse() -> argparse.Namespace:
 
 def build_engine(args: argparse.Namespace):
     from verl.trainer.config import CheckpointConfig
-    from verl.workers.config import (
-        FSDPEngineConfig,
-        FSDPOptimizerConfig,
-        HFModelConfig,
-        McoreEngineConfig,
-        McoreOptimizerConfig,
-    )
+    from verl.workers.config import HFModelConfig, McoreEngineConfig, McoreOptimizerConfig
     from verl.workers.engine import EngineRegistry
 
     model = HFModelConfig(
         path=str(args.model), use_remove_padding=False, override_config={"attn_implementation": "sdpa"}
     )
-    if args.engine == "megatron":
-        engine = McoreEngineConfig(
-            tensor_model_parallel_size=args.tp,
-            pipeline_model_parallel_size=args.pp,
-            vanilla_mbridge=True,
-            sequence_parallel=False,
-            use_remove_padding=False,
-            dtype=args.dtype,
-            override_transformer_config=TRANSFORMER_SWITCHES,
-        )
-        optimizer = McoreOptimizerConfig(lr=1e-3, total_training_steps=10)
-    else:
-        engine = FSDPEngineConfig(
-            strategy="fsdp2", fsdp_size=-1, dtype=args.dtype, mixed_precision={"param_dtype": args.dtype}
-        )
-        optimizer = FSDPOptimizerConfig(lr=1e-3, total_training_steps=10, weight_decay=0.01)
+    engine = McoreEngineConfig(
+        tensor_model_parallel_size=args.tp,
+        vanilla_mbridge=True,
+        sequence_parallel=False,
+        use_remove_padding=False,
+        dtype=args.dtype,
+        override_transformer_config=TRANSFORMER_SWITCHES,
+    )
     return EngineRegistry.new(
         model_type="language_model",
-        backend=args.engine,
+        backend="megatron",
         model_config=model,
         engine_config=engine,
-        optimizer_config=optimizer,
+        optimizer_config=McoreOptimizerConfig(lr=1e-3, total_training_steps=10),
         checkpoint_config=CheckpointConfig(),
     )
 
@@ -121,10 +105,10 @@ def policy_gradient(model_output, data, dp_group=None):
 
 
 def train(engine, data: TensorDict) -> dict:
-    """One step. The losses of the micro-batches add up to the loss of this rank; empty before the last stage."""
+    """One step. The losses of the micro-batches add up to the loss of this rank; not every rank has the norm."""
     with engine.train_mode():
-        metrics = engine.train_batch(data, loss_function=policy_gradient).get("metrics", {})
-    return {"loss": sum(metrics["loss"]), "grad_norm": metrics.get("grad_norm")} if "loss" in metrics else {}
+        metrics = engine.train_batch(data, loss_function=policy_gradient)["metrics"]
+    return {"loss": sum(metrics["loss"]), "grad_norm": metrics.get("grad_norm")}
 
 
 def exported(engine) -> dict[str, float]:

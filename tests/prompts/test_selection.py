@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from daro_verl.prompts.memory import Posterior
-from daro_verl.prompts.selection import FLOOR, band, bin_probabilities, informative, informative_probability
+from daro_verl.prompts.memory import DifficultyMemory, Posterior
+from daro_verl.prompts.selection import FLOOR, band, bin_probabilities, chances, informative, informative_probability
 
 
 def of(*pairs):
@@ -33,11 +33,27 @@ def test_a_difficulty_weight_draws_prompts_to_its_bin():
     flat, leaning = (informative(4, lambda w=w: np.array(w)) for w in ([1, 1, 1], [3, 1, 1]))
     rates = of((1e6, 3e6), (3e6, 1e6))
     assert flat(rates)[0] == pytest.approx(flat(rates)[1])
-    worth = (leaning(rates) - FLOOR) / (1 - FLOOR)
+    worth = ((leaning(rates) - FLOOR) / (1 - FLOOR)) ** 0.5
     assert worth[1] / worth[0] == pytest.approx(
         (0.046875 * 3 + 0.2109375 + 0.421875) / (0.421875 * 3 + 0.2578125), 1e-4
     )
     assert informative(2, lambda: np.array([5.0]))(rates) == pytest.approx(informative(2, lambda: np.ones(1))(rates))
+
+
+def test_half_the_best_worth_is_accepted_a_quarter_as_often():
+    """G = 2, one bin, weight 1: V = 2 mu (1 - mu), at most 1/2. mu = (1 - sqrt(1/2)) / 2 has V = 1/4."""
+    rate = (1 - 0.5**0.5) / 2
+    assert informative(2, lambda: np.ones(1))(of((1e6 * rate, 1e6 - 1e6 * rate))) == pytest.approx(
+        [FLOOR + (1 - FLOOR) / 4], abs=1e-3
+    )
+
+
+def test_a_prompt_never_seen_is_accepted_whatever_the_rule():
+    memory = DifficultyMemory()
+    memory.add(np.array([1, 2]), ["math"] * 2)
+    memory.observe(np.array([2]), ["math"], np.array([0.0]), np.array([8.0]), 0)
+    never = band(0.99, 1.0)
+    assert chances(memory, memory.rows(np.array([1, 2, 3])), never).tolist() == [1, FLOOR, 1]
 
 
 def test_weights_are_those_of_now():

@@ -14,26 +14,15 @@ pytestmark = pytest.mark.slow
 VARIANT = "static 2"
 
 
-@pytest.fixture(scope="module")
-def saved(train, tmp_path_factory):
-    """``saved(layout)``: the folder of a checkpoint after two of the three mini-batches."""
+@pytest.mark.parametrize("layout", ["Megatron TP2", "FSDP2 x 2"])
+def test_a_resumed_job_goes_on_bit_for_bit(train_all, saved, layout):
+    """The third step after a resume is that of the uninterrupted job: gradient, weights, Adam state, counters.
 
-    def save(layout: str) -> str:
-        folder = folders.setdefault(layout, tmp_path_factory.mktemp("saved") / "global_step_2" / "actor")
-        train(layout, "--last", "2", "--save", str(folder))
-        return str(folder)
-
-    folders: dict[str, Path] = {}
-    return save
-
-
-@pytest.mark.parametrize("layout", ["Megatron TP2", "FSDP2 x 1", "FSDP2 x 2"])
-def test_a_resumed_job_goes_on_bit_for_bit(train, saved, layout):
-    """The third step after a resume is that of the uninterrupted job: gradient, weights, Adam state, counters."""
-    folder = saved(layout)
-    assert (Path(folder) / "daro_weights.json").exists() and not (Path(folder) / "daro_weights.json.part").exists()
-    whole, resumed = train(layout)["variants"][VARIANT], train(layout, "--load", folder, "--first", "2")
-    resumed = resumed["variants"][VARIANT]
+    On the same ranks, over a new start. In new processes: ``test_interruptions.py``.
+    """
+    result, folder = train_all(layout), saved(layout)
+    assert (folder / "daro_weights.json").exists() and not (folder / "daro_weights.json.part").exists()
+    whole, resumed = result["variants"][VARIANT], result["resumed"]
     for name, gradient in whole["gradients"][2].items():
         assert torch.equal(resumed["gradients"][0][name], gradient), name
     for a, b in zip(whole["ranks"], resumed["ranks"], strict=True):
@@ -43,30 +32,29 @@ def test_a_resumed_job_goes_on_bit_for_bit(train, saved, layout):
 
 
 @pytest.mark.parametrize("layout", ["Megatron DP1", "Megatron DP2", "Megatron PP2"])
-def test_another_layout_resumes_a_checkpoint_of_tp2(model, train, saved, layout):
+def test_another_layout_resumes_a_checkpoint_of_tp2(model, train_all, layout):
     """Model, optimizer and weights: the third step equals the formula's, whose first two were taken elsewhere.
 
     Saved with ``megatron.dist_ckpt_optim_fully_reshardable=True``, loaded without the ranks' random states
     (``checkpoint.load_contents=[model,optimizer]``): verl's own conditions for another layout.
     """
-    result = train(layout, "--load", saved("Megatron TP2"), "--first", "2", "--other-layout")["variants"][VARIANT]
-    third = matrix.expected(model, VARIANT, 1)[2]
+    result, third = train_all(layout)["resumed"], matrix.expected(model, VARIANT, 1)[2]
     assert matrix.distance(result["gradients"][0], third.gradient) <= 3e-6
     for rank in result["ranks"]:
         assert matrix.distance_of(rank["steps"][0]["weights"], third.weights_after) <= 1e-6
         assert rank["state"]["version"] == 3
 
 
-def test_both_engines_checkpoints_are_evaluated_as_the_same_model(model, saved):
+def test_both_engines_checkpoints_are_evaluated_as_the_same_model(model, train_all, saved):
     """Megatron's holds Hugging Face weights; FSDP2's two shards are merged into bfloat16 (8 bits: relative 2^-9).
 
     Two optimizer steps took them away from the model of the start by more than that.
     """
-    start = load_file(Path(model) / "model.safetensors")
-    megatron, fsdp = (
-        load_file(as_model(find_weights(str(Path(saved(layout)).parent))) / "model.safetensors")
-        for layout in ("Megatron TP2", "FSDP2 x 2")
-    )
+    start, found = load_file(Path(model) / "model.safetensors"), []
+    for layout in ("Megatron TP2", "FSDP2 x 2"):
+        train_all(layout)
+        found.append(load_file(as_model(find_weights(str(saved(layout).parent))) / "model.safetensors"))
+    megatron, fsdp = found
     assert set(megatron) == set(fsdp) == set(start)
     for name, weight in megatron.items():
         torch.testing.assert_close(fsdp[name].float(), weight.float(), rtol=2**-8, atol=1e-5)

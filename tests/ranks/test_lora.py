@@ -12,8 +12,8 @@ RANK = 4
 
 
 @pytest.fixture(scope="module")
-def result(train):
-    return train("FSDP2 x 2", "--lora-rank", str(RANK))
+def result(model, tmp_path_factory):
+    return matrix.train(model, tmp_path_factory.mktemp("lora") / "out.pt", "FSDP2 x 2", "--lora-rank", str(RANK))
 
 
 def test_loss_gradient_and_weights_equal_the_formula(model, result):

@@ -1,19 +1,15 @@
 """A NaN on real ranks: the weights stay finite, and the log has the bin and the step."""
 
-import json
-
 import pytest
 import torch
 
 pytestmark = pytest.mark.slow
-LOSS = ("--variants", json.dumps(["log-probability not finite"]))
-GRADIENT = ("--variants", json.dumps(["gradient not finite"]))
 
 
 @pytest.mark.parametrize("layout", ["Megatron TP2", "FSDP2 x 2"])
-def test_a_bin_whose_loss_is_nan_keeps_its_weight(train, layout):
+def test_a_bin_whose_loss_is_nan_keeps_its_weight(train_all, layout):
     """verl's clamps stop the gradient of a NaN ratio, so the model and the other bins go on."""
-    result = train(layout, *LOSS)
+    result = train_all(layout)
     for rank in result["variants"]["log-probability not finite"]["ranks"]:
         first, second, third = rank["steps"]
         moved = (second["weights"] != first["weights"]).tolist()
@@ -26,9 +22,9 @@ def test_a_bin_whose_loss_is_nan_keeps_its_weight(train, layout):
 
 
 @pytest.mark.parametrize("layout", ["Megatron TP2", "FSDP2 x 2"])
-def test_no_weight_moves_where_the_gradient_is_nan(train, layout):
+def test_no_weight_moves_where_the_gradient_is_nan(train_all, layout):
     """FSDP2's engine skips the model's step and goes on; Megatron's takes it, so its third gradient is NaN as well."""
-    result = train(layout, *GRADIENT)
+    result = train_all(layout)
     not_finite = [0, 1, 1] if layout.startswith("Megatron") else [0, 1, 0]
     for rank in result["variants"]["gradient not finite"]["ranks"]:
         weights = [step["weights"] for step in rank["steps"]]

@@ -1,4 +1,4 @@
-"""A GRPO actor on two Megatron ranks, with whatever worker class verl's hybrid-engine worker has for it.
+"""A GRPO actor on a Megatron rank, with whatever worker class verl's hybrid-engine worker has for it.
 
 Run by ``torchrun`` with and without the plugin. Rank 0 writes losses, gradient norms and the final weights.
 """
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    settings = {"engine": "megatron", "tp": 2, "pp": 1, "dtype": "bfloat16", "lr": 1e-3, "micro_batch_size": 0}
+    settings = {"engine": "megatron", "tp": 1, "pp": 1, "dtype": "bfloat16", "lr": 1e-3, "micro_batch_size": 0}
     hybrid = object.__new__(ActorRolloutRefWorker)
     hybrid.config = OmegaConf.create({"actor": {"policy_loss": {"loss_mode": "vanilla"}}})
     worker = make_worker(hybrid.actor_worker_cls, argparse.Namespace(model=args.model, **settings), PolicyLossConfig())

@@ -1,13 +1,14 @@
 """Train DARO's actor worker on verl's Megatron or FSDP2 engine; run by ``torchrun`` with ``VERL_PLATFORM=cpu``.
 
 Every rank trains on its part of the same mini-batches, once for each variant, from the same model, optimizer and
-weights. Rank 0 writes, with ``torch.save``, each rank's metrics and weights after every step, and the model's full
-gradient (Hugging Face names) of every step.
+weights. Then a checkpoint is saved and resumed, if asked for. Rank 0 writes, with ``torch.save``, each rank's metrics
+and weights after every step, and the model's full gradient (Hugging Face names) of every step.
 """
 
 import argparse
 import json
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from tests.ranks.reference import LEARNING_RATE
 from tests.ranks.variants import NOT_FINITE, VARIANTS, Variant
 from tests.ranks.workers import engine_configs, make_worker, part_of_rank
 
+RESUMED = VARIANTS["static 2"]
+
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
@@ -41,11 +44,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--lora-rank", type=int, default=0)
     parser.add_argument("--options", type=json.loads, default={"weighting": "paper", "weight_lr": 0.5})
     parser.add_argument("--variants", type=json.loads, default=["static 2"])
-    parser.add_argument("--save", help="folder of a checkpoint written after the last step")
-    parser.add_argument("--load", help="folder of a checkpoint read before the first step")
-    parser.add_argument("--other-layout", action="store_true", help="the checkpoint is of another parallel layout")
-    parser.add_argument("--first", type=int, default=0, help="mini-batches before this one are left out")
-    parser.add_argument("--last", type=int, help="mini-batches from this one on are left out")
+    parser.add_argument("--save", help="folder of a checkpoint, written after two mini-batches and resumed")
+    parser.add_argument("--resume", help="folder of such a checkpoint of another parallel layout, which is resumed")
     args = parser.parse_args()
     args.micro_batch_size = 0
     return args
@@ -128,8 +128,8 @@ class Recorder:
         return taken
 
 
-def run_variant(worker: DaroActorWorker, args: argparse.Namespace, variant: Variant, recorder: Recorder) -> dict:
-    steps = steps_of(worker, variant, variant.batches()[args.first : args.last])
+def run_variant(worker: DaroActorWorker, variant: Variant, batches: list[dict], recorder: Recorder) -> dict:
+    steps = steps_of(worker, variant, batches)
     recorded = recorder.drain()
     own = {"steps": steps, "state": worker.difficulty_weights.state_dict()}
     own["num_micro_batches"] = recorded["num_micro_batches"]
@@ -138,29 +138,49 @@ def run_variant(worker: DaroActorWorker, args: argparse.Namespace, variant: Vari
     return {"ranks": everyone, "gradients": recorded["gradients"]}
 
 
-def main() -> None:
-    args = parse()
-    worker = build_worker(args)
+def resumed(worker: DaroActorWorker, start_over: Callable[..., None], folder: str, recorder: Recorder) -> dict:
+    """The third mini-batch, after the checkpoint in ``folder`` is loaded over a new start."""
+    start_over(RESUMED)
+    worker.load_checkpoint(folder)
+    return run_variant(worker, RESUMED, RESUMED.batches()[2:], recorder)
+
+
+def train(worker: DaroActorWorker, args: argparse.Namespace) -> dict:
+    """Every variant, and then the resumes; each begins anew."""
     recorder = Recorder(worker)
     folder: list = [tempfile.mkdtemp() if dist.get_rank() == 0 else None]
     dist.broadcast_object_list(folder, src=0)
     worker.engine.save_checkpoint(folder[0])
+    new_start = partial(start_over, worker, args, start=folder[0], recorder=recorder)
     result: dict = {"data_parallel_size": worker.engine.get_data_parallel_size(), "variants": {}}
-    if args.lora_rank:
-        result["start"] = {name: p.full_tensor().clone() for name, p in worker.engine.module.named_parameters()}
     for name in args.variants:
         variant = (VARIANTS | NOT_FINITE)[name]
-        start_over(worker, args, variant, folder[0], recorder)
-        if args.load:
-            worker.load_checkpoint(args.load)
-        result["variants"][name] = run_variant(worker, args, variant, recorder)
+        new_start(variant)
+        result["variants"][name] = run_variant(worker, variant, variant.batches(), recorder)
     if args.save:
+        new_start(RESUMED)
+        run_variant(worker, RESUMED, RESUMED.batches()[:2], recorder)
         worker.save_checkpoint(args.save, global_step=worker.difficulty_weights.version)
+    if args.save or args.resume:
+        result["resumed"] = resumed(worker, new_start, args.save or args.resume, recorder)
+    return result
+
+
+def main() -> None:
+    args = parse()
+    args.other_layout = bool(args.resume)
+    worker = build_worker(args)
+    adapted = parameters_of(worker) if args.lora_rank else None
+    result = train(worker, args)
     if args.lora_rank:
-        result["end"] = {name: p.full_tensor().clone() for name, p in worker.engine.module.named_parameters()}
+        result |= {"start": adapted, "end": parameters_of(worker)}
     if dist.get_rank() == 0:
         torch.save(result, args.out)
     dist.destroy_process_group()
+
+
+def parameters_of(worker: DaroActorWorker) -> dict[str, torch.Tensor]:
+    return {name: p.full_tensor().clone() for name, p in worker.engine.module.named_parameters()}
 
 
 if __name__ == "__main__":

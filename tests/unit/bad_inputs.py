@@ -33,14 +33,14 @@ class Row:
 
 
 ROWS = [
-    Row(f"{ADV}=DARO", "got 'DARO', expected the name of an estimator, letter by letter. Fix: did you mean", STARTS),
+    Row(f"{ADV}=DARO", "got 'DARO', expected the name of an estimator, spelled exactly. Fix: did you mean", STARTS),
     Row(f"{ADV}='daro '", "got 'daro ', expected the name of an estimator", STARTS),
     Row(f"{ADV}=daor", "got 'daor', expected the name of an estimator", STARTS),
     Row(f"{ADV}=daro2", "got 'daro2', expected the name of an estimator", STARTS),
     Row("+daro.weighting=paper", "daro: got {'weighting': 'paper'}, expected nothing here", IGNORED),
     Row(
         "+algorithm.weighting=paper",
-        "expected nothing here: it would be ignored. Fix: set +algorithm.daro.weighting=",
+        "expected nothing here: it has no effect here. Fix: set +algorithm.daro.weighting=",
         IGNORED,
     ),
     Row(
@@ -55,7 +55,7 @@ ROWS = [
     Row("+trainer.daro.weighting=paper", "trainer.daro: got {'weighting': 'paper'}, expected nothing here", IGNORED),
     Row(
         f"{ADV}=grpo {DARO}.weight_lr=0.1",
-        "got 'grpo', expected daro, whose options are set",
+        "got 'grpo', expected daro, because you set its options",
         "a warning, which vLLM's import may hide; trains GRPO",
     ),
     Row("+algorithm.daro=5", "algorithm.daro: got 5, expected options by name"),
@@ -146,14 +146,16 @@ def split(overrides: str) -> list[str]:
 
 HEAD = """# Bad input: when it is noticed, and with which words
 
-Each row is a job that is right but for what stands in the first column. `tests/unit/test_bad_input.py` runs them all
-and compares this page (`python -m tests.unit.bad_inputs` writes it). All are refused by name before Ray starts, so
-nothing is lost. The words are a part of the message, which names the option, what was got, what is expected, and the
-fix. It comes without a traceback (`HYDRA_FULL_ERROR=1` shows it), and several problems are told at once. *Before*:
-the same rows through the same check at commit 158a89d; "the same" are the same words, under a traceback.
+Each row is a correct job with one mistake, which is in the first column. The job is refused before Ray starts, so you
+lose nothing. The second column shows part of the message. The message names the option, what was got, what is expected,
+and the fix. It has no traceback (`HYDRA_FULL_ERROR=1` shows it). If there are several problems, you see all of them at
+once. The third column, *before*, shows what the same row did at commit 158a89d; "the same" means the same words, under
+a traceback.
 
-verl's own mistakes are verl's to refuse. In a job without DARO, estimators that are not nearly `daro`, and names that
-only DARO would know as options, pass untouched.
+`tests/unit/test_bad_input.py` runs all rows and compares this page. `python -m tests.unit.bad_inputs` writes it.
+
+DARO does not check for mistakes in verl's own settings: verl refuses those. In a job without DARO, an estimator that is
+not nearly `daro` passes, and so does a name that only DARO knows as an option.
 
 | {n} inputs | words | before |
 |---|---|---|
@@ -162,7 +164,8 @@ only DARO would know as options, pass untouched.
 TRAINING = """
 ## Noticed while it trains
 
-Each was run once as a whole job: verl's `main_ppo`, one Megatron rank, one vLLM server, CPU, a tiny model.
+Each row was run once as a whole job: verl's `main_ppo` on a CPU, with one Megatron rank, one vLLM server and a tiny
+model.
 
 | input | when | the words | lost |
 |---|---|---|---|
@@ -185,8 +188,9 @@ weight_init` | nothing; the model goes on |
 weighting=learned` | nothing; the weights go on |
 | checkpoint of a DARO job, resumed with GRPO | never | none; the file of difficulty weights is not read | nothing |
 
-All weights at a clamp for 10 optimizer steps, and a bin whose loss is not positive for 20, are told in the same way as
-`nothing taught`; a unit test, no job, has shown them. Lines are at `VERL_LOGGING_LEVEL`, on the console, from one rank.
+Two more lines come in the same way as `nothing taught`: all weights at a clamp for 10 optimizer steps, and a bin whose
+loss is not positive for 20. A unit test has shown them, no job has. One rank writes the lines to the console, at
+`VERL_LOGGING_LEVEL`.
 """
 
 

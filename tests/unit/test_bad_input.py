@@ -77,6 +77,7 @@ def test_the_error_crosses_processes_as_itself():
     assert type(copy) is DaroConfigError and str(copy) == str(refused.value)
 
 
+@pytest.mark.slow
 def test_a_message_without_a_traceback(tmp_path):
     """What the user of verl's entry point sees."""
     command = [sys.executable, "-m", "verl.trainer.main_ppo", "model_engine=megatron", "algorithm.adv_estimator=daro"]

@@ -96,6 +96,7 @@ print(json.dumps(changed))
 """
 
 
+@pytest.mark.slow
 def test_the_table_lists_everything_that_the_hooks_change():
     """Attached one by one in a process of its own, and compared with what verl's modules and classes held before."""
     env = {**os.environ, "VERL_USE_EXTERNAL_PLUGINS": "none"}

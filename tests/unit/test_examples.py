@@ -24,8 +24,12 @@ print("daro:", "daro" in config.actor_rollout_ref, "engine:", config.actor_rollo
 """
 
 
-@pytest.mark.parametrize(("script", "engine"), [("verl_megatron_7b.sh", "megatron"), ("verl_fsdp_4b.sh", "fsdp2")])
-@pytest.mark.parametrize(("method", "daro"), [("daro", True), ("grpo", False)])
+# The FSDP2 example with DARO is a whole job in tests/end_to_end/test_example.py.
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "engine", "method", "daro"),
+    [("verl_megatron_7b.sh", "megatron", "daro", True), ("verl_fsdp_4b.sh", "fsdp2", "grpo", False)],
+)
 def test_example_composes(tmp_path, script, engine, method, daro):
     compose = tmp_path / "compose"
     compose.write_text(COMPOSE.format(python=sys.executable))

@@ -64,7 +64,7 @@ def test_nothing_taught(caplog, responses):
     job.steps(1, responses)
     (line,) = caplog.messages
     solved = {0: "0%", 40: "100%", 30: "75%"}[responses[-1]]
-    assert "nothing taught for 3 steps" in line and f"{solved} of the responses are of prompts solved" in line
+    assert "nothing taught for 3 steps" in line and f"{solved} of the responses belong to prompts" in line
 
 
 def test_a_loss_that_is_not_positive_for_long(caplog):

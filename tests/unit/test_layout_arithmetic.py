@@ -113,8 +113,9 @@ ORDERS = {"given": torch.arange(ROWS), "shuffled": torch.randperm(ROWS, generato
 
 
 @pytest.mark.parametrize("regime", REGIMES)
-@pytest.mark.parametrize("num_ranks", [1, 2, 4])
-@pytest.mark.parametrize("num_micro_batches", [1, 2, 5])
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    ("num_ranks", "num_micro_batches", "order"),
+    [(1, 1, "given"), (1, 5, "shuffled"), (2, 2, "shuffled"), (4, 1, "shuffled"), (4, 5, "given")],
+)
 def test_our_own_part_is_exact_in_float32(regime, num_ranks, num_micro_batches, order):
     assert largest_difference(num_ranks, num_micro_batches, regime, ORDERS[order]) <= BOUND

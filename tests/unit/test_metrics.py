@@ -8,6 +8,7 @@ import torch
 
 from daro_verl.advantage import compute_daro_advantage, find_weighting
 from daro_verl.metric_set import FAULTS, SMALL, selected
+from daro_verl.prompts.accounting import Accounting
 from daro_verl.rollout.exchange import OUTCOMES
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from daro_verl.workers.metrics import step_metrics
@@ -145,5 +146,7 @@ def test_every_name_of_the_set_is_one_that_is_logged():
     """Else a renamed metric would vanish from the default without a word."""
     every = metrics_of([1, 0, 0, 0, 1, 1, 1, 0], [2, 4, 4, 6, 1, 2, 3, 8], losses=[0.2, 0.0, -0.1])
     by_worker = {"daro/weight_version/max", "daro/gradient_not_finite", "daro/loss_snr_median"}
-    by_others = {*OUTCOMES, "daro/responses/generated", "daro/responses/discarded"}
+    accounting = Accounting()
+    accounting.compare(np.array([0.5]), np.array([True]))
+    by_others = {*OUTCOMES, *accounting.take()}
     assert (SMALL | FAULTS) <= every.keys() | by_worker | by_others

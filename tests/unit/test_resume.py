@@ -41,7 +41,7 @@ def test_an_unreadable_tracker_names_the_newest_complete_checkpoint(tmp_path, ca
     repair_tracker(tmp_path)
     assert find_latest_ckpt_path(str(tmp_path)) == str(tmp_path / "global_step_12")
     assert everything(tmp_path) == before | {tmp_path / TRACKER: b"12"}
-    assert "REPAIRED, the job resumes from step 12" in caplog.text
+    assert "REPAIRED. The job resumes from step 12" in caplog.text
 
 
 def test_a_tracker_in_order_is_not_touched(tmp_path, caplog):

@@ -1,17 +1,16 @@
 """``python -m upstream check``: on this project's contributions, and on small ones that have one fault each."""
 
-import os
-import subprocess
-import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from upstream import checks
 from upstream.checks import check
 from upstream.contribution import FOLDER, Contribution, contributions
+from upstream.copies import Copy
 from upstream.lines import table
 
-ROOT = Path(__file__).parents[2]
 LICENCE = """# Copyright 2026 Bytedance Ltd. and/or its affiliates
 #
 # Licensed under the Apache License, Version 2.0 (the "License");
@@ -35,13 +34,16 @@ GOOD = {"PULL_REQUEST.md": "# [misc] fix: set the value\n", "changes.patch": PAT
 
 
 @pytest.mark.slow
-def test_every_contribution_passes():
-    """One by one and all together; the table is in the test's output."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "upstream", "check"]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
-    print(done.stdout)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_every_contribution_passes(tmp_path):
+    """All together; and alone each new test file fails on plain verl. One by one: ``python -m upstream check``."""
+    chosen, installed = contributions(), Path(find_spec("verl").origin).parent
+    plain = checks._without(chosen, Copy.of_package(installed, tmp_path / "plain"))
+    together = checks._with(checks.TOGETHER, chosen, Copy.of_package(installed, tmp_path / "together"))
+    alone = [checks.Result(contribution.name) for contribution in chosen]
+    for result, contribution in zip(alone, chosen, strict=True):
+        checks._add_without(result, contribution, *plain)
+    assert [line for result in (together, *alone) for line in result.details] == []
+    assert len(alone) >= 9 and list(together.verdicts) == ["applies", "passes with", "rules", "reverts"]
 
 
 @pytest.fixture
@@ -92,23 +94,30 @@ def test_a_fault_is_found(column, tmp_path, verl):
     assert [line for line in result.details if line.startswith(f"a_contribution, {column}: ") and message in line]
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        pytest.param({"PULL_REQUEST.md": "# set the value\n"}, "title: got 'set the value'", id="title"),
-        pytest.param({"PULL_REQUEST.md": "# [daro] fix: x\n"}, "title: got '[daro] fix: x'", id="module"),
-        pytest.param({PATH: TEST.lstrip()}, "no licence header", id="licence"),
-        pytest.param({PATH: LICENCE + TEST.replace("== 2", "==2")}, "would be reformatted", id="format"),
-        pytest.param({PATH: LICENCE + "import os\n" + TEST.lstrip()}, "F401", id="unused_import"),
-        pytest.param({"new/docs/value.md": "# The value\n"}, "no 'Last updated'", id="docs"),
-        pytest.param({"new/tests/test_value_on_cpu.py": LICENCE + TEST}, "expected tests/<module", id="place"),
-        pytest.param({"changes.patch": PATCH.replace("= 2", '= 2 if "cuda" else 2')}, "device call", id="device"),
-    ],
-)
-def test_verls_rules(changed, message, tmp_path, verl):
+def test_verls_rules(tmp_path, verl):
+    """All faults at once, but for a title of a module that verl does not have."""
+    changed = {
+        "PULL_REQUEST.md": "# set the value\n",
+        PATH: "import os\n" + TEST.lstrip().replace("== 2", "==2"),
+        "new/docs/value.md": "# The value\n",
+        "new/tests/test_value_on_cpu.py": LICENCE + TEST,
+        "changes.patch": PATCH.replace("= 2", '= 2 if "cuda" else 2'),
+    }
     (result,) = check([write(tmp_path, **changed)], verl)
     assert result.verdicts["rules"] == "FAILED"
-    assert message in "\n".join(result.details)
+    found = "\n".join(result.details)
+    for message in (
+        "title: got 'set the value'",
+        "no licence header",
+        "would be reformatted",
+        "F401",
+        "no 'Last updated'",
+        "expected tests/<module",
+        "device call",
+    ):
+        assert message in found, message
+    (result,) = check([write(tmp_path, **{"PULL_REQUEST.md": "# [daro] fix: x\n"})], verl)
+    assert "title: got '[daro] fix: x'" in "\n".join(result.details)
 
 
 def test_an_unknown_name_is_told():

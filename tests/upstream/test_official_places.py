@@ -35,6 +35,13 @@ def run(copy: Copy, code: str, plugins: str = "auto"):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.fixture(scope="module")
+def seen(patched) -> list:
+    """What the three jobs below print, one after another in one process."""
+    parts = [part.replace("\nprint(json.dumps(", "\nfound.append((") for part in (CLASSES, COLUMNS, SESSIONS)]
+    return run(patched, "\n".join(["import json", "found = []", *parts, "print(json.dumps(found))"]))
+
+
 def test_hooks_stay_off_where_verl_has_the_place(patched):
     changed = run(patched, CHANGES, plugins="none")
     assert set(changed) == {
@@ -79,9 +86,8 @@ print(json.dumps({
 """
 
 
-def test_a_prepared_job_names_its_classes_where_verl_reads_them(patched):
-    seen = run(patched, CLASSES)
-    assert seen == {
+def test_a_prepared_job_names_its_classes_where_verl_reads_them(seen):
+    assert seen[0] == {
         "manager_bases": [True, True],
         "plain_manager": False,
         "actor": "DaroActorWorker",
@@ -132,9 +138,9 @@ print(json.dumps(seen))
 """
 
 
-def test_pass_rates_reach_the_workers_in_a_column_of_their_own(patched):
+def test_pass_rates_reach_the_workers_in_a_column_of_their_own(seen):
     in_bin_one = [0.0, 12.0, 0.0, 0.0, 0.0]
-    assert run(patched, COLUMNS) == [in_bin_one, in_bin_one]
+    assert seen[1] == [in_bin_one, in_bin_one]
 
 
 SESSIONS = """
@@ -172,9 +178,9 @@ print(json.dumps([computed(True), computed(False)]))
 """
 
 
-def test_verl_counts_sessions_but_those_whose_last_output_has_no_tokens(patched):
+def test_verl_counts_sessions_but_those_whose_last_output_has_no_tokens(seen):
     """One session of four is solved: mu = 1/4, marked by the sign of a success; A = r - mu = 3/4 and -1/4."""
-    by_verl, by_daro = run(patched, SESSIONS)
+    by_verl, by_daro = seen[2]
     assert by_verl == [False, [0.25, 0.25, -0.25, -0.25, -0.25, -0.25], [0.75, 0.75, -0.25, -0.25, -0.25, -0.25]]
     assert by_daro == [True, [0.25, 0.25, -0.25, -0.25, -0.25, 0.0], [0.75, 0.75, -0.25, -0.25, -0.25, 0.0]]
 

@@ -1,1 +1,1 @@
-"""Tables, figures and a summary in JSON from the results that a campaign left."""
+"""Tables, figures and a JSON summary of a campaign's results."""

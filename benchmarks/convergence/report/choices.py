@@ -1,4 +1,4 @@
-"""Tables of the studies that choose: how many seeds it takes, and each method's learning rate."""
+"""Tables of the studies that choose the number of seeds and each method's learning rate."""
 
 from benchmarks.convergence.report.cells import NOT_RUN, table
 from benchmarks.convergence.report.results import Results

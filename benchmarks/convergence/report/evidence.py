@@ -1,4 +1,4 @@
-"""The tables of docs/evidence.md: every regime side by side, differences to GRPO, and what stands behind them."""
+"""The tables of docs/evidence.md: every regime side by side, and differences to GRPO per response and per token."""
 
 from collections.abc import Callable
 from pathlib import Path

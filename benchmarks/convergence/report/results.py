@@ -1,4 +1,4 @@
-"""The results of a study, read from disk and put side by side."""
+"""Read the results of a study from disk, side by side."""
 
 from collections.abc import Callable
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""The whole report of some studies: Markdown, figures, and a summary in JSON. It holds no date."""
+"""The whole report of some studies: Markdown, figures, and a JSON summary. It has no date."""
 
 import json
 import os

@@ -1,10 +1,14 @@
-r"""Answers: as the files write them, made into text that math-verify reads as meant, and whether that can be scored.
+r"""Turn the answers of the files into text that math-verify reads correctly, and check that they can be scored.
 
-Every rule of :func:`canonical` was found on a published benchmark: ``$69$,$84$`` and ``\$18.90`` (a dollar sign is a
-delimiter or a currency, never part of a value), ``4.5e33`` (read as 4.5 times e times 33), ``-1./3`` and
-``np.arcsin(10/13)`` (Python), ``142.0`` (an integer as a float), a full stop after the answer.
+Every rule of :func:`canonical` comes from a published benchmark:
 
-A gold answer that cannot be scored makes its problem always wrong: it would teach nothing. :func:`check_gold` says why.
+- ``$69$,$84$`` and ``\$18.90``: a dollar sign is a delimiter or a currency, never part of a value;
+- ``4.5e33``: math-verify reads it as 4.5 times e times 33;
+- ``-1./3`` and ``np.arcsin(10/13)``: Python;
+- ``142.0``: an integer as a float;
+- a full stop after the answer.
+
+If a gold answer cannot be scored, its problem is always wrong and teaches nothing. :func:`check_gold` gives the reason.
 """
 
 import re
@@ -39,10 +43,10 @@ _NO_ANSWER = frozenset({"proof", "not found", "notfound", "n/a", "nan", "null", 
 
 
 def canonical(value: Any) -> str:
-    """An answer as text in one form. Applying this twice changes nothing.
+    """An answer as text in one form. A second call changes nothing.
 
     Raises:
-        Dropped: neither text nor a finite number.
+        Dropped: it is neither text nor a finite number.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise Dropped(WRONG_TYPE, f"answer is {type(value).__name__}, expected text or a number")
@@ -66,12 +70,12 @@ def competition_integer(value: Any) -> str:
 
 
 def check_gold(text: str) -> str | None:
-    """Why this answer cannot be scored; None if it can.
+    """The reason why this answer cannot be scored; None if it can.
 
-    math-verify parses it in a worker of the math reward, which is killed at a deadline.
+    math-verify parses it in a worker of the math reward. The worker is killed at a deadline.
 
     Raises:
-        DaroDataError: no such worker can be started.
+        DaroDataError: no worker can be started.
     """
     reason = obvious_reason(text)
     if reason is not None or _PLAIN.fullmatch(text) or _WORD.fullmatch(text):
@@ -80,7 +84,7 @@ def check_gold(text: str) -> str | None:
 
 
 def obvious_reason(text: str) -> str | None:
-    """What needs no parser."""
+    """A reason that needs no parser; None if there is none."""
     if not text.strip():
         return "empty"
     if text.strip().casefold() in _NO_ANSWER:

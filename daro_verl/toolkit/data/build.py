@@ -1,4 +1,4 @@
-"""One file from its sources: rows in, shards, the finished file and its report."""
+"""Build one file from its sources: read rows, write shards, then the finished file and its report."""
 
 import json
 from collections import Counter
@@ -22,8 +22,11 @@ OnProgress = Callable[[str, RowTally], None]
 
 @dataclass(frozen=True)
 class Result:
-    """``tallies`` by source, ``remarks`` on the whole, ``num_rows`` of the file. ``was_there``: finished before.
-    ``revisions``: commits of the sources that are from the hub."""
+    """A finished file.
+
+    ``tallies``: by source. ``remarks``: on the whole. ``num_rows``: of the file. ``was_there``: whether an earlier run
+    finished it. ``revisions``: commits of the sources from the hub.
+    """
 
     tallies: dict[str, RowTally]
     remarks: list[str]
@@ -33,10 +36,10 @@ class Result:
 
 
 def build(spec: DatasetSpec, check: Check, on_progress: OnProgress = lambda name, tally: None) -> Result:
-    """Write the file, from where an interrupted run with the same arguments stopped.
+    """Write the file. Go on where an interrupted run with the same arguments stopped.
 
     Raises:
-        DaroError: a file cannot be read or written, or nothing is left.
+        DaroError: a file cannot be read or written, or no row is left.
     """
     for file in spec.tests:
         if not file.is_file():

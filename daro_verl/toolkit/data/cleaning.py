@@ -1,8 +1,8 @@
-r"""The verdict on one raw row: a problem to keep, or the reason why not; and when two problems are the same.
+r"""The verdict on one raw row: a problem to keep, or the reason to drop it; and when two problems are the same.
 
-Two problems are the same if their texts are equal after everything that only sets them is gone. Case, whitespace,
-punctuation, dollar signs and LaTeX spacing do not count; signs, digits, decimal points and operators do. ``1 2`` is not
-``12``, ``1.5`` is not ``15`` and ``x-1`` is not ``x+1``.
+Two problems are the same if their texts are equal without their typesetting. Case, whitespace, punctuation, dollar
+signs and LaTeX spacing do not count. Signs, digits, decimal points and operators do. ``1 2`` is not ``12``, ``1.5`` is
+not ``15`` and ``x-1`` is not ``x+1``.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ _KEPT_SPACE = re.compile(r"(?<=[^\W\d])\s+(?=[^\W\d])|(?<=\d)\s+(?=\d)")
 
 
 def normalised(text: str) -> str:
-    """The text without what only sets it."""
+    """The text without its typesetting."""
     text = unicodedata.normalize("NFKC", text)
     text = _COMMANDS.sub(lambda match: _SAME[match.group()], text)
     text = _SPACING.sub(" ", text)
@@ -51,15 +51,15 @@ def problem_key(text: str) -> str:
 
 
 class Cleaner:
-    """Reads rows and keeps the keys of what it kept.
+    """Reads rows, and remembers the keys of the problems that it kept.
 
-    A training row is dropped for any of the reasons. A benchmark's row is dropped only if it cannot be asked or has no
-    answer; for the others it is kept with a remark, because a published score counts it.
+    Any reason drops a training row. A benchmark's row is dropped only if it cannot be asked or has no answer. For any
+    other reason it is kept with a remark, because a published score counts it.
 
     Args:
-        test_keys: of the problems that may not be trained on.
-        check: reason why an answer cannot be scored, or None.
-        seen: answer by key, of the problems kept so far; added to.
+        test_keys: keys of the problems that may not be trained on.
+        check: gives the reason why an answer cannot be scored, or None.
+        seen: answer by key, of the problems kept so far. New problems are added.
     """
 
     def __init__(self, test_keys: frozenset[str], check: Check, seen: MutableMapping[str, str]) -> None:
@@ -85,7 +85,7 @@ class Cleaner:
         return problem, identity, remarks
 
     def _doubts(self, source: Source, problem: Problem, identity: str) -> Iterator[Dropped]:
-        """The cheap ones first: of a training row that is known already the answer is not parsed."""
+        """Reasons to drop the row, the cheap ones first. The answer of a known training row is not parsed."""
         if (known := self._known(problem, identity)) is not None:
             yield known
         reason = self._check(problem.answer) if source.checks_golds else None

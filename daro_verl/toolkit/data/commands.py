@@ -11,29 +11,31 @@ from daro_verl.toolkit.data.dataset_spec import DatasetSpec
 from daro_verl.toolkit.data.file_options import FileOptions, dataset_spec, gym_sources, named_sources
 from daro_verl.toolkit.data.sources import BENCHMARKS, SOURCES, TESTS, TRAINING
 
-app = typer.Typer(no_args_is_help=True, help="Parquet files in verl's schema, each with a report beside it.")
+app = typer.Typer(no_args_is_help=True, help="Write parquet files in verl's schema, each with a report beside it.")
 _resumable = partial(interruptible, "Run the same command again to go on from the last rows saved.")
 
-Tests = Annotated[list[Path] | None, typer.Option(help="Problems of this file are dropped; repeatable.")]
+Tests = Annotated[list[Path] | None, typer.Option(help="Drop the problems of this file; repeatable.")]
 NoTest = Annotated[bool, typer.Option("--no-test", help="There is no test file.")]
-Out = Annotated[Path, typer.Option(help="The parquet file; its report goes beside it.")]
-Local = Annotated[list[str] | None, typer.Option(metavar="SOURCE=PATH", help="A file or folder instead of the hub.")]
+Out = Annotated[Path, typer.Option(help="The parquet file to write. Its report goes beside it.")]
+Local = Annotated[
+    list[str] | None, typer.Option(metavar="SOURCE=PATH", help="Read a file or folder instead of the hub.")
+]
 Splits = Annotated[list[str] | None, typer.Option(metavar="SOURCE=A+B", help="Splits of the hub's data set.")]
 Revision = Annotated[
     list[str] | None, typer.Option(metavar="SOURCE=COMMIT", help="Branch, tag or commit of the hub's data set.")
 ]
-System = Annotated[str | None, typer.Option(help="System message of every row; the empty string for none.")]
+System = Annotated[str | None, typer.Option(help="System message of every row; an empty string for none.")]
 SystemFrom = Annotated[
     str | None,
-    typer.Option(callback=one_of(SOURCES), metavar="SOURCE", help="The system message that this data set has."),
+    typer.Option(callback=one_of(SOURCES), metavar="SOURCE", help="Use the system message of this data set."),
 ]
 Suffix = Annotated[
     str | None,
     typer.Option(
-        help="Follows each problem; by default a sentence that asks for a box, or nothing with a system message."
+        help="Text after each problem. Default: a sentence that asks for a box, or nothing with a system message."
     ),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Raw rows of each source.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Read at most this many raw rows of each source.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that this command wrote.")]
 
 
@@ -44,7 +46,7 @@ def train(
         typer.Argument(
             metavar="SOURCE",
             callback=one_of(TRAINING),
-            help=f"In the order of their rows: {', '.join(TRAINING)}.",
+            help=f"Data sets, in the order of their rows: {', '.join(TRAINING)}.",
             show_default=False,
         ),
     ],
@@ -60,7 +62,7 @@ def train(
     limit: Limit = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """A training file, without the problems of the test files.
+    """Write a training file, without the problems of the test files.
 
     \b
     Example: daro data train openr1 --test data/test.parquet --out data/train.parquet
@@ -80,7 +82,7 @@ def test(
         typer.Argument(
             metavar="SOURCE",
             callback=one_of(TESTS),
-            help=f"The paper's six if none is named. Known: {', '.join(TESTS)}.",
+            help=f"Benchmarks; the paper's six if you name none. Known: {', '.join(TESTS)}.",
         ),
     ] = None,
     local: Local = None,
@@ -92,7 +94,7 @@ def test(
     limit: Limit = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """A validation file of the benchmarks.
+    """Write a validation file of the benchmarks.
 
     \b
     Example: daro data test --system-from openr1 --out data/test.parquet
@@ -108,10 +110,10 @@ def test(
 def gym(
     task: Annotated[list[str], typer.Option(metavar="NAME[:JSON]", help="Task and its knobs; repeatable.")],
     out: Out,
-    size: Annotated[int, typer.Option(min=1, help="Entries of each task.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the generators.")] = 0,
-    split: Annotated[Literal["train", "test"], typer.Option(help="What the file is for.")] = "train",
-    rollouts: Annotated[int, typer.Option(min=1, help="Responses to a row of a test file.")] = 1,
+    size: Annotated[int, typer.Option(min=1, help="Number of entries of each task.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the generators.")] = 0,
+    split: Annotated[Literal["train", "test"], typer.Option(help="Whether to train or to test with it.")] = "train",
+    rollouts: Annotated[int, typer.Option(min=1, help="Number of responses to each row of a test file.")] = 1,
     test: Tests = None,
     no_test: NoTest = False,
     local: Local = None,
@@ -123,7 +125,7 @@ def gym(
     limit: Limit = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """A file of reasoning-gym tasks.
+    """Write a file of reasoning-gym tasks.
 
     \b
     Example: daro data gym --task 'chain_sum:{"min_terms": 3}' --task gcd --size 5000 --no-test --out data/gym.parquet
@@ -133,6 +135,28 @@ def gym(
     )
     with _resumable():
         write(dataset_spec(gym_sources(task, size, seed, rollouts), options, arguments=(task, size, seed)))
+
+
+@app.command()
+def difficulty(
+    run: Annotated[Path, typer.Argument(help="A job's folder of checkpoints, or one checkpoint.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The parquet file.")],
+    low: Annotated[float, typer.Option(help="Least predicted pass rate.")] = 0.0,
+    high: Annotated[float, typer.Option(help="Greatest predicted pass rate.")] = 1.0,
+    not_seen: Annotated[bool, typer.Option("--not-seen", help="Also prompts that the job has not seen.")] = False,
+    data: Annotated[list[Path] | None, typer.Option(help="Parquet files; by default the job's own.")] = None,
+    prompt_key: Annotated[str, typer.Option(help="Column of the chats.")] = "prompt",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+) -> None:
+    """The prompts that a job found as difficult as you want them.
+
+    \b
+    Example: daro data difficulty outputs/NAME/checkpoints --low 0.1 --high 0.9 --out data/band.parquet
+    """
+    from daro_verl.toolkit.data.difficulty import filter_prompts
+    from daro_verl.toolkit.data.display import print_difficulty
+
+    print_difficulty(out, filter_prompts(run, out, low, high, not_seen, data or [], prompt_key, overwrite))
 
 
 @app.command("sources")
@@ -148,7 +172,7 @@ def list_sources() -> None:
 
 
 def write(spec: DatasetSpec) -> None:
-    """Write the file, and print what became of every row."""
+    """Write the file, and print the counts of kept and dropped rows."""
     from daro_verl.toolkit.data.display import build_with_bars, print_result
 
     print_result(spec, build_with_bars(spec))

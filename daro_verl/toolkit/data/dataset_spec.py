@@ -1,4 +1,4 @@
-"""What one file is made of, and a digest that tells it from every other."""
+"""The inputs of one file, and a digest that identifies them."""
 
 import hashlib
 import json
@@ -17,14 +17,14 @@ class DatasetSpec:
     """One file to write.
 
     Args:
-        sources: in the order of their rows.
+        sources: the data sets, in the order of their rows.
         out: the parquet file.
         split: ``test`` files have ``__rollout_n__``.
-        local: files instead of the hub, by source.
+        local: files to read instead of the hub, by source.
         tests: files whose problems are dropped.
-        arguments: of generated tasks, which have no file to tell them apart by.
+        arguments: the arguments of generated tasks, which have no file that identifies them.
         limit: raw rows of each source; None for all.
-        shard_rows: raw rows between two savings.
+        shard_rows: raw rows in one shard.
     """
 
     sources: tuple[Source, ...]
@@ -45,8 +45,10 @@ class DatasetSpec:
 
     @property
     def fingerprint(self) -> str:
-        """A digest of all that is asked for. Files count by path, size and time; what a data set of the hub is now is
-        recorded when its rows are first read, see :meth:`daro_verl.toolkit.data.shards.Shards.pinned`.
+        """A digest of all arguments. Files count by path, size and time.
+
+        The commit of a data set on the hub is recorded when its rows are first read. See
+        :meth:`daro_verl.toolkit.data.shards.Shards.pinned`.
         """
         files = [file for path in self.local.values() for file in local_files(path)] + list(self.tests)
         stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]

@@ -1,4 +1,6 @@
-"""What ``daro data`` shows: a bar for each source while it reads, and tables of what came out."""
+"""The output of ``daro data``: a bar for each source while it reads, and tables of the result."""
+
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +18,7 @@ from rich.text import Text
 from daro_verl.toolkit.data.answers import check_gold
 from daro_verl.toolkit.data.build import Result, build
 from daro_verl.toolkit.data.dataset_spec import DatasetSpec
+from daro_verl.toolkit.data.difficulty import Filtered
 from daro_verl.toolkit.data.raw_rows import num_rows
 from daro_verl.toolkit.data.row_tally import RowTally
 from daro_verl.toolkit.data.sources import SOURCES
@@ -39,7 +42,7 @@ def build_with_bars(spec: DatasetSpec) -> Result:
 
 
 def print_result(spec: DatasetSpec, result: Result) -> None:
-    """What became of the rows, remarks, commits of the hub, and the file."""
+    """Print the counts of rows, the remarks, the commits of the hub, and the file."""
     console = Console()
     console.print(as_table(result.tallies))
     for remark in result.remarks:
@@ -50,8 +53,17 @@ def print_result(spec: DatasetSpec, result: Result) -> None:
     console.print(f"{spec.out} {verb} {result.num_rows} rows", markup=False)
 
 
+def print_difficulty(out: Path, result: Filtered) -> None:
+    """How difficult the prompts are, and the file."""
+    console, table = Console(), Table("predicted pass rate", Column("prompts", justify="right"))
+    for kind, number in result.kinds.items():
+        table.add_row(kind, str(number))
+    console.print(table)
+    console.print(f"{out} has {result.num_rows} of {result.num_all} rows, by {result.source}", markup=False)
+
+
 def print_sources() -> None:
-    """Every data set."""
+    """Print every data set."""
     columns = ("role", "on the hub", "splits", "rows", "responses")
     table = Table(Column("source", no_wrap=True), *columns)
     for source in SOURCES.values():
@@ -63,7 +75,7 @@ def print_sources() -> None:
 
 def as_table(tallies: dict[str, RowTally]) -> Table:
     """A line for each source, and below it one for each reason with its first example."""
-    table = Table("source", "read", "kept", "dropped", "why, and an example")
+    table = Table("source", "read", "kept", "dropped", "reason and an example")
     for name, tally in tallies.items():
         table.add_row(name, str(tally.read), str(tally.kept), str(tally.dropped.total()), "", style="bold")
         for what, counter in (("", tally.dropped), ("kept, but ", tally.remarks)):

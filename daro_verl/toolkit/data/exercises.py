@@ -1,8 +1,8 @@
 """Sums, products and word problems: a task for a small pretrained model.
 
-SmolLM2-135M answers a part of each level. Where it fails it rambles: its wrong responses are longer than its right
-ones, as those of large models on competition problems are. After a worked example it rambles less; asked plainly it
-does so most of the time.
+SmolLM2-135M answers a part of each level. Where it fails, it rambles. Its wrong responses are longer than its right
+ones, like those of large models on competition problems. After a worked example it rambles less. Without one it rambles
+most of the time.
 """
 
 import random
@@ -52,8 +52,8 @@ class Level:
     """Problems of one kind.
 
     Attributes:
-        draw: one problem.
-        example: a worked one, which is an earlier turn of the chat; None: the question stands alone.
+        draw: draws one problem.
+        example: a worked problem, as an earlier turn of the chat; None if the question stands alone.
     """
 
     draw: Callable[[random.Random], Problem]
@@ -68,18 +68,18 @@ WORKED = {
         word_problem, ("Max has 7 balls and buys 5 more. How many balls does Max have now?", "7 + 5 = 12")
     ),
 }
-"""After one worked example. SmolLM2 answers about 0.6, 0.7, 0.2 and 0.1 of them right, in the form of the example."""
+"""Levels with a worked example. SmolLM2 answers 0.6, 0.7, 0.2 and 0.1 of them right, in the form of the example."""
 
 PLAIN = {"plain differences": Level(plain_difference), "plain sums": Level(plain_sum)}
-"""Without an example. SmolLM2 answers about 0.1 of them right, and its wrong responses are several times as long."""
+"""Levels without one. SmolLM2 answers about 0.1 of them right, and its wrong responses are several times as long."""
 
 
 def draw_split(
     levels: Mapping[str, Level], size: int, seed: int, exclude: frozenset[str] = frozenset()
 ) -> list[tuple[str, Problem]]:
-    """About ``size`` different problems with the names of their levels, in turn, no question of ``exclude``.
+    """About ``size`` different problems with the names of their levels, in turn, without the questions in ``exclude``.
 
-    A level whose problems are used up ends early: the splits of the one-digit levels are small.
+    A level ends early when its problems are used up, so the splits of the one-digit levels are small.
     """
     rng, seen = random.Random(seed), set(exclude) | {level.example[0] for level in levels.values() if level.example}
     problems: list[tuple[str, Problem]] = []
@@ -97,16 +97,16 @@ def draw_split(
 def train_and_test(
     levels: Mapping[str, Level], num_train: int, num_test: int
 ) -> tuple[list[tuple[str, Problem]], list[tuple[str, Problem]]]:
-    """Two splits, always the same ones, which share no question."""
+    """Two splits that share no question. They are always the same."""
     test = draw_split(levels, num_test, seed=1)
     return draw_split(levels, num_train, seed=2, exclude=frozenset(question for _, (question, _) in test)), test
 
 
 def messages(level: Level, question: str, boxed: bool = False) -> list[dict[str, str]]:
-    r"""The chat up to the answer: the worked example, where the level has one, then the question.
+    r"""The chat up to the answer: the worked example, if the level has one, then the question.
 
     Args:
-        boxed: the example ends in ``\boxed{}``, and so do most answers of a model that follows it.
+        boxed: whether the example ends in ``\boxed{}``. Then most answers of a model that follows it do, too.
     """
     turns = [("user", question)]
     if level.example is not None:

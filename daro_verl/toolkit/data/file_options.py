@@ -1,4 +1,4 @@
-"""The options of ``daro data`` as a :class:`~daro_verl.toolkit.data.dataset_spec.DatasetSpec`, checked."""
+"""Check the options of ``daro data``, and turn them into a DatasetSpec."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from daro_verl.toolkit.data.sources.gym import parse_task, source
 
 @dataclass(frozen=True)
 class FileOptions:
-    """What every kind of file can be given; see ``daro data train --help``. None: not given."""
+    """The options of every kind of file; see ``daro data train --help``. None: not given."""
 
     out: Path
     split: Literal["train", "test"]
@@ -33,10 +33,10 @@ class FileOptions:
 
 
 def dataset_spec(sources: Sequence[Source], options: FileOptions, arguments: Any = None) -> DatasetSpec:
-    """The file that is asked for.
+    """The file that the options describe.
 
     Args:
-        arguments: of generated tasks, see :class:`DatasetSpec`.
+        arguments: the arguments of generated tasks; see :class:`DatasetSpec`.
 
     Raises:
         DaroConfigError: options contradict each other, or a file does not exist.
@@ -44,13 +44,13 @@ def dataset_spec(sources: Sequence[Source], options: FileOptions, arguments: Any
     if options.out.suffix != ".parquet":
         raise DaroConfigError("--out", got=str(options.out), expected="a name that ends in .parquet", fix="rename it")
     if duplicates := sorted(name for name, count in Counter(item.name for item in sources).items() if count > 1):
-        fix = "name each once; the same task with other knobs goes into another file"
+        fix = "name each source once; write the same task with other knobs into another file"
         raise DaroConfigError("sources", got=duplicates, expected="each source once", fix=fix)
     local = {name: Path(path) for name, path in _pairs(options.local, "--local").items()}
     for path in local.values():
         local_files(path)
     if options.split == "train" and not options.tests and not options.no_test:
-        fix = "write the test file first and name it, or say --no-test"
+        fix = "write the test file first and name it, or pass --no-test"
         raise DaroConfigError("--test", got="nothing", expected="the files that may not be trained on", fix=fix)
     return DatasetSpec(
         tuple(sources),
@@ -66,7 +66,7 @@ def dataset_spec(sources: Sequence[Source], options: FileOptions, arguments: Any
 
 
 def named_sources(names: Sequence[str], options: FileOptions) -> list[Source]:
-    """Data sets by their names, with the splits and revisions that were given.
+    """Data sets by their names, with the given splits and revisions.
 
     Raises:
         DaroConfigError: an option names a source that the file does not have.
@@ -91,12 +91,12 @@ def gym_sources(tasks: Sequence[str], size: int, seed: int, rollouts: int) -> li
 
 
 def _system(options: FileOptions, local: dict[str, Path]) -> str | None:
-    """The system message that was given, or that a data set has."""
+    """The given system message, or that of a data set."""
     name = options.system_from
     if name is None:
         return options.system
     if options.system is not None:
-        fix = "leave one of them out"
+        fix = "remove one of them"
         raise DaroConfigError("--system-from", got=name, expected="no --system beside it", fix=fix)
     revision = _pairs(options.revision, "--revision").get(name)
     return own_system(replace(SOURCES[name], revision=revision), local.get(name))

@@ -1,4 +1,4 @@
-"""The file that verl reads: the same columns for every source, our fingerprint in its footer, its report beside it."""
+"""The file that verl reads. It has the same columns for every source, a fingerprint in its footer, and a report."""
 
 import json
 from collections.abc import Iterable
@@ -37,12 +37,12 @@ _COLUMNS = [
 
 
 def schema(split: str) -> pa.Schema:
-    """Columns of a file. Only a test file says how many responses each row has: in training that is ``rollout.n``."""
+    """Columns of a file. Only a test file has a number of responses per row. In training that is ``rollout.n``."""
     return pa.schema([*_COLUMNS, (ROLLOUTS, pa.int64())] if split == "test" else _COLUMNS)
 
 
 def row(problem: Problem, source: Source, style: PromptStyle, split: str, index: int, key: str) -> dict[str, Any]:
-    """One row. ``index`` counts the rows of the file; ``key`` is equal for problems that are the same."""
+    """One row. ``index`` counts the rows of the file. Problems that are the same have the same ``key``."""
     extra = {name: getattr(problem, name) for name in ("id", "level", "subject", "answer_type", "unit")}
     extra |= {"answer": problem.raw_answer, "split": split, "index": index, "key": key}
     extra |= {"scorer": problem.scorer, "threshold": THRESHOLD if problem.scorer else None, "entry": problem.entry}
@@ -66,10 +66,10 @@ def report_path(out: Path) -> Path:
 
 
 def is_finished(out: Path, fingerprint: str, overwrite: bool) -> bool:
-    """Whether ``out`` is the result of these arguments already.
+    """Whether ``out`` is already the result of these arguments.
 
     Raises:
-        DaroDataError: it is of other arguments or somebody else's, and may not be replaced.
+        DaroDataError: it has other arguments, or this command did not write it, and it may not be replaced.
     """
     if not out.exists():
         return False
@@ -84,7 +84,7 @@ def is_finished(out: Path, fingerprint: str, overwrite: bool) -> bool:
 
 
 def footer(out: Path) -> dict[str, Any] | None:
-    """Our values in a parquet file's footer; None if there are none."""
+    """This package's values in a parquet file's footer; None if there are none."""
     try:
         metadata = pq.read_schema(out).metadata or {}
         value = json.loads(metadata[METADATA.encode()])
@@ -94,7 +94,7 @@ def footer(out: Path) -> dict[str, Any] | None:
 
 
 def merge(tables: Iterable[pa.Table], out: Path, split: str, values: dict[str, Any], report: dict[str, Any]) -> int:
-    """Write the tables as row groups of one file with ``values`` in its footer, and the report before it.
+    """Write the report, then the tables as row groups of one file with ``values`` in its footer.
 
     Returns the number of rows.
     """

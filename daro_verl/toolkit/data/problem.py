@@ -1,4 +1,4 @@
-"""A problem, the data sets that problems come from, why a row is not one, and how a problem is asked."""
+"""Problems, their data sets, the reasons to drop a row, and the way to ask a problem."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ IN_TEST = "also in a test file"
 
 
 class Dropped(Exception):
-    """A row is not a usable problem, for one of the reasons above; the detail says what is wrong with this row."""
+    """A row is not a usable problem, for one of the reasons above. The detail says what is wrong with this row."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
@@ -31,8 +31,8 @@ class Dropped(Exception):
 class Problem:
     """One problem with its answer. Fields that a source does not have are empty.
 
-    ``answer``: what a response is scored against. ``raw_answer``: as the source writes it. ``system``: this row's
-    own system message. ``scorer``: name of the reasoning-gym scorer, ``entry``: what it wants, as JSON.
+    ``answer``: the gold answer for scoring. ``raw_answer``: the answer as the source writes it. ``system``: this row's
+    own system message. ``scorer``: name of the reasoning-gym scorer. ``entry``: the scorer's input, as JSON.
     """
 
     text: str
@@ -53,17 +53,17 @@ class Source:
     """A data set.
 
     Args:
-        name: ``data_source`` of its rows; verl averages validation scores by it.
+        name: ``data_source`` of its rows. verl averages validation scores by it.
         read: turns one raw row into a problem, or raises :class:`Dropped`.
-        hub_id, config, splits: where it is on the hub.
-        revision: branch, tag or commit of it; None for what the hub shows first, which may change.
-        role: rows of a benchmark (``test``) are kept where a published score counts them; the report remarks on them.
-        num_rows: of the published benchmark, one number per edition; the report remarks on any other number.
+        hub_id, config, splits: its place on the hub.
+        revision: its branch, tag or commit; None for the hub's default, which may change.
+        role: rows of a benchmark (``test``) stay if a published score counts them. The report remarks on them.
+        num_rows: rows of the published benchmark, one number per edition. The report remarks on any other number.
         rollouts: responses per problem in validation.
-        suffix: follows the problem where there is no system message.
+        suffix: text after the problem, if there is no system message.
         ability: verl's column of this name.
         checks_golds: whether answers go through math-verify.
-        rows: makes the raw rows instead of loading them, for generated tasks.
+        rows: for generated tasks, makes the raw rows instead of loading them.
     """
 
     name: str
@@ -83,16 +83,16 @@ class Source:
 
 @dataclass(frozen=True)
 class PromptStyle:
-    """How the problems of a file are asked. None means that the source decides.
+    """The way to ask the problems of a file. None means that the source decides.
 
-    ``system``: the system message of every row; the empty string for none. ``suffix``: follows the problem.
+    ``system``: the system message of every row; an empty string for none. ``suffix``: the text after the problem.
     """
 
     system: str | None = None
     suffix: str | None = None
 
     def messages(self, text: str, own_system: str, own_suffix: str) -> list[dict[str, str]]:
-        """verl's ``prompt``. A system message says what form the answer has, so it replaces the source's own suffix."""
+        """verl's ``prompt``. A system message describes the form of the answer, so it replaces the source's suffix."""
         system = own_system if self.system is None else self.system
         suffix = self.suffix
         if suffix is None:

@@ -1,4 +1,4 @@
-"""Fields of raw rows. A field that is absent, null or blank drops the row; what files garble is repaired."""
+"""Fields of raw rows. A field that is absent, null or blank drops the row. Garbled fields are repaired."""
 
 import ast
 import json
@@ -30,13 +30,13 @@ def text(row: Mapping[str, Any], *names: str) -> str:
 
 
 def label(row: Mapping[str, Any], name: str) -> str:
-    """A field that may be absent, as text: identifiers and subjects are numbers in some files."""
+    """A field that may be absent, as text. In some files, identifiers and subjects are numbers."""
     value = row.get(name)
     return "" if value is None else str(value).strip()
 
 
 def structure(value: Any) -> Any:
-    """A list or mapping that a CSV file or a careless export wrote as text; anything else as it is."""
+    """Parse a list or mapping that a CSV file or a careless export wrote as text. Return anything else unchanged."""
     if not isinstance(value, str) or value.strip()[:1] not in ("[", "{"):
         return value
     for parse in (json.loads, ast.literal_eval):
@@ -61,7 +61,7 @@ def messages(row: Mapping[str, Any], name: str = "prompt") -> list[tuple[str, st
 
 
 def system_and_user(row: Mapping[str, Any]) -> tuple[str, str]:
-    """System message, or the empty string, and the one user message of a row's ``prompt``."""
+    """The system message, or an empty string, and the only user message of a row's ``prompt``."""
     pairs = messages(row)
     system = [content for role, content in pairs if role == "system"]
     user = [content for role, content in pairs if role == "user"]
@@ -72,7 +72,7 @@ def system_and_user(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def inner(row: Mapping[str, Any], outer: str, name: str) -> Any:
-    """``row[outer][name]``, whether ``outer`` is a mapping or its text."""
+    """``row[outer][name]``. ``outer`` may be a mapping or its text."""
     value = structure(get(row, outer))
     if not isinstance(value, Mapping):
         raise Dropped(WRONG_TYPE, f"{outer} is {type(value).__name__}, expected a mapping")
@@ -83,7 +83,7 @@ def inner(row: Mapping[str, Any], outer: str, name: str) -> Any:
 
 
 def one_text(row: Mapping[str, Any], name: str) -> str:
-    r"""A list of texts with one element, which may itself be written as text: ``['2']``, ``"['2']"`` or ``"2"``.
+    r"""A list of texts with one element. The list may be written as text: ``['2']``, ``"['2']"`` or ``"2"``.
 
     A text such as ``[1,2]`` is an interval, not a list of numbers.
     """

@@ -1,4 +1,4 @@
-"""Raw rows, one after the other: of the hub, of local files, or made by a generator."""
+"""Raw rows, one after the other: from the hub, from local files, or from a generator."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -15,7 +15,7 @@ BUILDERS = {".json": "json", ".jsonl": "json", ".parquet": "parquet", ".csv": "c
 
 
 def raw_rows(source: Source, local: Path | None, skip: int = 0) -> Iterator[Mapping[str, Any]]:
-    """The rows of a source from number ``skip`` on, streamed: nothing is held in memory or copied to a cache.
+    """Stream the rows of a source from number ``skip`` on. Nothing stays in memory or goes to a cache.
 
     Raises:
         DaroDataError: the files or the hub cannot be read, or a generator refuses.
@@ -34,7 +34,7 @@ def raw_rows(source: Source, local: Path | None, skip: int = 0) -> Iterator[Mapp
         raise
     except (OSError, ValueError, RuntimeError) as error:
         where = str(local) if local else f"{source.hub_id} on the hub"
-        fix = f"check the file, or run again: what was read is kept (--local {source.name}=PATH reads a file)"
+        fix = f"check the file, or run again: rows read so far are kept (--local {source.name}=PATH reads a file)"
         got = f"{type(error).__name__}: {error}"[:300]
         raise DaroDataError(f"{source.name} from {where}", got=got, expected="readable rows", fix=fix) from error
 
@@ -51,10 +51,10 @@ def _streams(source: Source, local: Path | None) -> Iterator[Any]:
 
 
 def commit(source: Source) -> str:
-    """The commit that the source's revision is now, so that no later change of the hub mixes with it.
+    """The present commit of the source's revision. Later changes on the hub then do not mix with it.
 
     Raises:
-        DaroDataError: the hub does not say.
+        DaroDataError: the hub does not answer.
     """
     from httpx import HTTPError  # what the hub's library asks with
     from huggingface_hub import HfApi
@@ -84,14 +84,14 @@ def local_files(path: Path) -> list[Path]:
 
 
 def num_rows(source: Source, local: Path | None) -> int | None:
-    """For the progress bar. None if it costs more than a look at a footer."""
+    """The number of rows, for the progress bar; None if a look at a footer is not enough."""
     if local is not None and all(file.suffix == ".parquet" for file in local_files(local)):
         return sum(pq.ParquetFile(file).metadata.num_rows for file in local_files(local))
     return None if local is not None else max(source.num_rows, default=None)
 
 
 def test_keys(files: Sequence[Path]) -> frozenset[str]:
-    """Keys of the problems of test files: ours have them, of others in verl's schema they are computed.
+    """Keys of the problems of test files. Files of ``daro data`` have keys; for other files they are computed.
 
     Raises:
         DaroDataError: a file is not in verl's schema.
@@ -107,12 +107,12 @@ def _keys(file: Path) -> Iterator[str]:
                 yield own or problem_key(row["prompt"][-1]["content"].removesuffix(BOXED))
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         expected = "a parquet file in verl's schema, with a prompt in each row"
-        got, fix = f"{type(error).__name__}: {error}"[:200], "write it first with `daro data test`."
+        got, fix = f"{type(error).__name__}: {error}"[:200], "write the file first with `daro data test`"
         raise DaroDataError(f"--test {file}", got=got, expected=expected, fix=fix) from error
 
 
 def own_system(source: Source, local: Path | None) -> str:
-    """The system message that the rows of a source have.
+    """The system message of a source's rows.
 
     Raises:
         DaroDataError: its first row has none.

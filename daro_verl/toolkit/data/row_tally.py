@@ -1,4 +1,4 @@
-"""What became of every row: counts by source and reason, with examples."""
+"""Counts of kept and dropped rows by source and reason, with examples."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -52,8 +52,8 @@ class RowTally:
 
 
 def size_remark(name: str, tally: RowTally, expected: Sequence[int]) -> str | None:
-    """A sentence, if a benchmark has not the number of rows that published scores are over."""
+    """A warning if a benchmark does not have as many rows as published scores count; else None."""
     if not expected or tally.kept in expected:
         return None
     sizes = " or ".join(map(str, expected))
-    return f"{name}: {tally.kept} rows, published scores are over {sizes}. Scores of this file are not comparable."
+    return f"{name}: {tally.kept} rows, but published scores are over {sizes}. Do not compare scores of this file."

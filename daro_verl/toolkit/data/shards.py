@@ -1,7 +1,7 @@
-"""Work that is done survives: shards of rows, each with a record that is written last.
+"""Keep finished work over an interruption, in shards of rows. Each has a record that is written last.
 
-A shard is a parquet file of kept rows and a JSON record with its checksum, the tally and the keys. It counts only with
-its record. Shards are numbered; those after the first that is missing or damaged are made again.
+A shard is a parquet file of kept rows, and a JSON record with its checksum, the tally and the keys. It counts only with
+its record. Shards are numbered. If one is missing or damaged, all after it are made again.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ MADE_BY = "daro_verl.data"
 
 @dataclass(frozen=True)
 class Shard:
-    """Rows of one source. ``is_last``: the source ends with it. ``keys``: answer by key of the kept problems."""
+    """Rows of one source. ``is_last``: the source ends here. ``keys``: the answer of each kept problem, by key."""
 
     source: str
     tally: RowTally
@@ -37,11 +37,11 @@ class Shards:
     """The shards of one file, in one directory.
 
     Args:
-        directory: is emptied if it has the work of another file of ours.
-        fingerprint: digest of what the result depends on.
+        directory: emptied if it has the work for another file of this command.
+        fingerprint: digest of everything that the result depends on.
 
     Raises:
-        DaroDataError: the directory is somebody else's.
+        DaroDataError: this command did not make the directory.
     """
 
     def __init__(self, directory: Path, fingerprint: str) -> None:
@@ -51,7 +51,8 @@ class Shards:
             found = _read_json(directory / STATE)
             if found is None and any(directory.iterdir()) or found is not None and found.get("made_by") != MADE_BY:
                 fix = "choose another --out, or move that directory"
-                raise DaroDataError(str(directory), got="files of others", expected="our unfinished work", fix=fix)
+                expected = "unfinished work of this command"
+                raise DaroDataError(str(directory), got="files of another program", expected=expected, fix=fix)
             if found is not None and found | state == found:
                 return
             shutil.rmtree(directory)
@@ -59,7 +60,7 @@ class Shards:
         write_atomically(directory / STATE, json.dumps(state))
 
     def pinned(self, resolve: Callable[[], dict[str, str]]) -> dict[str, str]:
-        """Commits of the hub's data sets, by source: those that this work began with, else what ``resolve`` says."""
+        """Commits of the hub's data sets, by source: those with which this work began, else those of ``resolve``."""
         state = _read_json(self.directory / STATE) or {}
         if "revisions" not in state:
             state["revisions"] = resolve()
@@ -67,7 +68,7 @@ class Shards:
         return dict(state["revisions"])
 
     def finished(self) -> list[Shard]:
-        """The records of the shards that are whole; what follows them is removed."""
+        """The records of the complete shards. Everything after them is removed."""
         shards: list[Shard] = []
         while (shard := self._read(len(shards))) is not None:
             shards.append(shard)
@@ -78,7 +79,7 @@ class Shards:
         return shards
 
     def write(self, number: int, shard: Shard, rows: pa.Table) -> None:
-        """Add a shard; it counts once this returns."""
+        """Add a shard. It counts once this returns."""
         sink = pa.BufferOutputStream()
         pq.write_table(rows, sink)
         data = sink.getvalue().to_pybytes()

@@ -1,9 +1,10 @@
-"""``daro doctor``: whether a DARO job will run here, in about ten seconds, before anything is trained.
+"""``daro doctor``: check in about ten seconds whether a DARO job can run here, before any training.
 
-- ``command.py``: the command, what it prints and its exit code;
+- ``command.py``: the command, its output and its exit code;
 - ``lines.py``: one line of the answer;
-- ``versions.py``: what is installed against what is expected; ``engines.py``: rollout engines and what GPUs need;
-- ``loading.py``: whether verl loads the plugin; ``probes.py``: what runs in fresh processes and Ray workers to tell;
+- ``versions.py``: installed and expected versions; ``engines.py``: rollout engines, and packages for GPUs;
+- ``loading.py``: whether verl loads the plugin; ``probes.py``: the code that checks it in fresh processes and Ray
+  workers;
 - ``machine.py``: devices, disk, shared memory, open files.
 """
 

@@ -1,4 +1,4 @@
-"""The command: asks everything at once, prints a line for each check, and sets the exit code."""
+"""The command. It runs all checks at once, prints a line for each, and sets the exit code."""
 
 import os
 import time
@@ -19,15 +19,15 @@ _STYLES = {Status.OK: "green", Status.NOTE: "yellow", Status.PROBLEM: "bold red"
 
 
 def doctor(no_ray: Annotated[bool, typer.Option("--no-ray", help="Do not ask Ray workers.")] = False) -> None:
-    """Say whether a DARO job will run here: versions, plugin, Ray workers, engines, devices, disk, shared memory.
+    """Check whether a DARO job can run here: versions, plugin, Ray workers, engines, devices, disk, shared memory.
 
-    Every line is OK, a note or a problem, with the fix. The exit code is 0 without problems, else 1. Ray workers are
-    those of the cluster that RAY_ADDRESS names, or of one that is started here for a moment.
+    Every line is OK, a note, or a problem with its fix. The exit code is 0 if there are no problems, else 1. The Ray
+    workers are those of the cluster in RAY_ADDRESS. If it is not set, the command starts Ray here for a moment.
 
     Example: VERL_PLATFORM=cpu daro doctor
     """
     start, console = time.monotonic(), Console(highlight=False)
-    with Console(stderr=True).status("Asking versions, engines and Ray workers: half a minute at most"):
+    with Console(stderr=True).status("Checking versions, engines and Ray workers, in half a minute at most"):
         lines = _ask_everything(no_ray)
     _print(console, lines)
     problems = sum(line.status is Status.PROBLEM for line in lines)

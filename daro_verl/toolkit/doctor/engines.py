@@ -25,10 +25,10 @@ FOR_GPU_MEGATRON = {
 
 
 def engine_lines(imports: Mapping[str, str | None], on_cpu: bool) -> list[Line]:
-    """A line for each engine: its version if it can be imported, else why not.
+    """A line for each engine: its version if it can be imported, else the reason.
 
     Args:
-        imports: by module, what its import raised: "" for nothing; None where it is not installed.
+        imports: the error of each module's import: "" if there was none; None if it is not installed.
         on_cpu: whether the job will run without a GPU.
     """
     ranges, allowed = expected_versions(on_cpu), allowed_by_verl()
@@ -42,16 +42,16 @@ def _engine_line(module: str, error: str | None, other: bool, on_cpu: bool, rang
     if error is None:
         if other:
             return note(name, "not installed")
-        return wrong(name, "no installed package, nor another engine", "vLLM or SGLang for the rollout servers", fix)
+        return wrong(name, "no installed engine", "vLLM or SGLang for the rollout servers", fix)
     if error:
-        return wrong(name, f"an import that fails: {error}", "an import without error", f"{fix}, or uninstall it")
+        return wrong(name, f"a failed import: {error}", "an import without error", f"{fix}, or uninstall it")
     distribution = next((one for one in distributions if installed(one)), distributions[0])
     line = version_line(distribution, installed(distribution) or "of unknown version", ranges, allowed, on_cpu)
     return Line(line.status, name, line.found, line.fix)
 
 
 def gpu_package_lines(gpus: bool, is_there: Callable[[str], bool] | None = None) -> list[Line]:
-    """Packages of Megatron actors on GPUs; one note where there are none, or no Megatron-core.
+    """Packages of Megatron actors on GPUs. A single note if there are no GPUs, or no Megatron-core.
 
     Args:
         gpus: whether the job will use CUDA devices.
@@ -71,8 +71,8 @@ def _gpu_package_line(module: str, there: bool) -> Line:
     if there:
         return ok(name, "installed")
     if module == "megatron.bridge":
-        return note(name, "not installed: the recipes use it unless they are told to use mbridge", fix)
-    return wrong(name, f"no module {module}", "one, for Megatron actors on GPUs", fix)
+        return note(name, "not installed: the recipes use it unless you choose mbridge", fix)
+    return wrong(name, f"no module {module}", "an installed one, for Megatron actors on GPUs", fix)
 
 
 def _is_there(module: str) -> bool:

@@ -5,7 +5,7 @@ from enum import Enum
 
 
 class Status(Enum):
-    """Only a problem keeps a job from running, and makes the exit code 1."""
+    """Only a problem prevents a job from running, and makes the exit code 1."""
 
     OK = "OK"
     NOTE = "note"
@@ -14,7 +14,7 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Line:
-    """What was checked, what was found there, and what to do about it."""
+    """The subject of a check, its result, and the fix."""
 
     status: Status
     subject: str
@@ -23,12 +23,12 @@ class Line:
 
 
 def ok(subject: str, found: str) -> Line:
-    """Nothing to do."""
+    """There is nothing to do."""
     return Line(Status.OK, subject, found)
 
 
 def note(subject: str, found: str, fix: str = "") -> Line:
-    """Worth knowing; some jobs run all the same."""
+    """Worth knowing. Some jobs still run."""
     return Line(Status.NOTE, subject, found, fix)
 
 

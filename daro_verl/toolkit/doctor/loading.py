@@ -1,4 +1,4 @@
-"""Whether verl loads the plugin, in a process like the driver's and in Ray workers."""
+"""Check that verl loads the plugin, in a process like the driver's and in Ray workers."""
 
 import json
 import subprocess
@@ -14,14 +14,14 @@ LIMIT_S = 90.0  # ten seconds are the rule, but not on a busy machine
 
 
 class Probe:
-    """A fresh Python that answers what ``probes.py`` asks; it works while the caller does something else."""
+    """A fresh Python process that runs ``probes.py``. It works while the caller does something else."""
 
     def __init__(self, question: str) -> None:
         command = [sys.executable, "-m", "daro_verl.toolkit.doctor.probes", question]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def answer(self, limit_s: float = LIMIT_S) -> dict[str, Any]:
-        """Its answer; ``{"error": why}`` where there is none within the limit."""
+        """Its answer; ``{"error": reason}`` if there is none within the limit."""
         try:
             out, log = self._process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
@@ -39,14 +39,14 @@ def ray_lines(answer: Mapping[str, Any], own: Mapping[str, Any], address: str | 
     """One line for the worker on each node.
 
     Args:
-        answer: ``workers``, as :func:`~daro_verl.toolkit.doctor.probes.load_verl` tells of each; or ``error``.
-        own: what it tells of this process.
+        answer: ``workers``, the result of :func:`~daro_verl.toolkit.doctor.probes.load_verl` for each; or ``error``.
+        own: the same result for this process.
         address: RAY_ADDRESS.
     """
     if "workers" not in answer:
         where = f"the cluster RAY_ADDRESS={address}" if address else "Ray, started here"
-        by_hand = "start it by hand to see why: ray start --head"
-        fix = "ray status; unset RAY_ADDRESS to start Ray here" if address else by_hand
+        by_hand = "start Ray by hand to see the reason: ray start --head"
+        fix = "check with ray status; or unset RAY_ADDRESS to start Ray here" if address else by_hand
         return [wrong("Ray", f"{answer['error']} ({where})", "workers that answer", fix)]
     return [plugin_line(f"plugin in a Ray worker on {one['node']}", one, own) for one in answer["workers"]]
 
@@ -55,16 +55,16 @@ def plugin_line(subject: str, answer: Mapping[str, Any], own: Mapping[str, Any] 
     """The verdict on one process.
 
     Args:
-        subject: what the line is about.
-        answer: as :func:`~daro_verl.toolkit.doctor.probes.load_verl` tells.
-        own: the same of the process that starts the job, whose versions must be the same.
+        subject: the subject of the line.
+        answer: the result of :func:`~daro_verl.toolkit.doctor.probes.load_verl`.
+        own: the same for the process that starts the job. The versions must be equal.
     """
     if answer["error"]:
         return wrong(subject, answer["error"], "a plugin that loads", "install what is missing; see the versions")
     for name in ("verl", "daro_verl"):
         if own and own.get(name) and answer[name] != own[name]:
             package = name.replace("_", "-")
-            expected, fix = f"{own[name]}, as where the job starts", "install the same one there (docs/install.md)"
+            expected, fix = f"{own[name]}, as where the job starts", "install the same version (docs/install.md)"
             return wrong(subject, f"{package} {answer[name]}", expected, fix)
     if answer["loaded"]:
         return ok(subject, f"loaded by verl {answer['verl']}")

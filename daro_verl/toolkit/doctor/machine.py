@@ -17,11 +17,11 @@ OPEN_FILES = 8192
 
 
 def device_line(gpus: Sequence[tuple[str, int]], cpu_platform: bool) -> Line:
-    """What the job will train on.
+    """The devices on which the job will train.
 
     Args:
         gpus: name and bytes of memory of every CUDA device.
-        cpu_platform: whether the environment says ``VERL_PLATFORM=cpu``.
+        cpu_platform: whether the environment sets ``VERL_PLATFORM=cpu``.
     """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     cpu = f"{len(os.sched_getaffinity(0))} cores, {memory / GB:.0f} GB of memory"
@@ -32,15 +32,15 @@ def device_line(gpus: Sequence[tuple[str, int]], cpu_platform: bool) -> Line:
         return ok("devices", f"the CPU platform (VERL_PLATFORM=cpu): {cpu}")
     if gpus:
         return ok("devices", ", ".join(f"{name} ({size / GB:.0f} GB)" for name, size in gpus))
-    found = f"no CUDA device: jobs run on the CPU platform alone; {cpu}"
-    return note("devices", found, "export VERL_PLATFORM=cpu (make quickstart does it by itself)")
+    found = f"no CUDA device: jobs run only on the CPU platform; {cpu}"
+    return note("devices", found, "export VERL_PLATFORM=cpu (make quickstart sets it for you)")
 
 
 def disk_line(folder: str = ".", free: int | None = None) -> Line:
     """Free bytes where the job writes its outputs."""
     free = shutil.disk_usage(folder).free if free is None else free
     if free < DISK_GB * GB:
-        fix = "free some, or work on another disk; a checkpoint takes about 14 bytes per parameter"
+        fix = "free some space, or use another disk; a checkpoint takes about 14 bytes per parameter"
         return wrong("disk", f"{free / GB:.1f} GB free in the working directory", f"{DISK_GB} GB or more", fix)
     return ok("disk", f"{free / GB:.0f} GB free in the working directory")
 
@@ -59,5 +59,5 @@ def open_files_line(hard_limit: int | None = None) -> Line:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1] if hard_limit is None else hard_limit
     if limit != resource.RLIM_INFINITY and limit < OPEN_FILES:
         fix = f"raise the hard limit: ulimit -Hn {OPEN_FILES} as root, or limits.conf"
-        return wrong("open files", f"at most {limit} for a process", f"{OPEN_FILES} or more, which Ray asks for", fix)
+        return wrong("open files", f"at most {limit} for a process", f"{OPEN_FILES} or more, as Ray requires", fix)
     return ok("open files", f"at most {'any number' if limit == resource.RLIM_INFINITY else limit} for a process")

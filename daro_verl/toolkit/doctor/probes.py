@@ -1,7 +1,7 @@
-"""What is asked in fresh processes: ``python -m daro_verl.toolkit.doctor.probes verl`` or ``ray``.
+"""The checks in fresh processes: ``python -m daro_verl.toolkit.doctor.probes verl`` or ``ray``.
 
-The last line of the output is the answer as JSON. Run as the main module, whose functions Ray sends to its workers
-by value: a worker without daro-verl can then answer too.
+The last line of the output is the answer as JSON. This runs as the main module, because Ray sends that module's
+functions to its workers by value. So even a worker without daro-verl can answer.
 """
 
 import json
@@ -16,7 +16,7 @@ _WORKER_LIMIT_S = 80.0
 
 
 def load_verl() -> dict[str, Any]:
-    """Import verl as a job does, and tell what its loading of plugins came to. Runs in Ray workers too."""
+    """Import verl as a job does, and report whether it loaded the plugin. This also runs in Ray workers."""
     import importlib
     import logging.handlers
     import os
@@ -43,7 +43,7 @@ def load_verl() -> dict[str, Any]:
 
 
 def ask_this_process() -> dict[str, Any]:
-    """:func:`load_verl` here; by engine, what its import raised, None if not installed; name and bytes of each GPU."""
+    """:func:`load_verl` here; each engine's import error, None if not installed; name and bytes of each GPU."""
     import importlib.util
 
     answer = load_verl()
@@ -59,7 +59,7 @@ def ask_this_process() -> dict[str, Any]:
 
 
 def ask_ray_workers() -> dict[str, Any]:
-    """:func:`load_verl` in a worker on every node: of the cluster that RAY_ADDRESS names, or of one started here."""
+    """:func:`load_verl` in a worker on every node of the cluster in RAY_ADDRESS, or of one started here."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 

@@ -1,4 +1,4 @@
-"""Installed versions against those that are expected: the ranges in the metadata of daro-verl, and of verl itself."""
+"""Compare installed versions with the expected ranges, from the metadata of daro-verl and of verl itself."""
 
 from importlib import metadata
 
@@ -13,15 +13,17 @@ Ranges = dict[str, SpecifierSet]
 NEEDED = ("verl", "torch", "transformers", "tensordict", "ray", "TransferQueue")
 FOR_MEGATRON = ("megatron-core", "mbridge")
 FROM_THE_CLONE = "pip install --no-deps -e . in the clone of daro-verl (docs/install.md)"
-VERLS_ENVIRONMENT = "take verl's image or environment (docs/install.md)"
+VERLS_ENVIRONMENT = "use verl's image or environment (docs/install.md)"
 
 
 def version_lines(on_cpu: bool) -> list[Line]:
     """A line for daro-verl, and one for each package that a training needs."""
     own = installed("daro-verl")
     if own is None:
-        fix = f"{FROM_THE_CLONE}; a PYTHONPATH does not do"
-        return [wrong("daro-verl", "no installed package", "one, by whose entry point verl finds the plugin", fix)]
+        fix = f"{FROM_THE_CLONE}; a PYTHONPATH is not enough"
+        return [
+            wrong("daro-verl", "no installed package", "one, because verl finds the plugin by its entry point", fix)
+        ]
     ranges, allowed = expected_versions(on_cpu), allowed_by_verl()
     return [ok("daro-verl", own)] + [
         version_line(name, installed(name), ranges, allowed, on_cpu, name in NEEDED) for name in NEEDED + FOR_MEGATRON
@@ -34,10 +36,10 @@ def version_line(
     """The verdict on one package.
 
     Args:
-        name: of the distribution.
+        name: name of the distribution.
         found: the installed version, None if there is none.
-        ranges: what :func:`expected_versions` tells. Outside of verl's own, the plugin is off; others are only noted
-            where verl itself allows them.
+        ranges: the result of :func:`expected_versions`. Outside verl's range, the plugin is off. Any other package gets
+            only a note if verl itself allows its version.
         allowed: versions that verl allows.
         on_cpu: whether the job will run without a GPU.
         needed: whether every job needs the package. The others are for Megatron actors.
@@ -60,16 +62,16 @@ def version_line(
 
 
 def expected_versions(on_cpu: bool) -> Ranges:
-    """By canonical name: the ranges of daro-verl's extras, and verl's own pins for what verl installs on a GPU.
+    """By canonical name: the ranges of daro-verl's extras, and verl's own pins for packages on a GPU.
 
-    On a CPU they are what was tried; on GPUs they hold what verl's own environments have (tests/install).
+    On a CPU these ranges were tried. On GPUs they contain the versions of verl's own environments (tests/install).
     """
     ranges = {**_ranges("verl", "sglang"), **_ranges("verl", "vllm"), **_ranges("daro-verl", "megatron")}
     return {**ranges, **_ranges("daro-verl", "cpu")} if on_cpu else ranges
 
 
 def allowed_by_verl() -> Ranges:
-    """By canonical name, what verl's metadata asks for in general and for Megatron."""
+    """By canonical name: the ranges in verl's metadata, in general and for Megatron."""
     return {**_ranges("verl", "megatron"), **_ranges("verl", "")}
 
 
@@ -91,7 +93,7 @@ def _ranges(distribution: str, extra: str) -> Ranges:
 
 
 def ranges_of(requires: list[str], distribution: str, extra: str) -> Ranges:
-    """What an extra asks for, also through other extras of the same distribution; with ``""``, what is always needed.
+    """The ranges of an extra, also through other extras of the same distribution. ``""`` gives what is always needed.
 
     Args:
         requires: the distribution's ``Requires-Dist``.

@@ -1,4 +1,4 @@
-"""Problems through an engine, many at once: asked, scored, and passed on as rows when they are whole."""
+"""Send many problems at once through an engine, score the responses, and pass on each complete row."""
 
 import asyncio
 import hashlib
@@ -31,14 +31,14 @@ class RenderedProblem:
 
 
 class AnsweringLoop:
-    """Asks an engine for as many rows at once as it may have in flight.
+    """Asks an engine for as many rows at once as may be in flight.
 
     Args:
-        engine: is not shut down here.
+        engine: the engine. It is not shut down here.
         budget: tokens of a response.
-        decode: tokens to the text that is scored.
-        in_flight: most responses that the engine is asked for at once; a row with more runs alone.
-        seed: of the run; each response has its own of it (:func:`sample_seed`).
+        decode: turns tokens into the text for scoring.
+        in_flight: most responses at once. A row with more responses runs alone.
+        seed: seed of the run. Each response has its own, derived from it (:func:`sample_seed`).
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class AnsweringLoop:
         self._threads = ThreadPoolExecutor(_SCORING_THREADS, "score")
 
     async def run(self, todo: Iterable[RenderedProblem], on_row: Callable[[Row], None]) -> None:
-        """Answer every row, in this order as many at once as ``in_flight`` allows; ``on_row`` has each as it finishes.
+        """Answer every row in this order, as many at once as ``in_flight`` allows. ``on_row`` gets each finished row.
 
-        Any error ends the run; rows in flight are then lost.
+        Any error ends the run. Rows in flight are then lost.
         """
         waiting = list(todo)[::-1]
         running: dict[asyncio.Task[Row], int] = {}
@@ -100,10 +100,10 @@ class AnsweringLoop:
 
 
 def score(problem: BenchmarkProblem, text: str, length: int, finish: str) -> Response:
-    """The verdict on a response's text, decoded without special tokens as verl does. Safe to call from many threads.
+    """The verdict on a response's text, decoded without special tokens as in verl. You can call it from many threads.
 
-    An answer that the math reward could not decide, or on which a task's own scorer failed, is ``timed_out``: counted
-    as not right, and shown as what it is.
+    If the math reward cannot decide an answer, or a task's own scorer fails on it, the response is ``timed_out``. It
+    counts as not right, and is shown as a timeout.
     """
     if problem.scorer:
         return _score_task(problem, text, length, finish)
@@ -112,7 +112,7 @@ def score(problem: BenchmarkProblem, text: str, length: int, finish: str) -> Res
 
 
 def _score_task(problem: BenchmarkProblem, text: str, length: int, finish: str) -> Response:
-    """reasoning-gym's own score of what is in the last box; right from the row's threshold on."""
+    """reasoning-gym's own score of the last box's content. The response is right at the row's threshold or above."""
     import reasoning_gym
 
     answer = final_answer(text)

@@ -1,4 +1,4 @@
-"""The rows of a test file: what is asked, how often, and what is right."""
+"""The rows of a test file: the question, the number of responses, and the right answer."""
 
 import hashlib
 import json
@@ -23,9 +23,10 @@ _FIX = "write the file with `daro data test`"
 class BenchmarkProblem:
     """One row.
 
-    ``key``: a digest of all that is below, and of how many equal rows came before: the same row has the same key in
-    every file. ``num_responses``: asked for, the row's ``__rollout_n__``. ``scorer``: of reasoning-gym, with ``entry``
-    and ``threshold`` as in the file; empty for a maths answer.
+    - ``key``: a digest of the fields below, and of the number of earlier equal rows. The same row has the same key in
+      every file;
+    - ``num_responses``: the row's ``__rollout_n__``;
+    - ``scorer``: reasoning-gym's scorer, with ``entry`` and ``threshold`` as in the file; empty for a math answer.
     """
 
     key: str
@@ -39,11 +40,12 @@ class BenchmarkProblem:
 
 
 def read_problems(file: Path, limit: int = 0) -> list[BenchmarkProblem]:
-    """The problems of a parquet file in verl's schema; with ``limit``, the first ones of each benchmark.
+    """The problems of a parquet file in verl's schema. ``limit`` takes only the first ones of each benchmark.
 
     Raises:
-        DaroError: no such file, missing columns or fields, a benchmark whose rows ask for different numbers
-            of responses, or a data source that nothing scores.
+        DaroConfigError: the file does not exist.
+        DaroDataError: columns or fields are missing; or rows of one benchmark ask for different numbers of responses;
+            or no scorer fits a data source.
     """
     seen: Counter[str] = Counter()
     problems = [_problem(row, number, seen) for number, row in enumerate(_table(file).to_pylist())]
@@ -60,7 +62,7 @@ def read_problems(file: Path, limit: int = 0) -> list[BenchmarkProblem]:
 
 
 def digest(problems: list[BenchmarkProblem]) -> str:
-    """Of the problems, in any order."""
+    """A digest of the problems, in any order."""
     return hashlib.sha256("".join(sorted(problem.key for problem in problems)).encode()).hexdigest()[:24]
 
 
@@ -113,5 +115,5 @@ def _check_responses(problems: list[BenchmarkProblem], file: Path) -> None:
     for benchmark, found in numbers.items():
         if len(found) > 1:
             got = f"{benchmark} with {', '.join(map(str, sorted(found)))}"
-            fix = f"give all rows of a benchmark the same {ROLLOUTS}, or it has no mean@n"
+            fix = f"give all rows of a benchmark the same {ROLLOUTS}, which mean@n needs"
             raise DaroDataError(f"{ROLLOUTS} of {file}", got=got, expected="one number", fix=fix)

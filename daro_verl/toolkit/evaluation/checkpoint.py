@@ -1,6 +1,6 @@
-"""What ``CHECKPOINT`` means: the Hugging Face weights in it, or the shards that have to be converted first.
+"""Find the Hugging Face weights of ``CHECKPOINT``, or the shards that must be converted first.
 
-As verl 0.9.1 writes them (``megatron_checkpoint_manager.py``, ``fsdp_checkpoint_manager.py``), in
+verl 0.9.1 (``megatron_checkpoint_manager.py``, ``fsdp_checkpoint_manager.py``) writes these in
 ``<default_local_dir>/global_step_N/actor``:
 
 - Megatron with a bridge (verl's default): ``model/huggingface``, whole, with or without ``hf_model`` in
@@ -25,18 +25,21 @@ _ADAPTERS = ("lora_train_meta.json", "lora_adapter", "model/huggingface/adapter"
 
 @dataclass(frozen=True)
 class SavedModel:
-    """``hf``: ``directory`` is a model directory. ``fsdp``, ``megatron``: an actor's, whose shards need merging."""
+    """``hf``: ``directory`` is a model directory. ``fsdp``, ``megatron``: an actor's directory with shards to merge."""
 
     kind: Literal["hf", "fsdp", "megatron"]
     directory: Path
 
 
 def find_weights(checkpoint: str) -> SavedModel:
-    """The weights of a model directory, a hub id (downloaded if need be), an actor's directory, a ``global_step_N`` or
-    a ``trainer.default_local_dir`` (its latest checkpoint).
+    """Find the weights of a checkpoint.
+
+    Args:
+        checkpoint: a model directory, a hub id (downloaded if necessary), an actor's directory, a ``global_step_N``, or
+            a ``trainer.default_local_dir`` (its latest checkpoint).
 
     Raises:
-        DaroDataError: there are none, or adapters that an engine would silently leave out.
+        DaroDataError: there are none, or there are adapters, which an engine would silently leave out.
     """
     path = Path(checkpoint)
     if not path.is_dir():
@@ -56,7 +59,7 @@ def find_weights(checkpoint: str) -> SavedModel:
 
 
 def has_weights(directory: Path) -> bool:
-    """Whether it is a model directory with weights in it."""
+    """Whether it is a model directory with weights."""
     return (directory / CONFIG).is_file() and any(file.suffix in WEIGHTS for file in directory.iterdir())
 
 
@@ -66,7 +69,7 @@ def _shards(path: Path) -> SavedModel:
         names = [f"model_world_size_{size}_rank_{rank}.pt" for rank in range(size)]
         if missing := [name for name in names if not (path / name).is_file()]:
             got = f"{size - len(missing)} of {size} shards, without {missing[0]}"
-            fix = "copy the checkpoint from every node, with save_contents that has 'model'"
+            fix = "copy the checkpoint from every node; it must have been saved with 'model' in save_contents"
             raise DaroDataError(str(path), got=got, expected="all shards of the model", fix=fix)
         return SavedModel("fsdp", path)
     shards = path / "model" / "dist_ckpt"
@@ -75,6 +78,6 @@ def _shards(path: Path) -> SavedModel:
             fix = f"copy config.json and the tokenizer of the trained model to {path / 'model' / 'huggingface'}"
             raise DaroDataError(str(path), got="Megatron shards alone", expected="a config.json too", fix=fix)
         return SavedModel("megatron", path)
-    expected = "a model directory, a hub id, or what verl saves (global_step_N, its actor/, or default_local_dir)"
+    expected = "a model directory, a hub id, or verl's checkpoint (global_step_N, its actor/, or default_local_dir)"
     fix = "name one of these; a checkpoint needs 'model' in actor.checkpoint.save_contents"
     raise DaroDataError("CHECKPOINT", got=str(path), expected=expected, fix=fix)

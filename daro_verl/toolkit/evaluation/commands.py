@@ -12,26 +12,30 @@ from daro_verl.toolkit.evaluation.inference import Resources
 
 def evaluate(
     checkpoint: Annotated[
-        str, typer.Argument(metavar="CHECKPOINT", help="What verl saves, a Hugging Face model directory or a hub id.")
+        str, typer.Argument(metavar="CHECKPOINT", help="verl's checkpoint, a Hugging Face model directory or a hub id.")
     ],
-    data: Annotated[Path, typer.Option(help="Parquet file of `daro data test`.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run; the same one goes on.")],
+    data: Annotated[Path, typer.Option(help="The parquet file of `daro data test`.")],
+    out: Annotated[Path, typer.Option(help="The folder of the run. The same folder goes on.")],
     backend: Annotated[Literal["vllm", "sglang"], typer.Option(help="The engine.")] = "vllm",
-    temperature: Annotated[float, typer.Option(help="0: greedy.")] = EvaluationSpec.temperature,
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = EvaluationSpec.temperature,
     top_p: Annotated[float, typer.Option(help="Nucleus sampling.")] = EvaluationSpec.top_p,
-    top_k: Annotated[int, typer.Option(help="-1: all tokens.")] = EvaluationSpec.top_k,
-    response_tokens: Annotated[int, typer.Option(help="At most.")] = EvaluationSpec.response_tokens,
+    top_k: Annotated[int, typer.Option(help="-1 takes all tokens.")] = EvaluationSpec.top_k,
+    response_tokens: Annotated[int, typer.Option(help="Most tokens of a response.")] = EvaluationSpec.response_tokens,
     max_model_tokens: Annotated[
-        int, typer.Option(help="Prompt and response; 0: what the model allows.")
+        int, typer.Option(help="Most tokens of prompt and response together; 0 for the model's limit.")
     ] = EvaluationSpec.max_model_tokens,
-    dtype: Annotated[str, typer.Option(help="Of the weights in the engine.")] = EvaluationSpec.dtype,
-    seed: Annotated[int, typer.Option(help="Each response has its own of it.")] = EvaluationSpec.seed,
-    limit: Annotated[int, typer.Option(help="Problems of each benchmark; 0: all.")] = EvaluationSpec.limit,
+    dtype: Annotated[str, typer.Option(help="Number format of the weights in the engine.")] = EvaluationSpec.dtype,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the run. Each response has its own, derived from it.")
+    ] = EvaluationSpec.seed,
+    limit: Annotated[int, typer.Option(help="Problems of each benchmark; 0 for all.")] = EvaluationSpec.limit,
     tp: Annotated[int, typer.Option(help="GPUs that share one copy of the weights.")] = 1,
-    dp: Annotated[int, typer.Option(help="Copies; 0: the node's GPUs divided by --tp.")] = 0,
-    memory: Annotated[float, typer.Option(help="Share of a GPU for the engine.")] = 0.9,
-    in_flight: Annotated[int, typer.Option(help="Responses at once; 0: 512 per copy.")] = 0,
-    engine_args: Annotated[str, typer.Option(metavar="JSON", help="Arguments of the engine's own, which win.")] = "{}",
+    dp: Annotated[int, typer.Option(help="Copies of the weights; 0 for the node's GPUs divided by --tp.")] = 0,
+    memory: Annotated[float, typer.Option(help="Share of a GPU's memory for the engine.")] = 0.9,
+    in_flight: Annotated[int, typer.Option(help="Most responses at once; 0 for 512 per copy.")] = 0,
+    engine_args: Annotated[
+        str, typer.Option(metavar="JSON", help="The engine's own arguments. They override the others.")
+    ] = "{}",
 ) -> None:
     """Answer a test file with a checkpoint, and write the figures.
 
@@ -65,9 +69,9 @@ def evaluate(
 
 def compare(
     run: Annotated[list[str], typer.Argument(metavar="[NAME=]FOLDER", help="The --out of finished evaluations.")],
-    out: Annotated[Path | None, typer.Option(help="A Markdown file to write too.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write this Markdown file.")] = None,
 ) -> None:
-    """Finished runs side by side, each against the first.
+    """Compare finished runs side by side, each with the first.
 
     \b
     Example: daro compare grpo=outputs/evaluation/A daro=outputs/evaluation/B

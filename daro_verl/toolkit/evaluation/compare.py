@@ -1,4 +1,4 @@
-"""Runs side by side, each against the first, problem by problem."""
+"""Compare runs side by side, each with the first, problem by problem."""
 
 import re
 from dataclasses import dataclass
@@ -22,8 +22,11 @@ Values = dict[str, dict[str, float]]  # by the first cell of a line, of problems
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A finished run. ``means``: mean@n of benchmarks. ``others``: pass@k and maj@n of benchmarks. ``repeated``: long
-    responses that repeat another one to their problem."""
+    """A finished run.
+
+    ``means``: mean@n of benchmarks. ``others``: pass@k and maj@n of benchmarks. ``repeated``: number of long responses
+    that repeat another response to their problem.
+    """
 
     name: str
     settings: Settings
@@ -33,17 +36,17 @@ class FinishedRun:
 
 
 def read_run(argument: str) -> FinishedRun:
-    """``FOLDER`` or ``NAME=FOLDER``.
+    """Read ``FOLDER`` or ``NAME=FOLDER``.
 
     Raises:
-        DaroDataError: no run, one that is not finished, or one whose responses may not be independent.
+        DaroDataError: there is no run, or it is not finished, or its responses may not be independent.
     """
     name, separator, path = argument.partition("=")
     folder = Path(path if separator else argument)
     settings = read_settings(folder)
     check_seeding(str(folder), settings)
     if not (folder / "report.json").is_file():
-        fix = "run the same evaluation again: it goes on where it was"
+        fix = "run the same evaluation again: it goes on where it stopped"
         raise DaroDataError(str(folder), got="no report.json", expected="a finished run", fix=fix)
     means: Values = {}
     others: Values = {}
@@ -57,16 +60,18 @@ def read_run(argument: str) -> FinishedRun:
 
 
 def comparison(runs: list[FinishedRun]) -> str:
-    """Markdown: mean@n of each run and each run's difference to the first with its 95 % interval; then both for pass@k
-    and maj@n.
+    """The comparison in Markdown.
 
-    All are means over problems; the difference is taken within each problem before averaging, and its interval is
-    Student's, ``mean -+ t s / sqrt(P)`` with the standard deviation ``s`` of the ``P`` differences. The average counts
-    each benchmark the same. Intervals are not corrected for how many there are. Checkpoints of different steps are said
-    above the tables.
+    It has mean@n of each run, and each run's difference to the first with its 95 % interval. Then it has both for
+    pass@k and maj@n.
+
+    All figures are means over problems. Each difference is taken within each problem before averaging. Its interval is
+    Student's, ``mean -+ t s / sqrt(P)``, with the standard deviation ``s`` of the ``P`` differences. The average counts
+    each benchmark the same. Intervals are not corrected for their number. If checkpoints are of different steps, a line
+    above the tables says so.
 
     Raises:
-        DaroError: fewer than two runs, equal names, other problems or other sampling.
+        DaroError: there are fewer than two runs, or names are equal, or problems or sampling differ.
     """
     _check(runs)
     names = [run.name for run in runs]
@@ -96,8 +101,10 @@ def _tables(title: str, names: list[str], values: list[Values], with_average: bo
 
 
 def _warnings(runs: list[FinishedRun]) -> list[str]:
-    """Lines, if the checkpoints (``.../global_step_N/...``) are of different steps (a base model has none), or if
-    responses repeat each other."""
+    """Warnings if checkpoints (``.../global_step_N/...``) are of different steps, or if responses repeat each other.
+
+    A base model has no step.
+    """
     found = {run.name: re.findall(r"global_step_(\d+)", run.settings.model) for run in runs}
     steps = {name: int(numbers[-1]) for name, numbers in found.items() if numbers}
     lines = []
@@ -113,7 +120,7 @@ def _warnings(runs: list[FinishedRun]) -> list[str]:
 
 def _check(runs: list[FinishedRun]) -> None:
     if len(runs) < 2 or len({run.name for run in runs}) < len(runs):
-        names, fix = [run.name for run in runs], "name each: baseline=FOLDER daro=FOLDER"
+        names, fix = [run.name for run in runs], "name each run: baseline=FOLDER daro=FOLDER"
         raise DaroConfigError("compare", got=names, expected="two or more runs with their own names", fix=fix)
     first = runs[0]
     for run in runs[1:]:

@@ -1,4 +1,4 @@
-"""Shards to Hugging Face weights, once, by verl's own ``verl.model_merger``."""
+"""Convert shards to Hugging Face weights, once, with verl's own ``verl.model_merger``."""
 
 import json
 import os
@@ -17,14 +17,14 @@ _LAST_WORDS = 2000  # characters of the merger's output in an error
 
 
 def as_model(weights: SavedModel) -> Path:
-    """A model directory: the weights' own, or ``actor_huggingface`` beside the actor's, made at the first call.
+    """A model directory: the weights' own, or ``actor_huggingface`` beside the actor's, which the first call makes.
 
-    It appears in one rename and is made again where the shards changed. Parameters are bfloat16 in it, what the merger
-    writes and what rollouts use. What verl wrote gets the rotary embeddings of ``config.json`` in both forms, so that
-    it can be used as a model elsewhere too; a model of others is not touched.
+    It appears in one rename, and is made again if the shards change. Its parameters are bfloat16, as the merger writes
+    them and rollouts use them. A directory that verl wrote gets both forms of the rotary embeddings in its
+    ``config.json``, so that you can use it as a model elsewhere. Other models do not change.
 
     Raises:
-        DaroDataError: the merger failed, or somebody else's directory is in the way.
+        DaroDataError: the merger failed, or a directory of that name exists that this command did not make.
     """
     if weights.kind == "hf":
         if weights.directory.name == HUGGINGFACE:
@@ -35,7 +35,8 @@ def as_model(weights: SavedModel) -> Path:
     stamp = {"shards": _shards(weights)}
     if target.exists():
         if not (target / MARK).is_file():
-            raise DaroDataError(str(target), got="files of others", expected="nothing", fix="move it away")
+            fix = "move the directory away"
+            raise DaroDataError(str(target), got="files of another program", expected="nothing", fix=fix)
         if read_json(target / MARK) == stamp:
             return target
         shutil.rmtree(target)
@@ -51,7 +52,7 @@ def as_model(weights: SavedModel) -> Path:
 
 
 def _merge(weights: SavedModel, target: Path) -> None:
-    """In a process of its own: the merger for Megatron initialises torch.distributed."""
+    """Merge in a separate process, because the merger for Megatron initialises torch.distributed."""
     command = [sys.executable, "-m", "verl.model_merger", "merge", "--backend", weights.kind]
     command += ["--local_dir", str(weights.directory), "--target_dir", str(target)]
     if weights.kind == "megatron":

@@ -1,8 +1,7 @@
 """Means over problems, their standard errors, and Student's intervals. Pure functions.
 
-All uncertainty is over problems, never over responses. The responses to one problem are not independent draws of the
-question "how good is this model": a benchmark of 30 problems with 32 responses each has 30 independent observations,
-not 960.
+All uncertainty is over problems, never over responses. The responses to one problem are not independent observations of
+how good a model is. A benchmark of 30 problems with 32 responses each has 30 independent observations, not 960.
 """
 
 import math
@@ -17,14 +16,14 @@ _MANY = 1000  # degrees of freedom from which on Student's distribution is taken
 
 
 class MeanWithError(NamedTuple):
-    """A mean, its standard error, and the degrees of freedom of that; NaN where there is no telling (one problem)."""
+    """A mean, its standard error, and the degrees of freedom of the error. They are NaN if unknown (one problem)."""
 
     mean: float
     se: float
     df: float
 
     def interval(self) -> tuple[float, float]:
-        """95 %: ``mean -+ t se``, ``t`` the 97.5 % point of Student's distribution with ``df`` degrees of freedom."""
+        """The 95 % interval ``mean -+ t se``. ``t``: the 97.5 % point of Student's distribution with ``df`` degrees."""
         half = student_quantile(self.df) * self.se if self.se else self.se
         return self.mean - half, self.mean + half
 
@@ -32,8 +31,8 @@ class MeanWithError(NamedTuple):
 def mean_over_problems(values: Sequence[float]) -> MeanWithError:
     """Mean over ``P`` problems, and its standard error ``s / sqrt(P)`` with ``P - 1`` degrees of freedom.
 
-    ``s`` is the standard deviation of the ``P`` values, with the denominator ``P - 1``. It holds both that problems
-    differ and that a problem's value is from a few responses only.
+    ``s`` is the standard deviation of the ``P`` values, with the denominator ``P - 1``. It has two causes: problems
+    differ, and a problem's value comes from only a few responses.
     """
     array, count = np.asarray(values, dtype=float), len(values)
     se = float(array.std(ddof=1)) / math.sqrt(count) if count > 1 else math.nan
@@ -41,10 +40,10 @@ def mean_over_problems(values: Sequence[float]) -> MeanWithError:
 
 
 def macro_average(estimates: Sequence[MeanWithError]) -> MeanWithError:
-    """Plain mean over ``B`` benchmarks, whatever their sizes: ``sum m_b / B``, with the standard error
-    ``sqrt(sum v_b) / B``, ``v_b = se_b^2``, of independent benchmarks.
+    """Plain mean over ``B`` benchmarks, whatever their sizes: ``sum m_b / B``.
 
-    Its degrees of freedom are Welch's and Satterthwaite's, ``(sum v_b)^2 / sum (v_b^2 / df_b)``.
+    The standard error is ``sqrt(sum v_b) / B`` with ``v_b = se_b^2``, for independent benchmarks. Its degrees of
+    freedom are Welch's and Satterthwaite's, ``(sum v_b)^2 / sum (v_b^2 / df_b)``.
     """
     count, variances = len(estimates), [estimate.se**2 for estimate in estimates]
     mean, total = sum(estimate.mean for estimate in estimates) / count, sum(variances)
@@ -54,7 +53,7 @@ def macro_average(estimates: Sequence[MeanWithError]) -> MeanWithError:
 
 
 def paired_difference(first: Sequence[float], second: Sequence[float]) -> MeanWithError:
-    """Mean over problems of ``second - first``, each problem with itself, so that hard and easy problems cancel out."""
+    """Mean over problems of ``second - first``. Each problem is compared with itself, so its difficulty cancels out."""
     return mean_over_problems([b - a for a, b in zip(first, second, strict=True)])
 
 
@@ -62,8 +61,8 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> MeanWi
 def student_quantile(df: float, level: float = LEVEL) -> float:
     """``t`` with ``P(|T| > t) = 1 - level`` for Student's distribution with ``df > 0`` degrees of freedom; NaN for NaN.
 
-    ``P(|T| > t) = I_x(df / 2, 1 / 2)``, the regularised incomplete beta function at ``x = df / (df + t^2)``: mpmath has
-    it, and a bisection over ``x`` inverts it.
+    ``P(|T| > t) = I_x(df / 2, 1 / 2)``, the regularised incomplete beta function at ``x = df / (df + t^2)``. mpmath
+    computes it, and a bisection over ``x`` inverts it.
     """
     import mpmath
 

@@ -1,4 +1,4 @@
-"""What an evaluation is asked to do, within its bounds."""
+"""The arguments of an evaluation, within their bounds."""
 
 import json
 import math
@@ -25,9 +25,9 @@ BOUNDS = {
 
 @dataclass(frozen=True)
 class EvaluationSpec:
-    """What the command line asks for; the fields of :class:`Settings` mean the same here.
+    """The arguments of the command line. The fields of :class:`Settings` mean the same here.
 
-    ``in_flight``: most responses asked for at once.
+    ``in_flight``: most responses at once.
     """
 
     checkpoint: str
@@ -46,10 +46,10 @@ class EvaluationSpec:
     in_flight: int = 512
 
     def resolved(self) -> "EvaluationSpec":
-        """The same, within its bounds; ``dp`` and ``in_flight`` of 0 become what the node's GPUs hold.
+        """The same arguments, checked. A ``dp`` or ``in_flight`` of 0 becomes what fits the node's GPUs.
 
         Raises:
-            DaroConfigError: something is out of its bounds; all of it is said at once.
+            DaroConfigError: arguments are out of their bounds. The message lists all of them.
         """
         values = {**vars(self), **self.resources._asdict()}
         problems = [
@@ -58,7 +58,7 @@ class EvaluationSpec:
             if not (math.isfinite(values[name]) and low <= values[name] <= high)
         ]
         if self.top_k != -1 and self.top_k < 1:
-            problems.append(problem("--top-k", self.top_k, "-1, or a positive number", "-1 takes all tokens"))
+            problems.append(problem("--top-k", self.top_k, "-1, or a positive number", "pass -1 to take all tokens"))
         if problems:
             raise DaroConfigError.of(problems)
         dp = self.resources.dp or _copies(self.resources.tp)
@@ -67,7 +67,7 @@ class EvaluationSpec:
 
 
 def _copies(tp: int) -> int:
-    """As many copies of the model as the node's GPUs hold; one where there is no GPU."""
+    """As many copies of the model as the node's GPUs can hold; one if there is no GPU."""
     import torch
 
     return max(1, torch.cuda.device_count() // tp)
@@ -77,7 +77,7 @@ def engine_arguments(text: str) -> dict[str, Any]:
     """The value of ``--engine-args``.
 
     Raises:
-        DaroConfigError: it is no JSON mapping.
+        DaroConfigError: it is not a JSON mapping.
     """
     try:
         value = json.loads(text)

@@ -9,30 +9,30 @@ BACKENDS = ("vllm", "sglang")
 
 
 class Generated(NamedTuple):
-    """One response: its tokens, with the one that ends it, and ``stop`` or ``length``."""
+    """One response: its tokens, including the last one, and ``stop`` or ``length``."""
 
     tokens: list[int]
     finish: str
 
 
 class Engine(Protocol):
-    """Many calls at once; the engine batches them, and computes a prompt that several share once."""
+    """Takes many calls at once. The engine batches them, and computes a shared prompt once."""
 
     version: str
-    """Of the engine's package."""
+    """Version of the engine's package."""
 
     async def generate(self, name: str, prompt: list[int], seed: int, max_tokens: int) -> Generated:
-        """One response, drawn with random numbers of ``seed`` alone; ``name`` is no other call's."""
+        """One response, drawn with random numbers from ``seed`` alone. ``name`` must be unique to the call."""
 
     def shutdown(self) -> None:
         """End its processes."""
 
 
 class Resources(NamedTuple):
-    """What does not change the figures.
+    """Arguments that do not change the figures.
 
     ``tp``: GPUs that share one copy of the weights. ``dp``: copies, each with its part of the rows. ``memory``: share
-    of a GPU. ``extra``: arguments of the engine's own, which win.
+    of a GPU's memory. ``extra``: the engine's own arguments, which override the others.
     """
 
     tp: int
@@ -42,7 +42,7 @@ class Resources(NamedTuple):
 
 
 def start_engine(model: Path, settings: Settings, max_model_tokens: int, resources: Resources) -> Engine:
-    """The settings' engine; call it in the event loop that will use it.
+    """Start the engine of the settings. Call this in the event loop that will use it.
 
     Raises:
         DaroConfigError: the engine is not installed.

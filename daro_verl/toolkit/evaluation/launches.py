@@ -1,4 +1,4 @@
-"""Which engines drew a run's responses: one entry for each version and layout, an interrupted run may have several."""
+"""The engines that drew a run's responses: one entry per version and layout. An interrupted run may have several."""
 
 import json
 from pathlib import Path
@@ -22,12 +22,12 @@ class Launch(NamedTuple):
 
 
 def read_launches(folder: Path) -> list[Launch]:
-    """In the order of their first rows; none of a run from before they were kept."""
+    """The entries in the order of their first rows. A run of an earlier version has none."""
     path = folder / FILE
     return [Launch(**entry) for entry in json.loads(path.read_bytes())] if path.exists() else []
 
 
 def add_launch(folder: Path, launch: Launch) -> None:
-    """Note an engine, unless it is there already."""
+    """Add an engine, unless it is already there."""
     if launch not in (known := read_launches(folder)):
         write_atomically(folder / FILE, json.dumps([entry._asdict() for entry in [*known, launch]], indent=2))

@@ -1,4 +1,4 @@
-"""What an evaluation tells while it runs."""
+"""The output of an evaluation while it runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +12,13 @@ from daro_verl.toolkit.evaluation.row_file import Row
 
 
 class Progress:
-    """Hears of every step of a run; this one is silent."""
+    """Is told about every step of a run. This class prints nothing."""
 
     def say(self, text: str) -> None:
         """One remark."""
 
     def begin(self, problems: list[BenchmarkProblem], finished: set[str]) -> None:
-        """All rows, and the keys of those from before."""
+        """All rows, and the keys of the rows that are already finished."""
 
     def advance(self, row: Row) -> None:
         """One more row."""
@@ -47,7 +47,7 @@ class ProgressBar(Progress):
 
 @contextmanager
 def progress_bar() -> Iterator[ProgressBar]:
-    """A bar for as long as the context lasts."""
+    """A progress bar that lasts as long as the context."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with rich.progress.Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bars:
         yield ProgressBar(bars)

@@ -1,4 +1,4 @@
-"""Prompts as tokens, rendered by verl's own code, and how many tokens they leave to responses."""
+"""Render prompts as tokens with verl's own code, and compute how many tokens they leave to responses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,13 @@ from daro_verl.toolkit.models.tokenizer import check_tokenizer
 
 
 class Renderer:
-    """A model's tokenizer behind verl's prompt builder (``create_continuous_token_builder``, verl 0.9.1), which every
-    agent loop uses in training and in validation: the chat template with its generation prompt, without tools.
+    """A model's tokenizer behind verl's prompt builder (``create_continuous_token_builder``, verl 0.9.1).
+
+    Every agent loop uses that builder, in training and in validation. It applies the chat template with its generation
+    prompt, without tools.
 
     Raises:
-        DaroDataError: not a language model, or a tokenizer without a chat template that renders.
+        DaroDataError: it is not a language model, or its tokenizer has no chat template that renders.
     """
 
     def __init__(self, model: Path) -> None:
@@ -35,7 +37,7 @@ class Renderer:
         return list(self._builder.build_initial_tokens([dict(message) for message in messages]))
 
     def text(self, tokens: Sequence[int]) -> str:
-        """A response's text as verl's reward managers read it: without special tokens."""
+        """A response's text without special tokens, as verl's reward managers read it."""
         return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
 
 
@@ -44,23 +46,23 @@ class TokenBudget:
     """How many tokens a response may have after a prompt.
 
     Args:
-        total: of prompt and response together.
-        response: at most.
+        total: most tokens of prompt and response together.
+        response: most tokens of a response.
     """
 
     total: int
     response: int
 
     def after(self, prompt_tokens: int) -> int:
-        """0 where the prompt fills the model."""
+        """Tokens for a response after a prompt; 0 if the prompt fills the model."""
         return max(0, min(self.response, self.total - prompt_tokens))
 
 
 def token_budget(shape: Shape, longest_prompt: int, response_tokens: int, max_model_tokens: int = 0) -> TokenBudget:
-    """The budget that the engine is started with: no more than the longest prompt and its response need.
+    """The budget for the engine: no more than the longest prompt and its response need.
 
     Raises:
-        DaroConfigError: the model cannot hold any response of the asked length, or less than ``max_model_tokens``.
+        DaroConfigError: the model cannot hold a response of this length, or holds less than ``max_model_tokens``.
     """
     limits = {
         "max_position_embeddings of config.json": shape.positions,
@@ -68,7 +70,7 @@ def token_budget(shape: Shape, longest_prompt: int, response_tokens: int, max_mo
         "sliding_window of config.json": shape.window,
     }
     name, limit = min(((name, limit) for name, limit in limits.items() if limit is not None), key=lambda item: item[1])
-    fix = "`daro models prepare` for Qwen2.5-Math, else fewer tokens"
+    fix = "run `daro models prepare` for Qwen2.5-Math, or ask for fewer tokens"
     for option, asked in (("--max-model-tokens", max_model_tokens), ("--response-tokens", response_tokens + 1)):
         if asked > limit:
             raise DaroConfigError(option, got=asked, expected=f"at most {limit}, the {name}", fix=fix)
@@ -76,12 +78,14 @@ def token_budget(shape: Shape, longest_prompt: int, response_tokens: int, max_mo
 
 
 def remarks(lengths: Sequence[int], available: TokenBudget) -> list[str]:
-    """How many prompts leave no room, or less than was asked for."""
+    """How many prompts leave no room for a response, or too little."""
     none = sum(available.after(length) == 0 for length in lengths)
     less = sum(0 < available.after(length) < available.response for length in lengths)
     found = []
     if none:
-        found.append(f"{none} of {len(lengths)} prompts do not fit {available.total} tokens: their responses are wrong")
+        found.append(
+            f"{none} of {len(lengths)} prompts do not fit {available.total} tokens: their responses count as wrong"
+        )
     if less:
         found.append(f"{less} of {len(lengths)} prompts leave less than {available.response} tokens to a response")
     return found

@@ -1,4 +1,4 @@
-"""One run's figures as JSON and as a Markdown table."""
+"""Write one run's figures as JSON and as a Markdown table."""
 
 import json
 import math
@@ -19,7 +19,7 @@ _HEAD = "| benchmark | problems | n | mean@n | truncated | timeouts | no room | 
 def write_report(
     folder: Path, settings: Settings, summary: Summary, launches: list[Launch], remarks: list[str]
 ) -> None:
-    """``report.json`` and ``report.md``, each in one rename."""
+    """Write ``report.json`` and ``report.md``, each in one rename."""
     remarks = remarks + _warnings(summary)
     drawn = [launch._asdict() for launch in launches]
     values = {"settings": asdict(settings), "launches": drawn, "remarks": remarks, **as_json(summary)}
@@ -28,7 +28,7 @@ def write_report(
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
-    """Shares between 0 and 1; null where there is no figure (the standard error of one problem)."""
+    """The figures, with shares between 0 and 1. A figure that does not exist is null (the error of one problem)."""
     benchmarks = {}
     for benchmark in summary.benchmarks:
         values = {key: _finite(value) for key, value in vars(benchmark).items() if key not in ("name", "figures")}
@@ -39,7 +39,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
 
 
 def as_markdown(settings: Settings, summary: Summary, launches: list[Launch], remarks: list[str]) -> str:
-    """Percentages, with their standard errors over problems."""
+    """The table, in percent, with standard errors over problems."""
     rows = [_row(benchmark) for benchmark in summary.benchmarks]
     rows.append(f"| average | | | {percent(summary.average)} | | | | | |")
     limit = f" The first {settings.limit} problems of each benchmark." if settings.limit else ""

@@ -1,4 +1,4 @@
-"""Finished rows: one line of JSON each, appended as they finish, so that an interruption costs only rows in flight."""
+"""Finished rows, one line of JSON each. Each is appended at once, so an interruption loses only rows in flight."""
 
 import fcntl
 import json
@@ -17,9 +17,12 @@ STOP, LENGTH, NO_ROOM = "stop", "length", "no_room"  # how a response ended; NO_
 class Response:
     """One response's verdict.
 
-    ``pred``: the answer in its normalised spelling, empty without one. ``acc``: 1 right, 0 wrong or not decided.
-    ``timed_out``: not decided. ``length``: in tokens, with the one that ends it. ``finish``: one of the names above.
-    ``digest``: of the tokens, so that equal responses are seen; empty where there are none, and in earlier files.
+    - ``pred``: the answer in its normalised spelling; empty without one;
+    - ``acc``: 1 if right, 0 if wrong or not decided;
+    - ``timed_out``: whether it was not decided;
+    - ``length``: in tokens, including the last one;
+    - ``finish``: one of the names above;
+    - ``digest``: of the tokens, to find equal responses; empty if there are none, and in earlier files.
     """
 
     pred: str
@@ -41,12 +44,12 @@ class Row:
 
 
 class RowFile:
-    """The rows of one run; a context that holds the file, so that no second process writes to it.
+    """The rows of one run. The context locks the file, so that no second process writes to it.
 
-    A last line without its newline is of a killed run: it is cut off, and its row is done again.
+    A last line without its newline comes from a killed run. It is cut off, and its row is done again.
 
     Raises:
-        DaroDataError: another process has the file, or a line in it is broken.
+        DaroDataError: another process has the file, or a line is broken.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -67,7 +70,7 @@ class RowFile:
         return self
 
     def append(self, row: Row) -> None:
-        """Add a row; it is on the disk when this returns."""
+        """Add a row. It is on the disk when this returns."""
         self._file.write(json.dumps(asdict(row)).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -78,7 +81,7 @@ class RowFile:
 
 
 def read_rows(path: Path) -> dict[str, Row]:
-    """The whole rows of a file, by key.
+    """The complete rows of a file, by key.
 
     Raises:
         DaroDataError: a line is broken.
@@ -99,5 +102,5 @@ def _parse(line: bytes, path: Path, number: int) -> Row:
         return Row(**{**value, "responses": tuple(Response(**response) for response in value["responses"])})
     except (ValueError, TypeError, KeyError) as error:
         got = f"line {number}: {line[:60]!r} ({type(error).__name__})"
-        fix = "remove that line: its row is then done again"
-        raise DaroDataError(str(path), got=got, expected="one finished row a line", fix=fix) from error
+        fix = "remove that line, so that its row is done again"
+        raise DaroDataError(str(path), got=got, expected="one finished row per line", fix=fix) from error

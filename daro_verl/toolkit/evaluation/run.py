@@ -1,4 +1,4 @@
-"""One run: from a checkpoint and a test file to the figures, or to where an interruption stopped it."""
+"""One run: from a checkpoint and a test file to the figures. An interrupted run goes on later."""
 
 import asyncio
 import hashlib
@@ -27,14 +27,14 @@ StartEngine = Callable[[Path, Settings, int, Resources], Engine]
 
 
 def evaluate(spec: EvaluationSpec, progress: Progress, start: StartEngine = start_engine) -> Summary:
-    """Answer what is not answered yet, and write ``report.json`` and ``report.md``.
+    """Answer the remaining rows, and write ``report.json`` and ``report.md``.
 
     Raises:
-        DaroError: before any engine starts, if the model, the file or the folder does not fit.
+        DaroError: the model, the file or the folder does not fit. This comes before any engine starts.
     """
     problems = read_problems(spec.data, spec.limit)
     if spec.temperature == 0 and (most := max(problem.num_responses for problem in problems)) > 1:
-        fix = f"a temperature above 0, or a file whose {ROLLOUTS} is 1"
+        fix = f"set a temperature above 0, or use a file whose {ROLLOUTS} is 1"
         raise DaroConfigError("--temperature 0", got=f"{most} equal responses", expected="1 each", fix=fix)
     model = as_model(find_weights(spec.checkpoint))
     renderer = Renderer(model)
@@ -98,7 +98,7 @@ def _settings(spec: EvaluationSpec, model: Path, problems: list[BenchmarkProblem
 
 
 def _weights_digest(model: Path) -> str:
-    """Of names, sizes and times: the same path with other weights is another model."""
+    """A digest of names, sizes and times. The same path with other weights is another model."""
     files = weight_files(model)
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(repr(stats).encode()).hexdigest()[:24]

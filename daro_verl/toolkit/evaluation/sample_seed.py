@@ -1,7 +1,7 @@
-"""The seed of one response, so that responses depend neither on the layout of the engines nor on interruptions.
+"""The seed of one response. With it, responses depend neither on the layout of the engines nor on interruptions.
 
-An engine's own random numbers are not used: data-parallel copies begin with equal ones, and give equal responses to one
-problem; after a restart they begin again.
+An engine's own random numbers are not used. Data-parallel copies would begin with equal ones, and give equal responses
+to one problem. After a restart they would begin again.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ SEEDING = "per_sample"  # what settings.json says of a run that is drawn in this
 def sample_seed(seed: int, key: str, number: int) -> int:
     """First 63 bits of SHA-256 of ``seed``, the problem's key and the response's number, counted from 0.
 
-    63, because both engines keep a seed in a signed integer of 64 bits. Two of a benchmark's 10^5 responses share a
-    seed with a probability of 10^10 / 2^64 < 10^-9.
+    There are 63, because both engines keep a seed in a signed integer of 64 bits. Two of a benchmark's 10^5 responses
+    share a seed with a probability of 10^10 / 2^64 < 10^-9.
     """
     found = hashlib.sha256(f"{seed} {key} {number}".encode()).digest()
     return int.from_bytes(found[:8], "big") >> 1

@@ -1,4 +1,4 @@
-"""What a run's figures depend on, kept beside them, so that no two settings ever mix."""
+"""The settings of a run's figures, kept beside them so that different settings never mix."""
 
 import json
 from dataclasses import asdict, dataclass, fields
@@ -17,9 +17,9 @@ COMPARED = ("problems", "temperature", "top_p", "top_k", "response_tokens")
 
 @dataclass(frozen=True)
 class Settings:
-    """All that an interrupted run must find unchanged.
+    """Everything that must be unchanged when an interrupted run goes on.
 
-    Not among them, because they only move work around: parallel sizes, memory shares and rows in flight.
+    Parallel sizes, memory shares and rows in flight are not part of it, because they only move work around.
     """
 
     model: str
@@ -33,43 +33,43 @@ class Settings:
     temperature: float
     top_p: float
     top_k: int
-    """-1: all tokens."""
+    """-1 for all tokens."""
     response_tokens: int
     max_model_tokens: int
-    """Prompt and response together; 0: what the model allows."""
+    """Prompt and response together; 0 for the model's limit."""
     seed: int
     limit: int
-    """Problems of each benchmark; 0: all."""
+    """Problems of each benchmark; 0 for all."""
     seeding: str = SEEDING
-    """How responses are drawn; empty in what was written before each response had its own seed."""
+    """How responses are drawn; empty in files from before each response had its own seed."""
 
 
 def open_folder(folder: Path, settings: Settings) -> None:
-    """Make the folder of a run, or find it with the same settings.
+    """Make the folder of a run, or accept one with the same settings.
 
     Raises:
-        DaroError: other settings, or files without settings.
+        DaroError: it has other settings, or files without settings.
     """
     path = folder / FILE
     if path.exists():
         if differences := describe_differences(read_settings(folder), settings):
-            fix = "name another --out, or run with the settings that the folder was begun with"
+            fix = "name another --out, or run with the settings with which the folder was begun"
             raise DaroConfigError.of(
                 [problem(f"{folder}: {name}", got, repr(old), fix) for name, old, got in differences]
             )
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         fix = "name another --out"
-        raise DaroDataError(str(folder), got="files of others", expected="a new folder or a run", fix=fix)
+        raise DaroDataError(str(folder), got="files of another program", expected="a new folder or a run", fix=fix)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps(asdict(settings), indent=2))
 
 
 def read_settings(folder: Path) -> Settings:
-    """Of a run's folder.
+    """Read the settings of a run's folder.
 
     Raises:
-        DaroDataError: none there, or not of this version.
+        DaroDataError: there are none, or they are of another version.
     """
     names = {field.name for field in fields(Settings)}
     earlier: dict[str, Any] = {"seeding": ""}
@@ -91,22 +91,22 @@ def check_seeding(name: str, settings: Settings) -> None:
     """Refuse a run whose responses may not be independent.
 
     Raises:
-        DaroDataError: it does not say that each response had its own seed. With several copies of the model (``--dp``)
-            such runs hold the same responses more than once.
+        DaroDataError: its settings do not say that each response had its own seed. With several copies of the model
+            (``--dp``), such a run holds the same responses more than once.
     """
     if settings.seeding not in (SEEDING, ONE_COPY):
         fix = (
-            f"evaluate again into another folder; where it had one copy of the model (DP=1), "
+            f"evaluate again into another folder; or, if the run had one copy of the model (DP=1), "
             f'write "seeding": "{ONE_COPY}" into its {FILE}'
         )
-        expected = f"{SEEDING}: before, the copies of a data-parallel engine gave equal responses"
+        expected = f"{SEEDING}, because before it the copies of a data-parallel engine gave equal responses"
         raise DaroDataError(f"seeding of {name}", got=settings.seeding, expected=expected, fix=fix)
 
 
 def describe_differences(
     old: Settings, new: Settings, names: tuple[str, ...] | None = None
 ) -> list[tuple[str, Any, Any]]:
-    """``(name, old value, new value)`` of the settings that differ, of all or of ``names``."""
+    """``(name, old value, new value)`` of each setting that differs, among all or among ``names``."""
     considered = names or tuple(field.name for field in fields(Settings))
     pairs = [(name, getattr(old, name), getattr(new, name)) for name in considered]
     return [(name, before, after) for name, before, after in pairs if before != after]

@@ -1,8 +1,8 @@
 """SGLang (0.5.12, the version that verl 0.9.1 pins).
 
-Without ``enable_deterministic_inference`` it takes no notice of a request's ``sampling_seed``. That option also makes a
-response independent of what else is in its batch, at a price: attention by FlashAttention 3, FlashInfer or Triton,
-sampling in PyTorch, and matrix products in a fixed order.
+Without ``enable_deterministic_inference`` it ignores a request's ``sampling_seed``. That option also makes a response
+independent of the rest of its batch. The price: attention by FlashAttention 3, FlashInfer or Triton, sampling in
+PyTorch, and matrix products in a fixed order.
 """
 
 from pathlib import Path
@@ -20,17 +20,17 @@ SPARE = 2  # positions of its context that SGLang gives to no response: max_new_
 
 
 class SGLangEngine:
-    """Data parallel by SGLang itself, round robin."""
+    """SGLang itself distributes requests over the copies, round robin."""
 
     def __init__(self, model: Path, settings: Settings, max_model_tokens: int, resources: Resources) -> None:
         try:
             import sglang
         except ImportError as error:
-            fix = "sync verl with sglang (docs/install.md), or INFER_BACKEND=vllm"
+            fix = "sync verl with sglang (docs/install.md), or set INFER_BACKEND=vllm"
             raise DaroConfigError("--backend", got="sglang", expected="an installed SGLang", fix=fix) from error
         if not resources.extra.get(DETERMINISTIC, True):
-            fix = "leave it out, or INFER_BACKEND=vllm"
-            expected = "true: else SGLang takes no notice of a response's own seed"
+            fix = "remove it, or set INFER_BACKEND=vllm"
+            expected = "true, because else SGLang ignores a response's own seed"
             raise DaroConfigError(f"--engine-args {DETERMINISTIC}", got=False, expected=expected, fix=fix)
         arguments = {
             "model_path": str(model),

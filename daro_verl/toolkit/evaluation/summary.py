@@ -14,25 +14,26 @@ LONG = 256  # tokens; two independent responses of so many are equal only where 
 def pass_at(k: int, num_responses: int, num_right: int) -> float:
     """Unbiased pass@k of a problem with ``n`` responses of which ``c`` are right: ``1 - C(n - c, k) / C(n, k)``.
 
-    The share of the choices of ``k`` of its ``n`` responses that hold a right one (Chen et al. 2021, arXiv
-    2107.03374, equation 1). pass@1 is the pass rate ``c / n``, pass@n whether any response is right.
+    It is the share of all choices of ``k`` of the ``n`` responses that contain a right one (Chen et al. 2021, arXiv
+    2107.03374, equation 1). pass@1 is the pass rate ``c / n``. pass@n is whether any response is right.
     """
     return 1 - math.comb(num_responses - num_right, k) / math.comb(num_responses, k)
 
 
 def budgets(num_responses: int) -> list[int]:
-    """The ``k`` of pass@k: 2, 4, 8 .. below ``n``, and ``n``."""
+    """The values of ``k`` for pass@k: 2, 4, 8 .. below ``n``, and ``n``."""
     return [2**power for power in range(1, num_responses.bit_length()) if 2**power < num_responses] + [num_responses]
 
 
 def majority(predictions: Sequence[str], right: Sequence[float], undecided: Sequence[bool]) -> float:
-    """Whether the answer that most responses give is right.
+    """Whether the most frequent answer is right.
 
-    One answer is one normalised text with one verdict: the texts are without units, so ``5 cm`` and ``5`` vote together
-    where both are right, and a wrong ``5 km``, whose text is ``5`` too, votes apart from them. An undecided response
-    votes with the right ones of its text, if there are any. Responses without an answer do not vote; without any vote
-    the problem is wrong. Where several answers have the most votes, the result is the share of them that is right: what
-    drawing one of them gives on average, without depending on the order of the responses.
+    - One answer is one normalised text with one verdict. Texts have no units, so ``5 cm`` and ``5`` vote together if
+      both are right. A wrong ``5 km``, whose text is also ``5``, votes apart from them.
+    - An undecided response votes with the right responses of its text, if there are any.
+    - Responses without an answer do not vote. Without any vote, the problem is wrong.
+    - If several answers have the most votes, the result is the share of them that is right. That is the mean over a
+      random choice of one of them, and does not depend on the order of the responses.
     """
     responses = list(zip(predictions, right, undecided, strict=True))
     known_right = {text for text, acc, _ in responses if acc}
@@ -57,34 +58,34 @@ class Benchmark:
     truncated: float
     """Share of all responses that ended because no tokens were left."""
     timeouts: int
-    """Responses whose answer could not be decided. mean@n is at most ``timeouts / (P n)`` too low for them."""
+    """Responses whose answer could not be decided. They make mean@n too low by at most ``timeouts / (P n)``."""
     no_room: int
-    """Problems whose prompt left no token for a response; all their responses count as wrong."""
+    """Problems whose prompt left no token for a response. All their responses count as wrong."""
     repeated: int
-    """Responses of at least :data:`LONG` tokens that an earlier response to the same problem equals token by token."""
+    """Responses of at least :data:`LONG` tokens that equal an earlier response to the same problem, token by token."""
     mean_length: float
     """Mean over all generated responses, in tokens; NaN without any."""
 
     @property
     def mean(self) -> MeanWithError:
-        """mean@n: mean over problems of the share of right responses (a timeout counts as not right)."""
+        """mean@n: the mean over problems of the share of right responses. A timeout counts as not right."""
         return self.figures[f"mean@{self.num_responses}"]
 
     def others(self) -> dict[str, MeanWithError]:
-        """All but mean@n: pass@2 .. pass@n and maj@n, none with one response to a problem."""
+        """All except mean@n: pass@2 .. pass@n and maj@n. There are none with one response per problem."""
         return {name: value for name, value in self.figures.items() if not name.startswith("mean@")}
 
 
 @dataclass(frozen=True)
 class Summary:
-    """``average``: of the benchmarks' mean@n, each benchmark counts the same."""
+    """``average``: the mean of the benchmarks' mean@n. Each benchmark counts the same."""
 
     benchmarks: tuple[Benchmark, ...]
     average: MeanWithError
 
 
 def summarise(rows: Iterable[Row]) -> Summary:
-    """The figures of finished rows, benchmarks in the order of their first row."""
+    """The figures of finished rows. Benchmarks are in the order of their first row."""
     grouped: dict[str, list[Row]] = {}
     for row in rows:
         grouped.setdefault(row.benchmark, []).append(row)
@@ -98,9 +99,9 @@ def pass_rate(row: Row) -> float:
 
 
 def figures(row: Row) -> dict[str, float]:
-    """What is averaged over problems, by name: mean@n, with several responses also pass@2 .. pass@n and maj@n.
+    """A problem's figures, by name: mean@n, and with several responses also pass@2 .. pass@n and maj@n.
 
-    pass@1 is mean@n, and pass@n what others call best@n.
+    pass@1 is mean@n. pass@n is also called best@n.
     """
     n, right = len(row.responses), sum(response.acc == 1 for response in row.responses)
     found = {f"mean@{n}": pass_rate(row)}
@@ -112,7 +113,7 @@ def figures(row: Row) -> dict[str, float]:
 
 
 def repeated(row: Row) -> int:
-    """Long responses beyond the first of their tokens, see :class:`Benchmark`."""
+    """Number of long responses that repeat an earlier one; see :class:`Benchmark`."""
     long = [response.digest for response in row.responses if response.length >= LONG and response.digest]
     return len(long) - len(set(long))
 

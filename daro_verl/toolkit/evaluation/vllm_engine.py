@@ -1,6 +1,6 @@
 """vLLM (0.24 to 0.28, ``AsyncLLM``), the engine of verl's own rollout servers.
 
-Each request has its own seed, and with it its own random numbers in whichever copy of the model it is answered.
+Each request has its own seed. So its random numbers do not depend on the copy of the model that answers it.
 """
 
 import os
@@ -16,7 +16,7 @@ from daro_verl.toolkit.evaluation.settings import Settings
 
 
 class VLLMEngine:
-    """Data parallel by vLLM itself, which gives each request to the copy that is least busy."""
+    """vLLM itself distributes requests over the copies. Each request goes to the copy that is least busy."""
 
     def __init__(self, model: Path, settings: Settings, max_model_tokens: int, resources: Resources) -> None:
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
@@ -26,7 +26,7 @@ class VLLMEngine:
             from vllm.engine.arg_utils import AsyncEngineArgs
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
-            fix = "sync verl with vllm (docs/install.md), or INFER_BACKEND=sglang"
+            fix = "sync verl with vllm (docs/install.md), or set INFER_BACKEND=sglang"
             raise DaroConfigError("--backend", got="vllm", expected="an installed vLLM", fix=fix) from error
         arguments: dict[str, Any] = {
             "model": str(model),

@@ -1,4 +1,4 @@
-"""Which metrics of a job stand together in a chart, and which charts in a section."""
+"""Which metrics of a job share a chart, and which charts share a section."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ BIN = r"\d+of\d+"
 
 
 class Chart(NamedTuple):
-    """``metrics``: regular expressions, each of a metric's whole name."""
+    """``metrics``: regular expressions that match a metric's whole name."""
 
     title: str
     metrics: tuple[str, ...]

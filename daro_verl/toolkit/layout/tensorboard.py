@@ -6,14 +6,14 @@ from daro_verl.errors import DaroConfigError
 from daro_verl.toolkit.layout.charts import SECTIONS
 
 RUN = "layout"
-"""The folder of the event file. TensorBoard puts the layouts of all runs below its directory together."""
+"""The folder of the event file. TensorBoard merges the layouts of all runs below its directory."""
 
 
 def write_layout(directory: Path) -> Path:
-    """Write the layout into ``directory/layout``; a layout that is there is replaced.
+    """Write the layout into ``directory/layout``. An existing layout is replaced.
 
     Args:
-        directory: what ``tensorboard --logdir`` gets, or a run's ``TENSORBOARD_DIR``.
+        directory: the folder for ``tensorboard --logdir``, or a run's ``TENSORBOARD_DIR``.
 
     Returns:
         The folder.
@@ -22,7 +22,7 @@ def write_layout(directory: Path) -> Path:
         DaroConfigError: ``directory`` does not exist, or tensorboard is not installed.
     """
     if not directory.is_dir():
-        fix = "name the folder that a job with trainer.logger=[tensorboard] writes (TENSORBOARD_DIR)"
+        fix = "name the folder to which a job with trainer.logger=[tensorboard] writes (TENSORBOARD_DIR)"
         raise DaroConfigError("DIR", got=str(directory), expected="a directory", fix=fix)
     try:
         from torch.utils.tensorboard import SummaryWriter

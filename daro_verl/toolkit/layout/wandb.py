@@ -9,7 +9,7 @@ NAME = "DARO"
 
 
 def workspace(entity: str, project: str) -> Any:
-    """The view, ready to be saved with ``save()``, which needs a login (``wandb login``).
+    """The view. Save it with ``save()``, which needs a login (``wandb login``).
 
     Raises:
         DaroConfigError: wandb-workspaces is not installed.

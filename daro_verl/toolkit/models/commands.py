@@ -8,7 +8,7 @@ import typer
 from daro_verl.toolkit.command_line import one_of
 from daro_verl.toolkit.models.families import FAMILIES
 
-app = typer.Typer(no_args_is_help=True, help="Model directories that a job can start from.")
+app = typer.Typer(no_args_is_help=True, help="Prepare and check the model directory of a job.")
 MODEL = "A model's directory, or a hub id."
 
 
@@ -21,15 +21,15 @@ def prepare_model(
         typer.Option(
             callback=one_of(["auto", *FAMILIES]),
             metavar="NAME",
-            help=f"What to change: {', '.join(FAMILIES)}; auto: by the model's type.",
+            help=f"What to change: {', '.join(FAMILIES)}. auto chooses by the model's type.",
         ),
     ] = "auto",
-    rope_theta: Annotated[float | None, typer.Option(help="New base, 40000 for qwen2.5-math.")] = None,
-    positions: Annotated[int | None, typer.Option(min=1, help="New limit, 16384 for qwen2.5-math.")] = None,
+    rope_theta: Annotated[float | None, typer.Option(help="New base; 40000 for qwen2.5-math.")] = None,
+    positions: Annotated[int | None, typer.Option(min=1, help="New limit; 16384 for qwen2.5-math.")] = None,
     from_theta: Annotated[
-        float | None, typer.Option(help="Base that the model must have, 10000 for qwen2.5-math.")
+        float | None, typer.Option(help="Base that the model must have; 10000 for qwen2.5-math.")
     ] = None,
-    revision: Annotated[str | None, typer.Option(help="Of the hub's repository.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
 ) -> None:
     """Link the weights of a model, and rewrite its settings.
 
@@ -56,12 +56,12 @@ def prepare_model(
 def check_model(
     model: Annotated[str, typer.Argument(metavar="DIR", help=MODEL)],
     tp: Annotated[int, typer.Option(min=1, help="Tensor parallelism of the actor.")] = 1,
-    pp: Annotated[int, typer.Option(min=1, help="Its pipeline parallelism.")] = 1,
-    rollout_tp: Annotated[int, typer.Option(min=1, help="Tensor parallelism of a server.")] = 1,
+    pp: Annotated[int, typer.Option(min=1, help="Pipeline parallelism of the actor.")] = 1,
+    rollout_tp: Annotated[int, typer.Option(min=1, help="Tensor parallelism of a rollout server.")] = 1,
     prompt: Annotated[int, typer.Option(min=1, help="data.max_prompt_length")] = 1024,
     response: Annotated[int, typer.Option(min=1, help="data.max_response_length")] = 8192,
 ) -> None:
-    """Does a model fit a parallel layout? Exit code 2: no.
+    """Check that a model fits a parallel layout. If it does not, the exit code is 2.
 
     \b
     Example: daro models check models/qwen2.5-math-7b-16k --tp 2 --rollout-tp 1 --prompt 1024 --response 8192

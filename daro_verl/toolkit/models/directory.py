@@ -1,4 +1,4 @@
-"""A model directory of our own: built beside its place, there in one rename, and known by its manifest."""
+"""A model directory that this command makes. It is built beside its place, renamed once, and has a manifest."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ MADE_BY = "daro_verl.models"
 
 
 def manifest(directory: Path) -> dict[str, Any] | None:
-    """Ours; None if the directory has none."""
+    """The manifest of this command; None if the directory has none."""
     try:
         value = json.loads((directory / MANIFEST).read_bytes())
     except (OSError, ValueError):
@@ -22,13 +22,13 @@ def manifest(directory: Path) -> dict[str, Any] | None:
 
 
 def describe(directory: Path) -> dict[str, str]:
-    """What each file is: the target of a link, or the digest of the content. Without the manifest itself."""
+    """The target of each link, and the digest of each other file. The manifest is left out."""
     files = sorted(path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir())
     return {str(path.relative_to(directory)): _describe(path) for path in files if path.name != MANIFEST}
 
 
 def is_whole(directory: Path, fingerprint: str) -> bool:
-    """Whether the directory is the result of these arguments, with every file as it was written."""
+    """Whether the directory is the result of these arguments, with every file unchanged."""
     found = manifest(directory)
     if found is None or found.get("fingerprint") != fingerprint or found.get("files") != describe(directory):
         return False
@@ -36,15 +36,15 @@ def is_whole(directory: Path, fingerprint: str) -> bool:
 
 
 def refuse_foreign(directory: Path) -> None:
-    """Leave alone what somebody else made, or added.
+    """Refuse a directory that this command did not make, or to which files were added.
 
     Raises:
-        DaroDataError: the directory is not ours alone.
+        DaroDataError: the directory has files that this command did not write.
     """
     if not (directory.exists() or directory.is_symlink()):
         return
     found = manifest(directory) if directory.is_dir() and not directory.is_symlink() else None
-    fix = "choose another DST, or move it away"
+    fix = "choose another DST, or move the directory away"
     if found is None:
         raise DaroDataError(str(directory), got="not made by this command", expected="a new directory", fix=fix)
     if added := sorted(set(describe(directory)) - set(found["files"])):
@@ -53,7 +53,7 @@ def refuse_foreign(directory: Path) -> None:
 
 
 class NewDirectory:
-    """A directory that appears under its name when it is whole: a context that an error leaves without a trace."""
+    """A context that makes a directory. It gets its name when it is complete. After an error, nothing is left."""
 
     def __init__(self, destination: Path) -> None:
         self.destination = destination
@@ -62,8 +62,8 @@ class NewDirectory:
     def __enter__(self) -> "NewDirectory":
         self.destination.parent.mkdir(parents=True, exist_ok=True)
         if self.directory.exists() and any(self.directory.iterdir()) and manifest(self.directory) is None:
-            fix = "move it away"
-            raise DaroDataError(str(self.directory), got="files of others", expected="our unfinished work", fix=fix)
+            got, expected = "files of another program", "unfinished work of this command"
+            raise DaroDataError(str(self.directory), got=got, expected=expected, fix="move the directory away")
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir()
         self.write(MANIFEST, {"made_by": MADE_BY})  # so that a killed run is known as ours
@@ -74,11 +74,12 @@ class NewDirectory:
         (self.directory / name).write_text(text)
 
     def finish(self, values: dict[str, Any]) -> None:
-        """Write the manifest, and take the place of an older result."""
+        """Write the manifest, and replace an older result."""
         self.write(MANIFEST, {"made_by": MADE_BY, **values, "files": describe(self.directory)})
         old = self.destination.with_name(f".{self.destination.name}.old")
         if old.exists() and manifest(old) is None:
-            raise DaroDataError(str(old), got="files of others", expected="our older result", fix="move it away")
+            got, expected = "files of another program", "an older result of this command"
+            raise DaroDataError(str(old), got=got, expected=expected, fix="move the directory away")
         shutil.rmtree(old, ignore_errors=True)
         if self.destination.exists():
             self.destination.rename(old)

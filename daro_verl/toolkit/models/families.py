@@ -1,7 +1,7 @@
-"""What a family of models needs before a job can start from it: other rotary embeddings, or a chat template.
+"""The changes that a family of models needs before a job: other rotary embeddings, or a chat template.
 
-``config.json`` is rewritten on disk, because ``model.override_config`` of verl does not reach vLLM, SGLang and
-Megatron-Bridge, which read the file. Nothing is read or written here.
+``config.json`` is rewritten on disk, because vLLM, SGLang and Megatron-Bridge read the file, and verl's
+``model.override_config`` does not reach them. This module itself reads and writes nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -30,9 +30,9 @@ class Family:
     """Changes to a model's files.
 
     Args:
-        theta, positions: of the rotary embeddings; None to leave both.
+        theta, positions: base and limit of the rotary embeddings; None to keep both.
         from_theta: the base that the model must have.
-        chat_template: replaces the tokenizer's own, or its absence; None to leave it.
+        chat_template: replaces the tokenizer's own, or adds one; None to keep it.
     """
 
     name: str
@@ -43,13 +43,13 @@ class Family:
     chat_template: str | None = None
 
     def config(self, config: Config) -> Config:
-        """The model's configuration as the family wants it."""
+        """The model's configuration with the family's changes."""
         if self.theta is None or self.positions is None:
             return in_both_forms(config)
         return with_positions(config, self.theta, self.positions, self.from_theta)
 
     def tokenizer_config(self, config: Config) -> Config:
-        """``tokenizer_config.json`` as the family wants it. vLLM takes the smaller of its limit and the model's."""
+        """``tokenizer_config.json`` with the family's changes. vLLM uses the smaller of its limit and the model's."""
         changed = dict(config)
         if self.chat_template is not None:
             changed["chat_template"] = self.chat_template
@@ -66,28 +66,29 @@ FAMILIES = {family.name: family for family in (QWEN_MATH, LLAMA_BASE)}
 
 
 def choose_family(name: str, config: Config, options: dict[str, Any]) -> Family:
-    """The family of this name, or with ``auto`` the one for this type of model, with the options that were given.
+    """The family of this name, or with ``auto`` the one for this type of model, with the given options.
 
     Raises:
-        DaroError: there is none, or it is for another type of model, or it has no such option.
+        DaroError: there is none, or it is for another type of model, or it does not have the option.
     """
     model_type = config.get("model_type")
     by_type = {family.model_type: family for family in FAMILIES.values()}
     family = by_type.get(str(model_type)) if name == "auto" else FAMILIES[name]
     if family is None or family.model_type != model_type:
         expected = f"a model of type {family.model_type if family else ' or '.join(by_type)}"
-        raise DaroDataError("config.json: model_type", got=model_type, expected=expected, fix="use it as it is")
+        fix = "use the model without changes"
+        raise DaroDataError("config.json: model_type", got=model_type, expected=expected, fix=fix)
     given = {key: value for key, value in options.items() if value is not None}
     if given and family.theta is None:
         names = ", ".join(f"--{key.replace('_', '-')}" for key in given)
-        raise DaroConfigError(f"recipe {family.name}", got=names, expected="no such option", fix="leave it out")
+        raise DaroConfigError(f"recipe {family.name}", got=names, expected="no such option", fix="remove it")
     return replace(family, **given)
 
 
 def theta(config: Config) -> float | None:
     """The base of the rotary embeddings; None if the file leaves it to a default.
 
-    transformers 5 writes it into ``rope_parameters``, which wins over the older ``rope_theta`` beside it.
+    transformers 5 writes it into ``rope_parameters``, which overrides the older ``rope_theta`` beside it.
     """
     parameters = config.get("rope_parameters")
     if isinstance(parameters, dict) and "rope_theta" in parameters:
@@ -106,19 +107,19 @@ def scaling(config: Config) -> str:
 
 
 def with_positions(config: Config, new_theta: float, positions: int, old_theta: float) -> Config:
-    """The configuration with another base and position limit, in the form of transformers 4 and in that of 5.
+    """The configuration with another base and position limit, in the forms of transformers 4 and 5.
 
-    Both forms are written, because an engine that knows one only would silently take the default base.
+    It has both forms, because an engine that knows only one would silently use the default base.
 
     Raises:
-        DaroDataError: the base is neither the old one nor the new one, or is scaled already.
+        DaroDataError: the base is neither the old one nor the new one, or is already scaled.
     """
     found = theta(config)
     if found not in (old_theta, new_theta):
-        fix = "this is another model: use it as it is, or give the base that it has as --from-theta"
+        fix = "use this other model without changes, or pass its base as --from-theta"
         raise DaroDataError("config.json: rope_theta", got=found, expected=f"{old_theta:g} or {new_theta:g}", fix=fix)
     if (kind := scaling(config)) != "default":
-        fix = "use the model as it is: scaled positions are long already"
+        fix = "use the model without changes: scaled positions are already long"
         raise DaroDataError("config.json: rope_scaling", got=kind, expected="none", fix=fix)
     window = config.get("sliding_window")
     if config.get("use_sliding_window") and window is not None and window < positions:

@@ -1,4 +1,4 @@
-"""Does a model fit a parallel layout? The rules of Megatron-core 0.16, vLLM 0.28 and verl 0.9.1, read in their code.
+"""Check that a model fits a parallel layout, by the rules in the code of Megatron-core 0.16, vLLM 0.28 and verl 0.9.1.
 
 ======================================  ==========================================================================
 rule                                    where
@@ -34,14 +34,14 @@ class Layout:
 
 @dataclass(frozen=True)
 class LayoutCheck:
-    """``errors``: the job would not start, or not train what is meant. ``remarks``: it runs, at a price."""
+    """``errors``: the job would not start, or would train wrongly. ``remarks``: it runs, at a cost."""
 
     errors: list[str]
     remarks: list[str]
 
 
 def check_layout(shape: Shape, layout: Layout) -> LayoutCheck:
-    """All rules at once."""
+    """Check all rules."""
     found = LayoutCheck([], [])
     _attention(found, shape, layout.tp, "--tp", "Megatron")
     _attention(found, shape, layout.rollout_tp, "--rollout-tp", "the rollout server")
@@ -79,12 +79,12 @@ def _vocabulary(found: LayoutCheck, shape: Shape, layout: Layout) -> None:
     if shape.vocab_size % layout.tp:
         padded = -(-shape.vocab_size // layout.tp) * layout.tp
         expected = f"a divisor of the vocabulary {shape.vocab_size}: verl's mbridge does not pad it"
-        fix = f"another --tp, or a model whose embedding has {padded} rows"
+        fix = f"choose another --tp, or a model whose embedding has {padded} rows"
         found.errors.append(problem("--tp (Megatron)", layout.tp, expected, fix))
     in_vllm = -(-shape.vocab_size // VLLM_VOCABULARY) * VLLM_VOCABULARY
     if in_vllm % layout.rollout_tp:
         expected = f"a divisor of {in_vllm}, the vocabulary padded to {VLLM_VOCABULARY}"
-        fix = "another --rollout-tp, a power of two always divides it"
+        fix = "choose another --rollout-tp; a power of two always divides it"
         found.errors.append(problem("--rollout-tp (vLLM)", layout.rollout_tp, expected, fix))
 
 
@@ -97,8 +97,8 @@ def _stages(found: LayoutCheck, shape: Shape, layout: Layout) -> None:
     if shape.tied and layout.pp > 1:
         size = shape.vocab_size * shape.hidden_size / layout.tp / 1e6
         found.remarks.append(
-            f"--pp {layout.pp} with tied embeddings: the first and the last stage each hold one, {size:.0f} million "
-            "parameters a rank, and sum their gradients in every step. Such a small model rarely needs --pp"
+            f"--pp {layout.pp} with tied embeddings: the first and the last stage each hold a copy ({size:.0f} million "
+            "parameters a rank), and sum their gradients in every step. Such a small model rarely needs --pp"
         )
 
 
@@ -112,5 +112,5 @@ def _lengths(found: LayoutCheck, shape: Shape, layout: Layout) -> None:
     for name, limit in limits.items():
         if limit is not None and total > limit:
             got = f"{layout.prompt} + {layout.response} = {total} tokens"
-            fix = "`daro models prepare` for Qwen2.5-Math, else shorter prompts and responses"
+            fix = "run `daro models prepare` for Qwen2.5-Math, or use shorter prompts and responses"
             found.errors.append(problem("prompt + response", got, f"at most {limit}, the {name}", fix))

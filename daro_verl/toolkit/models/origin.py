@@ -15,10 +15,12 @@ _PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "LICENSE*
 
 
 def resolve(source: str, revision: str | None = None) -> Path:
-    """A local directory as it is; a hub id as the snapshot of it, downloaded if need be (an interruption resumes).
+    """The directory of a model: a local one, or the snapshot of a hub id.
+
+    A snapshot is downloaded if necessary. An interrupted download resumes.
 
     Raises:
-        DaroDataError: neither, or the download failed.
+        DaroDataError: it is neither, or the download failed.
     """
     path = Path(source)
     if path.is_dir():
@@ -36,15 +38,15 @@ def resolve(source: str, revision: str | None = None) -> Path:
         raise DaroDataError(f"download of {source}", got="a gated model", expected="access to it", fix=fix) from error
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         got = f"{type(error).__name__}: {error}"[:300]
-        fix = "check the name, the network and `hf auth login`, then run again: it goes on where it was"
+        fix = "check the name, the network and `hf auth login`, then run again: the download resumes"
         raise DaroDataError(f"download of {source}", got=got, expected="a snapshot", fix=fix) from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A file of settings.
+    """Read a file of settings.
 
     Raises:
-        DaroDataError: it is absent or damaged.
+        DaroDataError: it is missing or damaged.
     """
     try:
         value = json.loads(path.read_bytes())
@@ -57,7 +59,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def weight_files(model: Path) -> list[Path]:
-    """The files of the weights, all that the index names.
+    """The files of the weights: all that the index names.
 
     Raises:
         DaroDataError: some are missing, or there are none.

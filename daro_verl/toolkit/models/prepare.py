@@ -1,4 +1,4 @@
-"""A model for a job: weights linked, settings rewritten, tokenizer checked, all of it or nothing."""
+"""Prepare a model for a job: link weights, rewrite settings, check the tokenizer. It does all of this, or nothing."""
 
 import hashlib
 import json
@@ -19,10 +19,10 @@ LARGEST_COPY = 64 << 20  # bytes; tokenizers are below, weights are linked whate
 
 
 def prepare(source: Path, destination: Path, family: Family) -> dict[str, Any]:
-    """Make ``destination``, unless it is this very result already, and return its manifest with ``was_there``.
+    """Make ``destination``, unless it is already this result, and return its manifest with ``was_there``.
 
     Raises:
-        DaroDataError: the model is incomplete or of another kind, or ``destination`` is somebody else's.
+        DaroDataError: the model is incomplete or of another kind, or this command did not make ``destination``.
     """
     destination = destination.absolute()
     if destination.resolve() == source.resolve() or source.resolve() in destination.resolve().parents:
@@ -75,7 +75,7 @@ def _verify(directory: Path, family: Family) -> list[str]:
 
 
 def _fingerprint(source: Path, family: Family) -> str:
-    """Of the family's settings and the source's files, by size and time."""
+    """A digest of the family's settings and the source's files, by size and time."""
     files = sorted(path for path in source.iterdir() if path.is_file())
     stats = [(path.name, str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return hashlib.sha256(json.dumps([FORMAT, asdict(family), stats]).encode()).hexdigest()[:24]

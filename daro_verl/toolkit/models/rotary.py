@@ -1,4 +1,4 @@
-"""Rotary embeddings in ``config.json``: in the form of transformers 5, and in that of transformers 4."""
+"""Rotary embeddings in ``config.json``, in the forms of transformers 5 and transformers 4."""
 
 import json
 import logging
@@ -14,8 +14,8 @@ logger = logging.getLogger(__name__)
 def in_both_forms(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration with ``rope_theta`` and ``rope_scaling`` beside the ``rope_parameters`` of transformers 5.
 
-    transformers 4 reads the first two only: without them an engine on it would silently take the default base 10000
-    and no scaling. What has no ``rope_parameters``, or other ones for each type of layer, is left as it is.
+    transformers 4 reads only the first two. Without them, an engine on it would silently use the default base 10000 and
+    no scaling. A configuration without ``rope_parameters``, or with different ones per type of layer, does not change.
     """
     parameters = config.get("rope_parameters")
     if not isinstance(parameters, dict) or "rope_theta" not in parameters:
@@ -26,11 +26,11 @@ def in_both_forms(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_both_forms(model: Path) -> None:
-    """Complete the ``config.json`` of a model directory, in one rename; leave it where it cannot be written."""
+    """Complete the ``config.json`` of a model directory, in one rename. If it cannot be written, leave it."""
     config = read_json(model / CONFIG)
     if (both := in_both_forms(config)) == config:
         return
     try:
         write_atomically(model / CONFIG, json.dumps(both, indent=2) + "\n")
     except OSError as error:
-        logger.warning("%s stays without rope_theta, which engines on transformers 4 need: %s", model / CONFIG, error)
+        logger.warning("%s has no rope_theta, which engines on transformers 4 need: %s", model / CONFIG, error)

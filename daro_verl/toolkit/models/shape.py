@@ -1,4 +1,4 @@
-"""The sizes of a model that parallelism divides."""
+"""The sizes of a model, which parallelism divides."""
 
 import json
 from dataclasses import dataclass
@@ -11,10 +11,15 @@ from daro_verl.toolkit.models.origin import CONFIG, read_json
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of a decoder. ``num_kv_heads``: equal to ``num_heads`` without grouped queries. ``window``: of sliding
-    attention, None without. ``tokenizer_limit``: ``model_max_length`` of the tokenizer, None if it does not say.
-    ``tied``: input and output share one embedding. ``eos_ids``: tokens at which generation stops. ``rope_scaling``:
-    type of the scaling of rotary embeddings, ``default`` for none."""
+    """Sizes of a decoder.
+
+    - ``num_kv_heads``: equal to ``num_heads`` without grouped queries;
+    - ``window``: window of sliding attention; None without it;
+    - ``tokenizer_limit``: the tokenizer's ``model_max_length``; None if it has none;
+    - ``tied``: whether input and output share one embedding;
+    - ``eos_ids``: tokens at which generation stops;
+    - ``rope_scaling``: type of the scaling of rotary embeddings; ``default`` for none.
+    """
 
     num_layers: int
     num_heads: int
@@ -31,7 +36,7 @@ class Shape:
 
 
 def read_shape(directory: Path) -> Shape:
-    """From ``config.json``, with transformers' own defaults for what it leaves out.
+    """Read the sizes from ``config.json``. Missing ones have transformers' own defaults.
 
     Raises:
         DaroDataError: there is no such file, or it is not of a decoder.
@@ -71,7 +76,7 @@ def _optional(path: Path, key: str) -> int | None:
 
 
 def _eos_ids(directory: Path, of_config: int | list[int] | None) -> frozenset[int]:
-    """What vLLM stops at: ``generation_config.json`` if there is one, else the model's."""
+    """The tokens at which vLLM stops: from ``generation_config.json`` if there is one, else the model's."""
     try:
         value = json.loads((directory / "generation_config.json").read_bytes())["eos_token_id"]
     except (OSError, ValueError, KeyError, TypeError):

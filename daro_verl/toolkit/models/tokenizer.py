@@ -1,4 +1,4 @@
-"""Whether a model's tokenizer can ask a question: a chat template that renders, and tokens that the model has."""
+"""Check a model's tokenizer: its chat template must render, and the model must have its tokens."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import Any
 
 from daro_verl.errors import problem
 
-_FIX = "prepare the model with `daro models prepare`, or take the tokenizer of its instruct version"
+_FIX = "prepare the model with `daro models prepare`, or use the tokenizer of its instruct version"
 SYSTEM, USER, ASSISTANT = "Reason.", "How much is 1+1?", "It is 2."
 
 
 @dataclass(frozen=True)
 class TokenizerCheck:
-    """``errors``: a job would fail or train on something else. ``remarks``: worth knowing."""
+    """``errors``: a job would fail, or train on the wrong text. ``remarks``: worth knowing."""
 
     errors: list[str]
     remarks: list[str]
@@ -22,7 +22,7 @@ def check_tokenizer(directory: Path, vocab_size: int | None, eos_ids: frozenset[
     """Load the tokenizer and ask it a question.
 
     Args:
-        directory: of the model.
+        directory: the model's directory.
         vocab_size: rows of the model's embedding.
         eos_ids: tokens at which generation stops, besides the tokenizer's own.
     """
@@ -35,7 +35,7 @@ def check_tokenizer(directory: Path, vocab_size: int | None, eos_ids: frozenset[
         return TokenizerCheck([problem("tokenizer", got, "a tokenizer that loads", "download it again")], [])
     errors = []
     if vocab_size is not None and len(tokenizer) > vocab_size:
-        fix = "take the tokenizer that belongs to the model"
+        fix = "use the tokenizer that belongs to the model"
         errors.append(problem("tokenizer", f"{len(tokenizer)} tokens", f"at most {vocab_size}", fix))
     spelled = str(tokenizer.decode(tokenizer.encode(USER, add_special_tokens=False)))
     if spelled.strip() != USER:  # transformers makes an empty tokenizer where tokenizer.json is missing
@@ -49,7 +49,7 @@ def check_tokenizer(directory: Path, vocab_size: int | None, eos_ids: frozenset[
 
 def _template_errors(tokenizer: Any, eos_ids: frozenset[int]) -> list[str]:
     if not tokenizer.chat_template:
-        return [problem("tokenizer", "no chat template", "one, verl renders every prompt with it", _FIX)]
+        return [problem("tokenizer", "no chat template", "one, because verl renders every prompt with it", _FIX)]
     try:
         with_system = render(tokenizer, ("system", SYSTEM), ("user", USER), generation=True)
         plain = render(tokenizer, ("user", USER), generation=True)
@@ -69,7 +69,7 @@ def _template_errors(tokenizer: Any, eos_ids: frozenset[int]) -> list[str]:
 
 
 def _opens_a_turn(tokenizer: Any, prompt: str, eos_ids: frozenset[int]) -> bool:
-    """Whether the end token is one that the template writes before an answer, while another one ends the answer."""
+    """Whether the template writes the end token before an answer, and another token ends the answer."""
     end, before_answer = _turn_end(tokenizer), prompt.partition(USER)[2]
     if end is None or tokenizer.convert_tokens_to_ids(end) in eos_ids | {tokenizer.eos_token_id}:
         return False
@@ -95,7 +95,7 @@ def _remarks(tokenizer: Any, vocab_size: int | None, eos_ids: frozenset[int]) ->
     stops, end = eos_ids | {tokenizer.eos_token_id}, _turn_end(tokenizer)
     if end is not None and tokenizer.convert_tokens_to_ids(end) not in stops:
         names = ", ".join(tokenizer.convert_ids_to_tokens(sorted(stops)))
-        remarks.append(f"the chat template ends a response with {end}, generation stops at {names}")
+        remarks.append(f"the chat template ends a response with {end}, but generation stops at {names}")
     return remarks
 
 

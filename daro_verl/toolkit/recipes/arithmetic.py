@@ -1,4 +1,4 @@
-"""Do the numbers of a job fit each other? Pure; each problem names a setting and is got, expected and fix."""
+"""Check that the numbers of a job fit each other. Pure. Each problem names a setting, got, expected and fix."""
 
 from daro_verl.errors import problem
 from daro_verl.toolkit.models.layout import Layout, check_layout
@@ -11,7 +11,7 @@ _OPTIONS = {"--rollout-tp": KEY["ROLLOUT_TP"], "--tp": "TP", "--pp": "PP"}
 
 
 def layout_problems(job: Sizes, shape: Shape) -> tuple[list[str], list[str]]:
-    """Parallel sizes and lengths against the model: errors and remarks."""
+    """Compare parallel sizes and lengths with the model: errors and remarks."""
     fit = check_layout(shape, Layout(job.tp, job.pp, job.rollout_tp, job.max_prompt, job.max_response))
     return [_in_settings(text) for text in fit.errors], [_in_settings(text) for text in fit.remarks]
 
@@ -24,7 +24,7 @@ def _in_settings(text: str) -> str:
 
 
 def number_problems(job: Sizes) -> list[str]:
-    """Batches, ranks and token budgets against each other, as verl 0.9.1 divides them."""
+    """Compare batches, ranks and token budgets with each other, as verl 0.9.1 divides them."""
     ranks, trained, budget = job.tp * job.pp * job.cp, job.mini_batch * job.rollouts, job.max_tokens * job.cp
     sample = job.max_prompt + job.max_response
     longest = f"at least the longest prompt and response, {job.max_prompt} + {job.max_response} = {sample}"
@@ -49,6 +49,6 @@ def number_problems(job: Sizes) -> list[str]:
         (job.overlong_len is not None and job.overlong_len >= job.max_response, KEY["OVERLONG_LEN"], job.overlong_len,
          f"less than {response} ({job.max_response})", f"set {KEY['OVERLONG_LEN']}={max(1, job.max_response // 2)}"),
         (job.overlong_max not in (None, job.max_response), KEY["OVERLONG_MAX"], job.overlong_max,
-         f"{response} ({job.max_response})", f"leave it out, or set {KEY['OVERLONG_MAX']}={job.max_response}"),
+         f"{response} ({job.max_response})", f"remove it, or set {KEY['OVERLONG_MAX']}={job.max_response}"),
     ]  # fmt: skip
     return [problem(name, got, expected, fix) for wrong, name, got, expected, fix in rows if wrong]

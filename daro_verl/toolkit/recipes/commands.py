@@ -16,11 +16,13 @@ from daro_verl.toolkit.recipes.show import print_plan
 
 
 def recipe(
-    overrides: Annotated[list[str] | None, typer.Argument(help="Hydra overrides, KEY=VALUE; they win")] = None,
-    config_dir: Annotated[Path, typer.Option(help="folder with daro.yaml")] = Path("recipes/config"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="check and print, and start nothing")] = False,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Hydra overrides, KEY=VALUE. They override environment variables.")
+    ] = None,
+    config_dir: Annotated[Path, typer.Option(help="The folder with daro.yaml.")] = Path("recipes/config"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and print, but start nothing.")] = False,
 ) -> None:
-    """Check a recipe on this machine, then become verl.trainer.main_ppo.
+    """Check a recipe on this machine, then start verl.trainer.main_ppo in this process.
 
     Example: METHOD=grpo daro recipe --dry-run base_model=qwen2.5_math_7b trainer.save_freq=10
     """
@@ -30,7 +32,7 @@ def recipe(
 
 
 def start(folder: Path, arguments: Sequence[str], environment: Mapping[str, str], dry_run: bool = False) -> int:
-    """Check, and in a dry run print; otherwise become verl. 2: something is wrong, each line a problem."""
+    """Check the job. In a dry run print it, else become verl. Returns 2 if something is wrong, one problem a line."""
     dry_run = dry_run or environment.get("DRY_RUN") == "1"
     try:
         if environment.get("GPU_SMOKE") == "1" and not dry_run:

@@ -1,4 +1,4 @@
-"""verl's whole configuration, composed and checked as its entry point does it, without starting anything."""
+"""Compose and check verl's whole configuration as its entry point does, but start nothing."""
 
 import contextlib
 import copy
@@ -21,7 +21,7 @@ CONFIG_NAME = "daro"
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
-    """Refuse what is no Hydra override.
+    """Refuse an argument that is not a Hydra override.
 
     Raises:
         DaroConfigError: it names the argument.
@@ -48,14 +48,14 @@ def compose_job(folder: Path, overrides: Sequence[str]) -> DictConfig:
     from hydra.errors import HydraException
 
     if not (folder / f"{CONFIG_NAME}.yaml").is_file():
-        fix = "run in the project's folder, or name recipes/config"
+        fix = "run in the project's folder, or pass the path of recipes/config"
         raise DaroConfigError("--config-dir", got=str(folder), expected=f"a folder with {CONFIG_NAME}.yaml", fix=fix)
     try:
         with initialize_config_dir(str(folder.absolute()), version_base=None):
             config = compose(CONFIG_NAME, overrides=list(overrides))
         OmegaConf.to_container(config, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
-        fix = "correct the argument; a key that verl's configuration does not have wants ++ before it"
+        fix = "correct the argument; put ++ before a key that verl's configuration does not have"
         message = str(error.__cause__ or error)
         raise DaroConfigError("configuration", got=message, expected="overrides that compose", fix=fix) from error
     return config
@@ -67,13 +67,13 @@ def key_of(override: str) -> str:
 
 
 def without(overrides: Sequence[str], later: Sequence[str]) -> list[str]:
-    """``overrides`` whose keys ``later`` ones do not set."""
+    """The ``overrides`` whose keys are not set by ``later`` ones."""
     keys = {key_of(override) for override in later}
     return [override for override in overrides if key_of(override) not in keys]
 
 
 def refusals_of(config: DictConfig) -> tuple[list[str], list[str]]:
-    """What verl and DARO refuse in ``config``, and what they warn of. It stays as it is."""
+    """What verl and DARO refuse in ``config``, and their warnings. ``config`` does not change."""
     from hydra.errors import HydraException
     from verl.trainer.ppo.utils import need_critic, need_reference_policy
     from verl.utils.config import validate_config
@@ -100,7 +100,7 @@ def refusals_of(config: DictConfig) -> tuple[list[str], list[str]]:
 
 
 class _Collect(logging.Handler):
-    """Keeps the warnings, in words."""
+    """Collects the text of warnings."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -111,6 +111,6 @@ class _Collect(logging.Handler):
 
 
 def as_yaml(config: DictConfig) -> str:
-    """All of it, interpolations resolved."""
+    """The whole configuration, with interpolations resolved."""
     container: Any = OmegaConf.to_container(config, resolve=True)
     return OmegaConf.to_yaml(OmegaConf.create(container))

@@ -1,4 +1,4 @@
-"""Model and data of a job, as far as they are here: a dry run needs neither, a real run both."""
+"""Find the model and the data of a job. A dry run needs neither, a real run needs both."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ _AGAIN = "write it again with `daro data`"
 
 @dataclass
 class Found:
-    """``missing``: what a real run cannot do without. ``problems``: what is there and wrong."""
+    """``missing``: files that only a real run needs. ``problems``: files that are there and wrong."""
 
     shape: Shape
     missing: list[str] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Found:
 
 
 def find_files(config: DictConfig) -> Found:
-    """Read what there is of the model, the training files and the validation files."""
+    """Read the model, the training files and the validation files, as far as they exist."""
     batch = config.data.train_batch_size
     found = Found(Shape(**config.recipe.published))
     _model(found, Path(config.actor_rollout_ref.model.path), config.recipe.source)
@@ -62,7 +62,7 @@ def _model(found: Found, directory: Path, source: str) -> None:
 
 
 def _data(found: Found, key: str, file: Path) -> int:
-    """Its rows; 0 if that cannot be told."""
+    """The number of rows of a file; 0 if it is unknown."""
     import pyarrow.parquet as parquet
     from pyarrow import ArrowException
 
@@ -87,7 +87,7 @@ def _schema_problems(key: str, file: Path, columns: list[str]) -> list[str]:
     rows = [
         (absent, f"{file} without {', '.join(absent)}", f"columns {', '.join(COLUMNS)}", "write it with `daro data`"),
         (key == TRAIN and has_rollouts, f"{file} with {OWN_ROLLOUTS}", f"rows that take {KEY['ROLLOUTS']} responses",
-         f"name a training file; this one is for {VALIDATION}"),
+         f"name a training file; this file is for {VALIDATION}"),
         (key == VALIDATION and not has_rollouts, f"{file} without {OWN_ROLLOUTS}",
          "the number of responses in each row: 32 for AIME and AMC, 1 elsewhere",
          "write it with `daro data test`, or add that column"),

@@ -1,4 +1,4 @@
-"""What a run of ``GPU_SMOKE=1`` has shown: a file to attach to a report of a problem, and one line."""
+"""The result of ``GPU_SMOKE=1``: one line, and a file that you can attach to a report of a problem."""
 
 import platform
 import shlex
@@ -20,7 +20,7 @@ TAIL = 80  # lines of the log, where a part failed
 
 @dataclass(frozen=True)
 class Part:
-    """One command. ``wrong``: what shows that it failed, nothing where it passed."""
+    """One command. ``wrong``: the signs that it failed; empty if it passed."""
 
     name: str
     command: Sequence[str]
@@ -30,7 +30,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Point:
-    """Something that cannot be run without a GPU: the part that runs it, and whether a job has it."""
+    """A feature that needs a GPU: the part that runs it, and whether a job has it."""
 
     what: str
     part: str
@@ -63,14 +63,14 @@ POINTS = (
 
 
 def covered(config: DictConfig, sizes: Sizes, parts: Sequence[Part]) -> tuple[list[str], list[str]]:
-    """The points that this run has shown, and the others."""
+    """The points that this run covered, and the others."""
     passed = {part.name for part in parts if not part.wrong}
     shown = [point for point in POINTS if point.part in passed and point.has(config.actor_rollout_ref, sizes)]
     return [point.what for point in shown], [point.what for point in POINTS if point not in shown]
 
 
 def last_line(config: DictConfig, sizes: Sizes, parts: Sequence[Part], file: Path) -> str:
-    """For people."""
+    """The last line, for a person."""
     run, not_run = covered(config, sizes, parts)
     failed = [f"{part.name} ({'; '.join(part.wrong)})" for part in parts if part.wrong]
     state = f"FAILED in {', '.join(failed)}" if failed else f"passed on {sizes.gpus} GPU(s)"
@@ -78,7 +78,7 @@ def last_line(config: DictConfig, sizes: Sizes, parts: Sequence[Part], file: Pat
 
 
 def report(config: DictConfig, sizes: Sizes, parts: Sequence[Part], log: Path) -> str:
-    """Markdown."""
+    """The report in Markdown."""
     run, not_run = covered(config, sizes, parts)
     seconds = sum(part.seconds for part in parts)
     job = (
@@ -96,7 +96,7 @@ def report(config: DictConfig, sizes: Sizes, parts: Sequence[Part], log: Path) -
 
 
 def machine() -> dict[str, str]:
-    """GPUs, Python and the versions of what a job needs."""
+    """GPUs, Python and the versions of a job's packages."""
     found = {"GPUs": _gpus(), "Python": platform.python_version()}
     for name in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""``GPU_SMOKE=1``: the recipe on this node's GPUs, with a tiny model: train, save, resume, evaluate, and report."""
+"""``GPU_SMOKE=1``: run the recipe on this node's GPUs with a tiny model. Train, save, resume, evaluate and report."""
 
 import json
 import math
@@ -22,18 +22,18 @@ Run = Callable[[Sequence[str], Mapping[str, str], Path], int]
 
 
 def start(folder: Path, arguments: Sequence[str], environment: Mapping[str, str], run: "Run | None" = None) -> int:
-    """Run all parts, stop at the first that fails, and write the report. 0: all passed; 1: one failed.
+    """Run all parts, stop at the first failure, and write the report. Returns 0 if all passed, 1 if one failed.
 
     Args:
-        run: runs a command with variables, adds what it prints to a log, and returns its exit code.
+        run: runs a command with variables, adds its output to a log, and returns its exit code.
 
     Raises:
-        DaroConfigError: nothing was started, because a check refuses the job.
+        DaroConfigError: a check refuses the job, and nothing was started.
     """
     run = run or run_and_log
     place = environment.get("OUTPUT") or f"{FOLDER}/{time.strftime('%Y%m%d-%H%M%S')}"
     if output.has_checkpoint(Path(place)):
-        fix = "another OUTPUT, or none: each run then has a new folder"
+        fix = "set another OUTPUT, or none: each run then has a new folder"
         raise DaroConfigError("OUTPUT", got=f"{place} with a checkpoint", expected="a new folder", fix=fix)
     own = {**environment, "OUTPUT": place}
     parts: list[Part] = []
@@ -52,7 +52,7 @@ def start(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]
 
 
 def _train(name: str, folder: Path, planned: Plan, environment: Mapping[str, str], run: Run) -> Part:
-    """``train`` or ``resume``: verl's job, and whether its metrics are those of a step."""
+    """``train`` or ``resume``: run verl's job, and check its metrics."""
     command, began = command_of(folder, planned), time.monotonic()
     code = run(command, child_environment(planned.asked, environment), _log(planned))
     steps = [1, SAVED_AT] if name == "train" else [STEPS]
@@ -62,7 +62,7 @@ def _train(name: str, folder: Path, planned: Plan, environment: Mapping[str, str
 
 
 def _evaluate(folder: Path, planned: Plan, environment: Mapping[str, str], run: Run) -> Part:
-    """Two problems of the tiny test file, with as many engines as the job has GPUs."""
+    """Evaluate two problems of the tiny test file, with as many engines as the job has GPUs."""
     place, config = Path(planned.config.recipe.output), planned.config
     command, began = ["bash", str(folder.absolute().parent / "eval.sh"), str(place / "checkpoints")], time.monotonic()
     settings = {
@@ -82,7 +82,7 @@ def _evaluate(folder: Path, planned: Plan, environment: Mapping[str, str], run: 
 
 
 def wrong_metrics(file: Path, steps: Sequence[int]) -> list[str]:
-    """What the metrics of these steps have that a step of DARO has not."""
+    """The metrics of these steps that a correct step of DARO could not have."""
     found: dict[int, dict[str, float]] = {}
     for line in file.read_text().splitlines() if file.exists() else []:
         row = json.loads(line)
@@ -107,7 +107,7 @@ def _log(planned: Plan) -> Path:
 
 
 def run_and_log(command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
-    """Show what the command prints, and add it to ``log``."""
+    """Show the output of the command, and add it to ``log``."""
     with (
         log.open("a") as kept,
         subprocess.Popen(

@@ -1,7 +1,7 @@
 """An estimate of the machine's memory in a run without a GPU, where ranks and servers share it.
 
-With ``P`` the parameters of a rank, ``t`` the tokens of a micro-batch, ``s`` of the longest sample, ``L`` layers and
-``w`` the bytes of a number, bytes of a rank are
+``P``: parameters of a rank. ``t``: tokens of a micro-batch. ``s``: tokens of the longest sample. ``L``: layers. ``w``:
+bytes of a number. The bytes of a rank are
 
 ==============  ==============================================================================
 weights         w P
@@ -13,8 +13,8 @@ scores          2 w t s heads L / TP: attention keeps them before and after the 
 process         2 GB: Python, PyTorch, Megatron (a guess)
 ==============  ==============================================================================
 
-A server has its weights and a process, Ray and verl's helpers 3 GB (a guess). Measured once: two ranks of a model of
-135 million parameters in float32, with 1,536 tokens, took 8.3 GB each.
+A server takes its weights and a process. Ray and verl's helpers take 3 GB (a guess). Measured once: two ranks of a
+model of 135 million parameters in float32, with 1,536 tokens, took 8.3 GB each.
 """
 
 from daro_verl.errors import problem
@@ -28,7 +28,7 @@ RAY_STOPS_AT = 0.95  # of the memory: Ray then ends a worker
 
 
 def rank_bytes(job: Sizes, shape: Shape, width: int) -> float:
-    """Of a training rank; ``width``: bytes of a number, 2 for bfloat16 and 4 for float32."""
+    """Bytes of a training rank. ``width``: bytes of a number, 2 for bfloat16 and 4 for float32."""
     parameters = num_parameters(shape, job.tp, job.pp)
     layers, sample = shape.num_layers / job.pp, job.max_prompt + job.max_response
     numbers = activation_bytes(shape) / WEIGHT + 2 * sample * shape.num_heads
@@ -38,13 +38,13 @@ def rank_bytes(job: Sizes, shape: Shape, width: int) -> float:
 
 
 def host_bytes(job: Sizes, shape: Shape, width: int, server_width: int) -> float:
-    """Of all ranks, servers and helpers of a machine."""
+    """Bytes of all ranks, servers and helpers of a machine."""
     server = server_width * num_parameters(shape, job.rollout_tp) + PROCESS
     return job.gpus * (rank_bytes(job, shape, width) + server) + HELPERS
 
 
 def host_memory_problems(needed: float, memory: float | None = None) -> list[str]:
-    """Whether ``needed`` bytes fit; ``memory``: bytes of the machine, by default this one's."""
+    """Check that ``needed`` bytes fit. ``memory``: bytes of the machine, by default this one's."""
     room = RAY_STOPS_AT * (_memory() if memory is None else memory)
     if needed <= room:
         return []

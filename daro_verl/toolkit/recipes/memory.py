@@ -1,6 +1,7 @@
 """An estimate of the memory of a GPU: in training, and while its server generates. Not measured on a GPU.
 
-With ``P`` the parameters of a rank (of the largest pipeline stage), ``t`` the tokens of a micro-batch, bytes are
+``P``: parameters of a rank (of the largest pipeline stage). ``t``: tokens of a micro-batch. ``h``: hidden size. ``V``:
+vocabulary. The bytes are
 
 ==============  ===========================================================================================
 weights         2 P: bfloat16
@@ -17,7 +18,7 @@ server          ``gpu_memory_utilization`` of the GPU: its weights, and what is 
 other           8 GB: CUDA, NCCL, kernels' workspaces, fragments (a guess)
 ==============  ===========================================================================================
 
-In training the servers sleep. While they generate, weights, gradients and optimizer stay unless they are offloaded.
+In training, the servers sleep. While they generate, weights, gradients and optimizer stay unless they are offloaded.
 """
 
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class Estimate:
 
 
 def num_parameters(shape: Shape, tp: int = 1, pp: int = 1) -> float:
-    """Of a rank of the largest stage, and with the defaults of the whole model. Norms and biases are left out."""
+    """Parameters of a rank of the largest stage; by default, of the whole model. Norms and biases are left out."""
     head = shape.hidden_size // shape.num_heads
     keys = max(1.0, shape.num_kv_heads / tp) * tp  # repeated where there are more ranks than KV heads
     attention = 2 * shape.hidden_size * head * (shape.num_heads + keys)
@@ -52,7 +53,7 @@ def num_parameters(shape: Shape, tp: int = 1, pp: int = 1) -> float:
 
 
 def estimate(job: Sizes, shape: Shape, gpu: float) -> Estimate:
-    """For a GPU of ``gpu`` bytes."""
+    """The estimate for a GPU of ``gpu`` bytes."""
     parameters = num_parameters(shape, job.tp, job.pp)
     weights, gradients = WEIGHT * parameters, GRADIENT * parameters
     optimizer = OPTIMIZER * parameters / (max(1, job.dp) * job.cp)
@@ -81,22 +82,22 @@ def estimate(job: Sizes, shape: Shape, gpu: float) -> Estimate:
 
 
 def activation_bytes(shape: Shape) -> int:
-    """What a layer keeps of a token for its backward pass, in bfloat16."""
+    """Bytes that a layer keeps of a token for its backward pass, in bfloat16."""
     keys = shape.num_kv_heads * shape.hidden_size // shape.num_heads
     return 14 * shape.hidden_size + 4 * keys + 6 * shape.intermediate_size
 
 
 def kv_bytes(shape: Shape, tp: int) -> float:
-    """Of one token on one rank of a server: key and value, bfloat16."""
+    """Bytes of one token on one rank of a server: key and value, in bfloat16."""
     head = shape.hidden_size // shape.num_heads
     return 2 * WEIGHT * shape.num_layers * max(1.0, shape.num_kv_heads / tp) * head
 
 
 def memory_problems(job: Sizes, found: Estimate, gpu: float) -> list[str]:
-    """Where the estimate exceeds the GPU, or a server cannot hold one sample."""
+    """A problem if the estimate exceeds the GPU, or if a server cannot hold one sample."""
     better = "or raise recipe.gpu_memory_gb if you know better"
     fixes = {
-        "training": f"raise TP or PP, lower {KEY['MAX_TOKENS']}, {KEY['RECOMPUTE']}=full; {better}",
+        "training": f"raise TP or PP, lower {KEY['MAX_TOKENS']}, or set {KEY['RECOMPUTE']}=full; {better}",
         "generation": f"set {KEY['OFFLOAD']}=true, or lower {KEY['ROLLOUT_MEMORY']}; {better}",
     }
     problems = []

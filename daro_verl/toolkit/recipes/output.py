@@ -26,7 +26,7 @@ FREE = (
 
 
 def attempt_settings(output: Path) -> dict[str, str]:
-    """Where this attempt logs: verl's file logger would overwrite the metrics of the attempt that it resumes."""
+    """The logs of this attempt. Without them, verl's file logger would overwrite the metrics of the earlier attempt."""
     folder = output / "attempts"
     attempt = folder / f"{len(list(folder.glob('*.jsonl'))) + 1:04d}"
     variables = "ray_kwargs.ray_init.runtime_env.env_vars"  # they also reach the nodes of a cluster that was joined
@@ -38,9 +38,9 @@ def attempt_settings(output: Path) -> dict[str, str]:
 
 
 def identity(config: DictConfig) -> dict[str, Any]:
-    """What tells a run from others: every setting but the free ones, by key.
+    """The settings that identify a run, by key: all except the free ones.
 
-    A setting that follows another one (``${...}``) counts as such, so that it is free where that one is.
+    A setting that follows another one (``${...}``) counts as its reference. So it is free if the other one is.
     """
     settings = _flat("", OmegaConf.to_container(config, resolve=False))
     return {key: value for key, value in settings.items() if key not in FREE and not key.startswith(FREE_GROUPS)}
@@ -57,23 +57,23 @@ def _flat(prefix: str, value: Any) -> dict[str, Any]:
 
 
 def place_problems(config: DictConfig) -> list[str]:
-    """Whether the folder would outlive the job: ``ray job submit`` runs in a copy that Ray removes."""
+    """Check that the folder outlives the job. ``ray job submit`` runs in a copy that Ray removes."""
     output, here = Path(config.recipe.output.strip()).expanduser(), Path.cwd()
     if output.is_absolute() or RAY_JOBS not in here.parts:
         return []
-    fix = "OUTPUT=/a/shared/disk/NAME in the submitted command, and absolute paths of model and data"
-    return [problem("OUTPUT", str(output), f"an absolute path, because {here} is Ray's and is removed", fix)]
+    fix = "set OUTPUT=/a/shared/disk/NAME in the submitted command, and use absolute paths of model and data"
+    return [problem("OUTPUT", str(output), f"an absolute path, because Ray removes {here}", fix)]
 
 
 def output_problems(config: DictConfig) -> list[str]:
-    """Whether ``recipe.output`` can be written, holds no other run, and no checkpoint that nobody would resume."""
+    """Check ``recipe.output``: it can be written, holds no other run, and no checkpoint that this start ignores."""
     output = Path(config.recipe.output)
     above = next(folder for folder in (output, *output.parents) if folder.exists())
     if not above.is_dir():
-        return [problem("OUTPUT", str(output), "a directory or a new one", f"{above} is a file: rename it")]
+        return [problem("OUTPUT", str(output), "a directory or a new one", f"rename {above}, which is a file")]
     latest, new, problems = output / CHECKPOINTS / LATEST, "choose another OUTPUT, or remove the old run", []
     if config.trainer.default_local_dir != str(output / CHECKPOINTS):
-        got, fix = config.trainer.default_local_dir, "set OUTPUT, not the key"
+        got, fix = config.trainer.default_local_dir, "set OUTPUT instead of the key"
         problems.append(problem("trainer.default_local_dir", got, f"{output / CHECKPOINTS}", fix))
     if latest.exists() and config.trainer.resume_mode == "disable":
         # A later start with auto would go on from the old checkpoint, and not from this run's.
@@ -86,13 +86,13 @@ def output_problems(config: DictConfig) -> list[str]:
 
 
 def _resume_problems(config: DictConfig, step: Path) -> list[str]:
-    """Whether the job can load the checkpoint that it would resume from."""
+    """Check that the job can load the checkpoint from which it would resume."""
     actor, megatron = step / "actor", config.actor_rollout_ref.actor.megatron
     contents = config.actor_rollout_ref.actor.checkpoint
     if (actor / "model").exists() and "optimizer" in contents.save_contents and not (actor / "optimizer").exists():
         got, fix = (
             f"{step} without its optimizer",
-            "choose another OUTPUT: paper_table.sh removes it from finished runs",
+            "choose another OUTPUT: paper_table.sh removes the optimizer from finished runs",
         )
         return [problem("OUTPUT", got, "a whole checkpoint to resume from", fix)]
     try:
@@ -104,8 +104,8 @@ def _resume_problems(config: DictConfig, step: Path) -> list[str]:
     may_change = megatron.dist_ckpt_optim_fully_reshardable and "extra" not in contents.load_contents
     if own == there or may_change:
         return []
-    expected = f"TP {there[0]}, PP {there[1]}, the layout of {step}, whose optimizer no other can load"
-    fix = f"TP={there[0]} PP={there[1]}; or, from the first start on, {RESHARDABLE} (docs/recipes/)"
+    expected = f"TP {there[0]}, PP {there[1]}, because no other layout can load the optimizer of {step}"
+    fix = f"set TP={there[0]} PP={there[1]}; or, from the first start on, {RESHARDABLE} (docs/recipes/)"
     return [problem("TP, PP", f"TP {own[0]}, PP {own[1]}", expected, fix)]
 
 
@@ -136,7 +136,7 @@ def _listed(values: dict[str, Any], keys: list[str]) -> str:
 
 
 def claim(config: DictConfig) -> None:
-    """Make the folder and note whose it is.
+    """Make the folder, and record its run.
 
     Raises:
         DaroConfigError: it cannot be written.
@@ -146,5 +146,5 @@ def claim(config: DictConfig) -> None:
         (output / "attempts").mkdir(parents=True, exist_ok=True)
         (output / RUN).write_text(json.dumps(identity(config), indent=1) + "\n")
     except OSError as error:
-        fix = "choose a place that you may write to"
+        fix = "choose a place where you can write"
         raise DaroConfigError("OUTPUT", got=str(error), expected="a directory to write to", fix=fix) from error

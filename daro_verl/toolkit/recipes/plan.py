@@ -1,4 +1,4 @@
-"""A job as a recipe plans it: composed, with every check passed."""
+"""Compose the job of a recipe, and run every check."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from daro_verl.toolkit.recipes.weight_transfer import BYTES, transfer_problems
 
 @dataclass(frozen=True)
 class Plan:
-    """A job that passed every check. ``overrides``: of ``daro.yaml``. ``notes``: what a user should know of it."""
+    """A job that passed every check. ``overrides``: of ``daro.yaml``. ``notes``: what a user should know about it."""
 
     overrides: list[str]
     config: DictConfig
@@ -38,16 +38,16 @@ class Plan:
 
 
 def plan(folder: Path, arguments: Sequence[str], environment: Mapping[str, str], dry_run: bool = False) -> Plan:
-    """Compose the job and check all of it.
+    """Compose the job and run all checks.
 
-    With ``SMOKE=1`` or ``GPU_SMOKE=1`` model and data are made first, but not in a dry run.
+    With ``SMOKE=1`` or ``GPU_SMOKE=1``, model and data are made first, except in a dry run.
 
     Args:
-        folder: of ``daro.yaml``.
-        arguments: Hydra overrides, which win over the environment.
+        folder: the folder of ``daro.yaml``.
+        arguments: Hydra overrides. They override the environment.
 
     Raises:
-        DaroConfigError: with every problem that was found.
+        DaroConfigError: it lists every problem.
     """
     check_arguments(arguments)
     asked = read_environment(environment)
@@ -77,9 +77,9 @@ def plan(folder: Path, arguments: Sequence[str], environment: Mapping[str, str],
 
 
 def _compose(folder: Path, arguments: Sequence[str], asked: Asked) -> tuple[list[str], DictConfig, list[str]]:
-    """Overrides, the configuration, and what a smoke run would ignore.
+    """Overrides, the configuration, and problems with settings that a smoke run would ignore.
 
-    Composed twice: the platform's settings and the absolute paths follow from what is asked.
+    It is composed twice, because the platform's settings and the absolute paths depend on the first result.
     """
     size = smoke.size_of(asked) if asked.smoke else gpu_layout.settings(asked) if asked.gpu_smoke else []
     shortcuts = without([*without(size, asked.overrides), *asked.overrides], arguments)
@@ -99,7 +99,7 @@ def _compose(folder: Path, arguments: Sequence[str], asked: Asked) -> tuple[list
 
 
 def _of_this_start(config: DictConfig, asked: Asked) -> dict[str, str | list[str]]:
-    """What depends on the moment, unless an argument says otherwise."""
+    """Settings that depend on the present state, unless an argument sets them."""
     settings: dict[str, str | list[str]] = {}
     if asked.ray_address is None:  # else Ray joins whatever runs on this node already
         settings["++ray_kwargs.ray_init.address"] = "local"
@@ -109,7 +109,7 @@ def _of_this_start(config: DictConfig, asked: Asked) -> dict[str, str | list[str
 
 
 def _absolute(config: DictConfig) -> dict[str, str | list[str]]:
-    """Paths, and where this attempt logs: workers have other working directories."""
+    """Absolute paths, because workers have other working directories; and the logs of this attempt."""
     output = _path(config.recipe.output)
     return {
         "recipe.output": output,
@@ -140,7 +140,7 @@ def _not_here(config: DictConfig, asked: Asked) -> list[str]:
 def _cluster_problems(sizes: Sizes, asked: Asked) -> list[str]:
     if sizes.nnodes == 1 or asked.ray_address is not None:
         return []
-    fix = "`ray start` on every node (docs/recipes/), then RAY_ADDRESS=auto on the first one"
+    fix = "run `ray start` on every node (docs/recipes/), then set RAY_ADDRESS=auto on the first one"
     return [problem("NNODES", sizes.nnodes, "1, or the RAY_ADDRESS of a cluster", fix)]
 
 

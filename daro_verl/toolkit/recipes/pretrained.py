@@ -1,11 +1,11 @@
 """``SMOKE=1 MODEL=smollm2``: the smoke run of a pretrained language model, SmolLM2-135M-Instruct.
 
-The name stands for the model, wherever the command is started: a directory ``./smollm2`` is not meant by it. It is no
-model of the paper, so only a smoke run takes it. The sizes are in ``recipes/config/size/smollm2.yaml``; what depends on
-the machine is here.
+The name always stands for the model, never for a directory ``./smollm2``. The paper does not use this model, so only a
+smoke run accepts it. The sizes are in ``recipes/config/size/smollm2.yaml``. Settings that depend on the machine are
+here.
 
-The data are arithmetic after a worked example that ends in a box. The model follows it, so the recipe's own reward, the
-math reward, finds answers, some right and some wrong.
+The data are arithmetic problems after a worked example that ends in a box. The model follows the example. So the
+recipe's own reward, the math reward, finds answers, some right and some wrong.
 """
 
 import os
@@ -35,23 +35,23 @@ THREADS = "++ray_kwargs.ray_init.runtime_env.env_vars"
 
 
 def is_asked(asked: Asked, arguments: Sequence[str]) -> bool:
-    """Whether the model is ``smollm2``, by the variable or by an argument, which wins.
+    """Whether the variable or an argument asks for ``smollm2``. An argument overrides the variable.
 
     Raises:
-        DaroConfigError: it is, and the run is no smoke run without a GPU.
+        DaroConfigError: it does, and the run is not a smoke run without a GPU.
     """
     named = [text for text in [*asked.overrides, *arguments] if key_of(text) == MODEL]
     if not named or named[-1].partition("=")[2].strip(" '\"") != NAME:
         return False
     if not asked.smoke:
         expected = "a model's directory: smollm2, SmolLM2-135M-Instruct, is no model of the paper"
-        fix = f"SMOKE=1 MODEL={NAME}, or MODEL=./{NAME} for a directory of that name"
+        fix = f"set SMOKE=1 MODEL={NAME}, or MODEL=./{NAME} for a directory of that name"
         raise DaroConfigError("MODEL", got=NAME, expected=expected, fix=fix)
     return True
 
 
 def place(folder: Path) -> Path:
-    """Where the model is written, once: in the checkout that has the recipes.
+    """The directory of the model, in the checkout that has the recipes.
 
     Args:
         folder: ``recipes/config`` of the checkout.
@@ -60,9 +60,9 @@ def place(folder: Path) -> Path:
 
 
 def platform(num_devices: int, shape: Shape) -> list[str]:
-    """Overrides: the platform's, in the numbers that this processor multiplies fast, with a bucket for the embedding.
+    """The platform's overrides, in the format that this processor multiplies fast, with a bucket for the embedding.
 
-    Ranks and servers take turns, so the ranks share the cores. Threads that wait sleep: there may be other work.
+    Ranks and servers take turns, so the ranks share the cores. Waiting threads sleep, because there may be other work.
     """
     dtype = fast_dtype()
     own = [
@@ -74,11 +74,11 @@ def platform(num_devices: int, shape: Shape) -> list[str]:
 
 
 def write_data(train: Path, test: Path, num_train: int, num_test: int, rollouts: int) -> None:
-    """Write the files that are not there. Files that are written together share no question.
+    """Write the files that do not exist. Files written together share no question.
 
     Args:
-        num_train, num_test: problems, of all levels in turn.
-        rollouts: responses to a row of the test file.
+        num_train, num_test: number of problems, from all levels in turn.
+        rollouts: responses to each row of the test file.
     """
     trained, held_out = train_and_test(WORKED, num_train, num_test)
     for file, problems, own in ((test, held_out, {ROLLOUTS: rollouts}), (train, trained, {})):
@@ -90,7 +90,7 @@ def write_data(train: Path, test: Path, num_train: int, num_test: int, rollouts:
 
 
 def _row(level: str, question: str, answer: str) -> dict[str, Any]:
-    """In the schema of verl's ``RLHFDataset``."""
+    """A row in the schema of verl's ``RLHFDataset``."""
     return {
         "data_source": f"arithmetic/{level.replace(' ', '_')}",
         "prompt": messages(WORKED[level], question, boxed=True),
@@ -100,7 +100,7 @@ def _row(level: str, question: str, answer: str) -> dict[str, Any]:
 
 
 def notes() -> list[str]:
-    """What a directory of the same name may make somebody think."""
+    """A note if a directory has the same name, because a user might expect it to be the model."""
     if not Path(NAME).exists():
         return []
-    return [f"MODEL={NAME} is SmolLM2-135M-Instruct; the directory ./{NAME} is not used (MODEL=./{NAME} would)"]
+    return [f"MODEL={NAME} is SmolLM2-135M-Instruct, not the directory ./{NAME} (for that, set MODEL=./{NAME})"]

@@ -1,4 +1,4 @@
-"""Lengths of the validation prompts: verl would leave out the longer ones, and score a smaller benchmark."""
+"""Check the lengths of the validation prompts. verl would leave out long ones, and score a smaller benchmark."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +16,8 @@ NUM_NAMED = 3
 def long_prompts(config: DictConfig) -> list[str]:
     """A problem for each validation file with prompts of more than ``data.max_prompt_length`` tokens.
 
-    Files or a model that are not here or unreadable are left to :mod:`daro_verl.toolkit.recipes.files`. Tokens are
-    counted as verl 0.9.1 counts them (``RLHFDataset.maybe_filter_out_long_prompts``): the model's chat template with
-    its generation prompt.
+    :mod:`daro_verl.toolkit.recipes.files` reports missing or unreadable files. Tokens are counted as in verl 0.9.1
+    (``RLHFDataset.maybe_filter_out_long_prompts``): the model's chat template with its generation prompt.
     """
     longest, problems = config.data.max_prompt_length, []
     tokenizer = _tokenizer(Path(config.actor_rollout_ref.model.path))
@@ -36,7 +35,7 @@ def long_prompts(config: DictConfig) -> list[str]:
             )
             got = f"{file} with {len(over)} of {len(rows)} prompts that are longer ({named})"
             key, expected = KEY["MAX_PROMPT"], f"prompts of at most {longest} tokens, {KEY['MAX_PROMPT']}"
-            fix = f"set {key}={max(over)[0]} or more; verl would leave them out of its validation without a word"
+            fix = f"set {key}={max(over)[0]} or more; else verl leaves them out of its validation without a warning"
             problems.append(problem(VALIDATION, got, expected, fix))
     return problems
 

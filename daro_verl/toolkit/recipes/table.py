@@ -1,4 +1,4 @@
-"""``daro table-disk``: what the paper's table takes on the disk."""
+"""``daro table-disk``: the disk space of the paper's table."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +10,14 @@ from daro_verl.toolkit.recipes.setting_rules import METHOD_NAMES
 
 
 def table_disk(
-    models: Annotated[list[str], typer.Argument(help="files of base_model/, and KEY=VALUE arguments of the trainings")],
-    config_dir: Annotated[Path, typer.Option(help="folder with daro.yaml")] = Path("recipes/config"),
-    methods: Annotated[int, typer.Option(min=1, help="trainings of each model")] = len(METHOD_NAMES),
-    out: Annotated[Path, typer.Option(help="where the runs are or will be")] = Path("outputs"),
+    models: Annotated[
+        list[str], typer.Argument(help="Files of base_model/, and KEY=VALUE arguments of the trainings.")
+    ],
+    config_dir: Annotated[Path, typer.Option(help="The folder with daro.yaml.")] = Path("recipes/config"),
+    methods: Annotated[int, typer.Option(min=1, help="Number of trainings of each model.")] = len(METHOD_NAMES),
+    out: Annotated[Path, typer.Option(help="The folder of the runs.")] = Path("outputs"),
 ) -> None:
-    """What the paper's table takes on the disk, and whether there is room. Exit code 2: no.
+    """Estimate the disk space for the paper's table. If there is not enough room, the exit code is 2.
 
     Example: daro table-disk qwen2.5_math_7b llama3.1_8b
     """

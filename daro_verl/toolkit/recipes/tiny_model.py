@@ -1,4 +1,4 @@
-"""A model of 0.3 million parameters with the settings of a real one, taught for seconds to answer with a box."""
+"""A model of 0.3 million parameters with the settings of a real one. It learns in seconds to answer with a box."""
 
 import random
 from pathlib import Path
@@ -29,7 +29,7 @@ IGNORED = -100  # label that cross-entropy skips
 
 
 def shape(recipe: str) -> Shape:
-    """Of the model for ``recipe``, prepared."""
+    """The shape of the prepared model for ``recipe``."""
     return Shape(
         num_layers=SIZES["num_hidden_layers"],
         num_heads=SIZES["num_attention_heads"],
@@ -44,10 +44,10 @@ def shape(recipe: str) -> Shape:
 
 
 def build(directory: Path, recipe: str, questions: list[list[dict[str, str]]]) -> None:
-    """Write the model and its tokenizer, as they would come from the hub.
+    """Write the model and its tokenizer, as if they came from the hub.
 
     Args:
-        questions: prompts, as messages, that it learns to answer with ``\\boxed{1}`` or ``\\boxed{2}``.
+        questions: prompts, as messages. It learns to answer them with ``\\boxed{1}`` or ``\\boxed{2}``.
     """
     import torch
 
@@ -69,7 +69,7 @@ def _is_tied(recipe: str) -> bool:
 
 
 def _tokenizer(recipe: str) -> Any:
-    """A token for each byte, then special ones: for Llama a start token and no template, as the base."""
+    """A token for each byte, then special tokens. Llama has a start token and no template, like the base model."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -97,7 +97,7 @@ def _model(recipe: str, tokenizer: Any) -> Any:
 
 
 def _teach(model: Any, tokenizer: Any, questions: list[list[dict[str, str]]]) -> None:
-    """Answers of two values, at times after rambling, whatever the question."""
+    """Teach it to answer any question with one of two values, sometimes after rambling."""
     import torch
 
     rng, template = random.Random(0), tokenizer.chat_template or PLAIN

@@ -1,4 +1,4 @@
-"""The way of the weights: through a bridge into Megatron-core, and through a bucket to the servers."""
+"""Check the path of the weights: through a bridge into Megatron-core, and through a bucket to the servers."""
 
 from omegaconf import DictConfig
 
@@ -11,19 +11,19 @@ BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 
 
 def transfer_problems(config: DictConfig, shape: Shape, smoke: bool) -> list[str]:
-    """What a bridge would lose without a word, and what does not fit into a bucket.
+    """A problem if a bridge would silently lose settings, or if a weight does not fit into a bucket.
 
-    mbridge 0.15.1 leaves out the scaling of rotary embeddings where transformers is of version 5: long texts would be
-    trained with other positions than they were generated with. The platform of a smoke run mends that. Its weights go
-    through shared memory, where no weight may be larger than a bucket; CUDA's IPC knows no such limit.
+    With transformers 5, mbridge 0.15.1 leaves out the scaling of rotary embeddings. Long texts would then have other
+    positions in training than in generation. The platform of a smoke run repairs that. Its weights go through shared
+    memory, where no weight may be larger than a bucket. CUDA's IPC has no such limit.
     """
     actor, bucket = config.actor_rollout_ref.actor.megatron, _bucket(config)
     scaled, largest = shape.rope_scaling != "default", largest_weight(shape, BYTES.get(actor.dtype, 4))
     needed = -(-largest // 2**20)
     rows = [
         (actor.vanilla_mbridge and scaled and not smoke, KEY["BRIDGE"], True,
-         f"false for a model with {shape.rope_scaling} rotary embeddings, whose scaling mbridge leaves out",
-         f"set {KEY['BRIDGE']}=false, Megatron-Bridge, which has it"),
+         f"false for a model with {shape.rope_scaling} rotary embeddings, because mbridge leaves out their scaling",
+         f"set {KEY['BRIDGE']}=false to use Megatron-Bridge, which has it"),
         (smoke and largest > bucket * 2**20, BUCKET, bucket,
          f"at least {needed}, the MB of the embedding: {shape.vocab_size} x {shape.hidden_size} in {actor.dtype}",
          f"set {BUCKET}={needed}"),
@@ -32,7 +32,7 @@ def transfer_problems(config: DictConfig, shape: Shape, smoke: bool) -> list[str
 
 
 def largest_weight(shape: Shape, width: int) -> int:
-    """Bytes of the embedding, or of an MLP's matrix where that is larger; ``width`` bytes for a number."""
+    """Bytes of the larger of the embedding and an MLP's matrix, with ``width`` bytes per number."""
     return max(shape.vocab_size, shape.intermediate_size) * shape.hidden_size * width
 
 

@@ -1,4 +1,4 @@
-"""``daro report``: the paper's figures from what verl logged. See ``docs/report.md``."""
+"""``daro report``: draw the paper's figures from verl's logs. See ``docs/report.md``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,17 +24,17 @@ def report(
         list[str],
         typer.Argument(
             metavar="[LABEL=]RUN",
-            help="A run's directory (or one log file), searched for verl's logs. Runs with one label are seeds of a "
-            "method; default label: the directory's name without -seedN.",
+            help="A run's directory with verl's logs, or one log file. Runs with the same label are seeds of one "
+            "method. Default label: the directory's name without -seedN.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Directory to write.")] = Path("daro_report"),
-    title: Annotated[str, typer.Option(help="Of the page.")] = "",
+    out: Annotated[Path, typer.Option(help="The directory to write.")] = Path("daro_report"),
+    title: Annotated[str, typer.Option(help="Title of the page.")] = "",
     smoothing: Annotated[
-        float, typer.Option(parser=_smoothing, metavar="ALPHA", help="Of figure 2, in (0, 1]; 1: none.")
+        float, typer.Option(parser=_smoothing, metavar="ALPHA", help="Smoothing of figure 2, in (0, 1]; 1 for none.")
     ] = 0.1,
 ) -> None:
-    """The paper's figures from what verl logged.
+    """Draw the paper's figures from verl's logs.
 
     \b
     Example: daro report outputs/daro-seed1 outputs/daro-seed2 outputs/grpo-seed1 --out report

@@ -1,4 +1,4 @@
-"""What every figure shares: axes, curves, legends outside the data, and the files."""
+"""Functions that all figures share: axes, curves, legends outside the data, and files."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -21,10 +21,10 @@ Values = TypeVar("Values", pd.Series, pd.DataFrame)
 
 
 def require_matplotlib() -> None:
-    """Say how to get matplotlib where it is not installed.
+    """Check that matplotlib is installed.
 
     Raises:
-        DaroConfigError: it is not.
+        DaroConfigError: it is not. The message says how to install it.
     """
     try:
         import matplotlib  # noqa: F401
@@ -34,7 +34,7 @@ def require_matplotlib() -> None:
 
 
 def styled(draw: Callable[..., Any]) -> Callable[..., Any]:
-    """A function ``(..., theme) -> Figure`` that draws in the theme's style and leaves matplotlib's own alone."""
+    """Make a function ``(..., theme) -> Figure`` draw in the theme's style, without changing matplotlib's own."""
 
     @wraps(draw)
     def wrapped(*args: Any, theme: Theme, **kwargs: Any) -> Any:
@@ -47,7 +47,7 @@ def styled(draw: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def new_figure(num_panels: int, height: float = 3.6, share_y: bool = False, ratios: Sequence[float] = ()) -> Any:
-    """A figure of panels in a row, without pyplot, so that nothing stays open: (figure, list of axes)."""
+    """A figure of panels in a row: (figure, list of axes). It does not use pyplot, so nothing stays open."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -59,21 +59,21 @@ def new_figure(num_panels: int, height: float = 3.6, share_y: bool = False, rati
 
 
 def thin(values: Values) -> Values:
-    """Every n-th step and the last, no more than a panel has pixels, so that files of long runs stay small."""
+    """Every n-th step and the last, at most as many as a panel has pixels. Files of long runs then stay small."""
     count: int = len(values)
     stride: int = max(1, -(-count // MOST_POINTS))
     return values.iloc[sorted({*range(0, count, stride), *range(count - 1, count)})]
 
 
 def curve(axes: Any, values: pd.Series, **style: Any) -> None:
-    """One curve over steps. Few points are marked, so that a single one is seen."""
+    """One curve over steps. Markers show the points if there are few, so a single point is visible."""
     values = thin(values)
     marker = "o" if len(values) <= MARKED_POINTS else ""
     axes.plot(values.index.to_numpy(), values.to_numpy(), marker=marker, **style)
 
 
 def step_axis(axes: Any) -> None:
-    """Whole numbers of training steps; to be called when everything is drawn."""
+    """Label the axis with whole training steps. Call this when everything is drawn."""
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlabel("training step")
@@ -84,7 +84,7 @@ def step_axis(axes: Any) -> None:
 
 
 def pass_rate_axis(axes: Any, bins: Sequence[int], num_rollouts: int) -> None:
-    """Bins as fractions, ``3/8``; every other one or fewer where there are many."""
+    """Label the axis with bins as fractions, ``3/8``. If there are many, only some have a label."""
     stride = -(-len(bins) // (9 if num_rollouts < 10 else 5))
     shown = bins[::stride]
     axes.set_xticks(shown, [f"{k}/{num_rollouts}" for k in shown])
@@ -92,7 +92,7 @@ def pass_rate_axis(axes: Any, bins: Sequence[int], num_rollouts: int) -> None:
 
 
 def value_axis(axes: Any, values: np.ndarray) -> None:
-    """Logarithmic with plain numbers where positive values span a wide range, else linear."""
+    """Make the axis logarithmic with plain numbers if positive values span a wide range, else linear."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     if not len(values) or values.min() <= 0 or values.max() / values.min() < LOG_RATIO:
@@ -106,7 +106,7 @@ def value_axis(axes: Any, values: np.ndarray) -> None:
 
 
 def bin_legend(figure: Any, colours: dict[int, Any], num_rollouts: int, extra: Sequence[Any] = ()) -> None:
-    """Right of the panels: the bins, easiest at the top, and further handles below. Many bins are named in part."""
+    """A legend right of the panels: the bins, easiest at the top, then other handles. Of many bins it names some."""
     from matplotlib.lines import Line2D
 
     bins = sorted(colours, reverse=True)
@@ -117,7 +117,7 @@ def bin_legend(figure: Any, colours: dict[int, Any], num_rollouts: int, extra: S
 
 
 def save(figure: Any, theme: Theme, format_: str) -> bytes:
-    """The file's content, ``svg`` (text as paths, so that it looks the same everywhere) or ``png``."""
+    """The file's content as ``png`` or ``svg``. In SVG, text is paths, so it looks the same everywhere."""
     from matplotlib import rc_context
 
     buffer = io.BytesIO()

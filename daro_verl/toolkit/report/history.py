@@ -1,4 +1,4 @@
-"""The history of a run: what one log file held, and one history from several attempts and from two loggers."""
+"""The history of a run: from one log file, and joined from several attempts and two loggers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,8 +12,9 @@ from daro_verl.toolkit.report.metric_names import family
 class LogFile:
     """One file of a run's logs: its part of the history, and what could not be read.
 
-    ``name``: relative to the run. ``history``: index ``step``, a column per drawn metric, later records of a step win.
-    ``started``: seconds since 1970 where the format records it, for the order of attempts.
+    - ``name``: relative to the run;
+    - ``history``: index ``step``, a column per drawn metric. Later records of a step override earlier ones;
+    - ``started``: seconds since 1970 if the format records it, for the order of attempts.
     """
 
     name: str
@@ -26,7 +27,7 @@ class LogFile:
 
 @dataclass
 class HistoryBuilder:
-    """Values collected while a file is read, by step and metric; a later value of the same step wins."""
+    """Collects values while a file is read, by step and metric. A later value of the same step replaces an earlier."""
 
     rows: dict[int, dict[str, float]] = field(default_factory=dict)
 
@@ -34,7 +35,7 @@ class HistoryBuilder:
         self.rows.setdefault(step, {})[metric] = value
 
     def add_step(self, step: int) -> None:
-        """A step was logged, perhaps without a metric that the report draws."""
+        """Record that a step was logged, perhaps without a metric that the report draws."""
         self.rows.setdefault(step, {})
 
     def history(self) -> pd.DataFrame:
@@ -44,15 +45,15 @@ class HistoryBuilder:
 
 
 def join_attempts(files: Sequence[LogFile]) -> tuple[pd.DataFrame, list[str]]:
-    """The history of successive attempts, and what was left out of it in words.
+    """The history of successive attempts, and notes about what was left out.
 
-    A resumed job goes back to its last checkpoint and repeats the steps after it. From the first step on at which an
-    attempt logged a family of metrics (``actor/daro/loss`` with all bins; all of validation), earlier values of that
-    family do not count: also where the attempt has not come as far yet as the one before, and where a bin is missing in
-    the repeated step.
+    A resumed job goes back to its last checkpoint and repeats the steps after it. An attempt replaces earlier values of
+    a family of metrics from the first step at which it logged that family. A family is ``actor/daro/loss`` with all
+    bins, or all of validation. This holds even if the attempt has not yet come as far as the
+    one before, or if a repeated step lacks a bin.
 
     Args:
-        files: in the order of the attempts.
+        files: the files in the order of the attempts.
     """
     history, notes = pd.DataFrame(), []
     for file in files:
@@ -70,7 +71,7 @@ def join_attempts(files: Sequence[LogFile]) -> tuple[pd.DataFrame, list[str]]:
 
 
 def merge_loggers(json_lines: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
-    """One history from both; JSON lines win, because TensorBoard keeps 32 bits of a number."""
+    """One history from both. JSON lines override events, because TensorBoard keeps only 32 bits of a number."""
     return json_lines.combine_first(events).sort_index()
 
 

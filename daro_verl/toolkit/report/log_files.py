@@ -2,8 +2,8 @@
 
 A line of verl's file logger is ``{"step": int, "data": {metric: value}}``, NaN written as null.
 
-Event files are read with tensorboard's own loader: every scalar of every event, nothing sampled. The loader stops
-without a word at the first record it cannot read, so the records are counted in the file as well.
+Event files are read with tensorboard's own loader: every scalar of every event, nothing sampled. At the first record
+that it cannot read, the loader stops without a warning. So the records in the file are also counted.
 """
 
 import json
@@ -25,10 +25,10 @@ HEADER, FRAME = 8, 16
 
 
 def read_json_lines(path: Path, name: str) -> LogFile | None:
-    """Read one file while it may still grow; None where it holds other JSON lines (verl dumps rollouts as such).
+    """Read one file, which may still grow; None if it holds other JSON lines (verl dumps rollouts in this form).
 
-    A last line without its newline is still being written: it is left out with a warning, unless it is whole. Other
-    lines that are no records are counted and left out. HistoryBuilder that are no numbers are left out; null is NaN.
+    A last line without its newline is still being written. It is left out with a warning, unless it is complete. Other
+    lines that are not records are counted and left out. Values that are not numbers are left out; null is NaN.
     """
     values, broken, warnings = HistoryBuilder(), [], []
     with path.open("rb") as lines:
@@ -83,7 +83,7 @@ def _number(value: float | None) -> float:
 
 
 def read_event_file(path: Path, name: str) -> LogFile:
-    """Read one file while it may still grow; what comes after a broken record is left out with a warning.
+    """Read one file, which may still grow. Everything after a broken record is left out with a warning.
 
     Raises:
         DaroConfigError: tensorboard is not installed.
@@ -109,7 +109,7 @@ def read_event_file(path: Path, name: str) -> LogFile:
 
 
 def count_records(path: Path) -> tuple[int, int]:
-    """How many whole records the lengths in the file announce, and how many bytes come after the last of them."""
+    """The number of complete records by the lengths in the file, and the number of bytes after the last of them."""
     size, position, count = path.stat().st_size, 0, 0
     with path.open("rb") as file:
         while position + FRAME <= size:

@@ -1,4 +1,4 @@
-"""The runs of a report as curves: of one method with one G for figures per bin, of all methods for the others."""
+"""The runs of a report as curves: one method with one G for figures per bin, all methods for the others."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from daro_verl.toolkit.report.statistics import every_run, mean_over_runs
 class MethodCurves:
     """One method's numbers. ``mean``: see :func:`~daro_verl.toolkit.report.statistics.mean_over_runs`.
 
-    ``num_rollouts`` is G, 0 where nothing is per bin; ``runs`` are the names of those that logged something.
+    ``num_rollouts``: G; 0 if nothing is per bin. ``runs``: the names of the runs that logged something.
     """
 
     method: str
@@ -30,14 +30,14 @@ class MethodCurves:
 
     @property
     def said_seeds(self) -> str:
-        """How the caption says what a value is."""
+        """The caption's words for the average over seeds."""
         return "one run" if len(self.runs) == 1 else f"mean over {seeds(len(self.runs))}"
 
     def quantities(self) -> set[str]:
         return set(self.mean["quantity"])
 
     def bins(self, *quantities: str) -> list[int]:
-        """The bins that one of these quantities was logged for, in order."""
+        """The bins for which one of these quantities was logged, in order."""
         return sorted({int(k) for k in self.mean.loc[self.mean["quantity"].isin(quantities), "bin"]})
 
 
@@ -45,21 +45,21 @@ Columns = Callable[[pd.DataFrame], Mapping[str, tuple[str, int, int]]]
 
 
 def tidy_runs(runs: Sequence[LoggedRun], columns: Columns) -> pd.DataFrame:
-    """The tidy tables of all runs below each other. ``columns``: which of a history's columns are wanted."""
+    """The tidy tables of all runs, joined. ``columns``: which of a history's columns to use."""
     tables = [tidy(run.method, run.name, run.history, found) for run in runs if (found := columns(run.history))]
     return joined(tables)
 
 
 def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Tidy tables below each other."""
+    """Join tidy tables, one below the other."""
     return pd.concat([table for table in tables if len(table)] or [empty_tidy()], ignore_index=True)
 
 
 def per_bin_curves(runs: Sequence[LoggedRun], quantities: Iterable[str], shares: str = "") -> list[MethodCurves]:
-    """One per method and G, in the order of the runs. Empty where no run logged any of the quantities.
+    """One per method and G, in the order of the runs. Empty if no run logged any of the quantities.
 
     Args:
-        shares: the quantity that adds up to one over the bins; a bin without it at a step of a run has the share 0.
+        shares: the quantity that adds up to one over the bins. A bin that lacks it at a step has the share 0.
     """
     quantities = tuple(quantities)
     table = tidy_runs(runs, lambda history: bin_columns(history, quantities))
@@ -69,7 +69,7 @@ def per_bin_curves(runs: Sequence[LoggedRun], quantities: Iterable[str], shares:
 
 
 def _with_zeros(shares: pd.DataFrame) -> pd.DataFrame:
-    """Every bin at every step: otherwise the mean over seeds would be over those that had the bin, and exceed one."""
+    """Add a 0 for each bin missing at a step. Else means cover only seeds with the bin, and add up to over one."""
     keys = ["method", "run", "quantity", "num_rollouts", "step"]
     wide = shares.pivot_table(index=keys, columns="bin", values="value", sort=False).fillna(0.0)
     return wide.melt(ignore_index=False).reset_index()
@@ -86,7 +86,7 @@ def curves_by_method(table: pd.DataFrame) -> list[MethodCurves]:
 
 
 def without(runs: Sequence[LoggedRun], every_method: Sequence[MethodCurves], quantity: str) -> tuple[str, ...]:
-    """The names of the runs of which no curve shows a quantity."""
+    """The names of the runs that have no curve of a quantity."""
     shown = {name for curves in every_method if quantity in curves.quantities() for name in curves.runs}
     return tuple(run.name for run in runs if run.name not in shown)
 

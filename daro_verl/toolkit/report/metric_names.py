@@ -1,7 +1,7 @@
-"""The metrics that the report reads, by the names under which verl and DARO log them, and tidy tables of them.
+"""The metrics that the report reads, by their names in verl and DARO, and tidy tables of them.
 
-A tidy table has one number per row: ``method``, ``run``, ``step``, ``quantity``, ``num_rollouts`` and ``bin`` (G and k
-of a metric named ``{k}of{G}``, else 0), ``value``.
+A tidy table has one number per row, in these columns: ``method``, ``run``, ``step``, ``quantity``, ``num_rollouts``,
+``bin`` and ``value``. ``num_rollouts`` and ``bin`` are G and k of a metric named ``{k}of{G}``, else 0.
 """
 
 import re
@@ -37,6 +37,13 @@ SCALARS = {
     "reward": REWARD,
     "score": SCORE,
     "loss_share_ratio": "actor/daro/loss_share_ratio",
+    "informative": "daro/prompts/informative",
+    "informative_predicted": "daro/prompts/informative_predicted",
+    "brier": "daro/prompts/brier",
+    "tokens_generated": "daro/tokens/generated_so_far",
+    "tokens_trained": "daro/tokens/trained_so_far",
+    "tokens_discarded": "daro/tokens/discarded_so_far",
+    "tokens_not_generated": "daro/tokens/not_generated_so_far",
 }
 BIN = re.compile(r"^(?P<family>.+)/(?P<k>\d{1,4})of(?P<num_rollouts>\d{1,4})$")
 # verl's validation: val-core/<data source, may contain slashes>/<acc or reward>/mean@<responses per prompt>
@@ -47,7 +54,7 @@ _SCALAR_NAMES = set(SCALARS.values())
 
 
 def family(metric: str) -> str:
-    """The metric without its bin; all validation metrics are one family. A resumed job repeats families as a whole."""
+    """The metric without its bin. All validation metrics are one family. A resumed job repeats whole families."""
     if metric.startswith("val-core/"):
         return "val-core"
     match = BIN.match(metric)
@@ -95,7 +102,7 @@ def bin_columns(history: pd.DataFrame, quantities: Iterable[str]) -> dict[str, t
 
 
 def validation_columns(history: pd.DataFrame) -> dict[str, tuple[str, int, int]]:
-    """The columns of validation, with ``source/variable`` as quantity, whatever the number of responses per prompt."""
+    """The columns of validation, with ``source/variable`` as quantity, for any number of responses per prompt."""
     matches = {metric: VALIDATION.match(metric) for metric in history.columns}
     return {metric: (f"{match['source']}/{match['variable']}", 0, 0) for metric, match in matches.items() if match}
 

@@ -1,4 +1,4 @@
-"""The report's page: one HTML file that needs nothing else, in light and in dark mode."""
+"""The report's page: one HTML file that needs no other, in light and in dark mode."""
 
 import base64
 import math
@@ -22,7 +22,7 @@ def page(
     """The page's text.
 
     Args:
-        pictures: SVG by theme (``light``, ``dark``), by the section's file stem; only of the sections that are drawn.
+        pictures: SVG by theme (``light``, ``dark``), by the section's file stem, of the sections that are drawn.
     """
     from jinja2 import Environment
 
@@ -59,7 +59,7 @@ def _section(section: Section, stem: str, pictures: Mapping[str, bytes]) -> dict
 
 
 def data_uri(svg: bytes) -> str:
-    """The picture as a part of the page."""
+    """The picture as an address that contains it."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
 
 
@@ -76,7 +76,7 @@ def cells(table: Table) -> dict[str, Any]:
 
 
 def number(value: Any) -> str:
-    """Four significant digits; whole numbers as they are; a dash for NaN."""
+    """Four significant digits, except for whole numbers. A dash for NaN."""
     if isinstance(value, str):
         return value
     value = float(value)
@@ -88,7 +88,7 @@ def number(value: Any) -> str:
 
 
 def runs_table(runs: Sequence[LoggedRun]) -> Table:
-    """What was read of every run."""
+    """The files and steps that were read, per run."""
     rows = {}
     for run in runs:
         first, last = (str(min(run.steps)), str(max(run.steps))) if run.steps else (NONE, NONE)

@@ -1,4 +1,4 @@
-"""The report: every figure as PNG and SVG, and the page that holds them."""
+"""Write the report: every figure as PNG and SVG, and the page with all of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,18 +9,18 @@ from rich.progress import track
 from daro_verl.atomic import write_atomically
 from daro_verl.errors import DaroConfigError, DaroDataError
 from daro_verl.toolkit.report.drawing import save
-from daro_verl.toolkit.report.figures import lengths, losses, training, validation, weights
+from daro_verl.toolkit.report.figures import lengths, losses, prompts, training, validation, weights
 from daro_verl.toolkit.report.page import page
 from daro_verl.toolkit.report.run_logs import LoggedRun
 from daro_verl.toolkit.report.section import Section, file_stems
 from daro_verl.toolkit.report.theme import LIGHT, THEMES
 
-FIGURES = (weights, losses, lengths, training, validation)
+FIGURES = (weights, losses, lengths, training, validation, prompts)
 PAGE = "report.html"
 
 
 def write_report(runs: list[LoggedRun], out: Path, title: str = "", alpha: float = 0.1) -> Path:
-    """The page and the files of the figures, below ``out``.
+    """Write the page and the figures below ``out``.
 
     Raises:
         DaroError: nothing can be drawn, or ``out`` cannot be written.
@@ -41,7 +41,7 @@ def write_report(runs: list[LoggedRun], out: Path, title: str = "", alpha: float
 
 
 def _write_figures(sections: Sequence[Section], out: Path) -> dict[str, dict[str, bytes]]:
-    """Draw each section in each theme, one figure in memory at a time. PNG in light only: it is for documents."""
+    """Draw each section in each theme, with one figure in memory at a time. PNG is for documents, so only light."""
     pictures: dict[str, dict[str, bytes]] = {}
     pairs = zip(sections, file_stems(sections), strict=True)
     drawn = [(section.draw, stem) for section, stem in pairs if section.draw]
@@ -56,7 +56,7 @@ def _write_figures(sections: Sequence[Section], out: Path) -> dict[str, dict[str
 
 
 def _nothing_to_draw(runs: Sequence[LoggedRun]) -> DaroDataError:
-    """Why there is no figure at all."""
+    """The error if there is no figure at all."""
     read = "; ".join(f"{run.name}: {len(run.files)} files, {len(run.steps)} steps" for run in runs)
     fix = "log to files (trainer.logger=[console,file,tensorboard]) and name the directories with these files"
     got = f"no metric to draw ({read})"

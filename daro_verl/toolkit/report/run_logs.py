@@ -1,8 +1,8 @@
-"""A run, read from everything its loggers left below its directory."""
+"""Read a run from all logs below its directory."""
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from daro_verl.errors import DaroError
 from daro_verl.toolkit.report.history import LogFile, join_attempts, merge_loggers
 from daro_verl.toolkit.report.log_files import NAME_PART, read_event_file, read_json_lines
+from daro_verl.toolkit.report.prompt_kinds import prompt_kinds
 from daro_verl.toolkit.report.run_sources import RunSource
 
 SHOWN = 4
@@ -18,7 +19,10 @@ SHOWN = 4
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """One run: ``history`` has the index ``step`` and a column per drawn metric; ``steps`` are all that were logged."""
+    """One run. ``history``: index ``step``, a column per drawn metric. ``steps``: all steps that were logged.
+
+    ``prompts``: of its checkpoints (:func:`~daro_verl.toolkit.report.prompt_kinds.prompt_kinds`).
+    """
 
     method: str
     name: str
@@ -26,10 +30,11 @@ class LoggedRun:
     steps: frozenset[int]
     files: tuple[LogFile, ...]
     warnings: tuple[str, ...]
+    prompts: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def read_run(source: RunSource) -> LoggedRun:
-    """Read a run. Nothing in its directory makes this fail: what cannot be read is named in ``warnings``."""
+    """Read a run. Nothing in its directory makes this fail. ``warnings`` names everything that cannot be read."""
     files, warnings = _read_files(source.path)
     histories = []
     for kind in ("JSON lines", "TensorBoard"):
@@ -41,11 +46,13 @@ def read_run(source: RunSource) -> LoggedRun:
     if not files:
         warnings.append("no log in it: neither *.jsonl of verl's file logger nor TensorBoard event files")
     steps = frozenset().union(*(file.steps for file in files))
-    return LoggedRun(source.method, source.name, history, steps, tuple(files), tuple(dict.fromkeys(warnings)))
+    prompts, notes = prompt_kinds(source.path)
+    warnings = list(dict.fromkeys([*warnings, *notes]))
+    return LoggedRun(source.method, source.name, history, steps, tuple(files), tuple(warnings), prompts)
 
 
 def _read_files(path: Path) -> tuple[list[LogFile], list[str]]:
-    """Every log below ``path``, attempts in order: by name (``2`` before ``10``), event files by their first event."""
+    """Every log below ``path``, in the order of attempts: by name (``2`` before ``10``), events by their first one."""
     read: list[LogFile] = []
     foreign: list[str] = []
     warnings: list[str] = []
@@ -70,7 +77,7 @@ def _find(path: Path) -> list[Path]:
 
 
 def _try(reader: Callable[[Path, str], LogFile | None], file: Path, name: str, warnings: list[str]) -> LogFile | None:
-    """The file, or one without steps where it cannot be opened; a file that vanishes meanwhile is no reason to stop."""
+    """The file; or, if it cannot be opened, one without steps. A file that disappears meanwhile does not stop this."""
     empty = LogFile(name, "unreadable", pd.DataFrame(), frozenset())
     try:
         return reader(file, name)
@@ -87,7 +94,7 @@ def _natural(name: str) -> list[tuple[int, int | str]]:
 
 
 def _not_finite(history: pd.DataFrame) -> list[str]:
-    """Infinite values by metric. NaN is how verl logs that there was nothing to average, so it is just missing."""
+    """Warnings about infinite values, by metric. NaN counts as missing: verl logs it if there is nothing to average."""
     counts = np.isinf(history.to_numpy(dtype=float)).sum(axis=0) if len(history.columns) else []
     bad = {metric: int(count) for metric, count in zip(history.columns, counts, strict=True) if count}
     return [f"{metric}: {count} infinite value(s) left out" for metric, count in bad.items()]

@@ -1,4 +1,4 @@
-"""What the user named: which runs, and which of them are seeds of one method."""
+"""The runs that the user named, and which of them are seeds of one method."""
 
 import os
 import re
@@ -17,8 +17,9 @@ SEED = re.compile(r"^(?:(?P<method>.+?)[-_. ])?seed[-_.=]?(?P<seed>\d+)$", re.IG
 class RunSource:
     """One run to read.
 
-    ``path``: its directory or its one log file. ``method``: runs of one method are its seeds, averaged in figures.
-    ``name``: unique among the runs of a report, without folders.
+    - ``path``: its directory or its only log file;
+    - ``method``: runs of one method are its seeds, and figures average over them;
+    - ``name``: unique among the runs of a report, without folders.
     """
 
     path: Path
@@ -27,9 +28,9 @@ class RunSource:
 
 
 def parse_sources(arguments: Sequence[str]) -> list[RunSource]:
-    """``[LABEL=]PATH`` arguments as runs. An argument that exists as it stands is a path, also if it contains ``=``.
+    """``[LABEL=]PATH`` arguments as runs. If the whole argument is an existing path, it is a path, even with a ``=``.
 
-    The method is ``LABEL``, or the name of the directory without its seed (``grpo-seed1`` is ``grpo``); a directory
+    The method is ``LABEL``, or the name of the directory without its seed (``grpo-seed1`` is ``grpo``). A directory
     that is only a seed (``grpo/seed1``) has its parent's name.
 
     Raises:
@@ -60,9 +61,9 @@ def _parse(argument: str) -> RunSource:
 
 
 def printable(text: str) -> str:
-    """A name that every file and figure can show: control characters and broken encodings become a question mark.
+    """A name that every file and figure can show. Control characters and broken encodings become a question mark.
 
-    A space goes before a leading underscore, which matplotlib takes for "not in the legend".
+    A leading underscore gets a space before it, because matplotlib would leave the name out of the legend.
     """
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return f" {text}" if text.startswith("_") else text
@@ -77,7 +78,7 @@ def default_label(name: str, parent: str) -> str:
 
 
 def _unique_names(sources: Sequence[RunSource]) -> list[RunSource]:
-    """Names that occur twice get their parent directory in front, and a number if that is not enough."""
+    """Make names unique. A repeated name gets its parent directory in front, and a number if that is not enough."""
     times = Counter(source.name for source in sources)
     longer = [
         replace(source, name=f"{printable(source.path.parent.name)}/{source.name}")

@@ -1,4 +1,4 @@
-"""One figure of the report: how it is drawn, what is said with it, and its numbers."""
+"""One figure of the report: its drawing, its text and its numbers."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ EVERY_TRAINER = "trainer.logger=[console,file] (every trainer of verl logs it)"
 
 @dataclass(frozen=True)
 class Missing:
-    """A metric that a figure needs, the option that logs it, and the names of the runs that did not."""
+    """A metric that a figure needs, the option that logs it, and the names of the runs without it."""
 
     metric: str
     fix: str
@@ -32,9 +32,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """One figure. ``draw`` is None where nothing can be drawn; ``missing`` then says why.
+    """One figure. ``draw`` is None if nothing can be drawn. ``missing`` then has the reason.
 
-    ``number``: of the figure in the paper. ``method``: the only method it shows, "" if it shows all.
+    ``number``: number of the figure in the paper. ``method``: the only method that it shows, or "" for all.
     """
 
     number: int
@@ -50,7 +50,7 @@ class Section:
 
 
 def file_stems(sections: Sequence[Section]) -> list[str]:
-    """A name for the files of each section: number, key and method in letters that every file system takes."""
+    """A name for the files of each section: number, key and method, in letters that every file system accepts."""
     stems: list[str] = []
     for section in sections:
         parts = [f"fig{section.number}", section.key, re.sub(r"[^a-z0-9.]+", "_", section.method.lower()).strip("_.")]
@@ -69,7 +69,7 @@ def span(first: float, last: float) -> str:
 
 
 def grouped(missing: Sequence[Missing]) -> list[tuple[str, tuple[str, ...], str]]:
-    """Runs, metrics and fix; metrics of the same runs with the same fix are said together."""
+    """Runs, metrics and fix. Metrics of the same runs with the same fix are grouped."""
     together: dict[tuple[str, str], tuple[str, ...]] = {}
     for entry in missing:
         key = ", ".join(entry.runs), entry.fix

@@ -1,4 +1,4 @@
-"""Smoothing, means over seeds and over data sets, and the numbers in the tables."""
+"""Smoothing, means over seeds and data sets, and the numbers in the tables."""
 
 import numpy as np
 import pandas as pd
@@ -9,16 +9,16 @@ VALIDATION = "validation"
 
 
 def smooth(values: pd.Series, alpha: float) -> pd.Series:
-    """Exponential smoothing ``y_0 = x_0``, ``y_t = alpha x_t + (1 - alpha) y_{t-1}``; missing values are skipped.
+    """Exponential smoothing ``y_0 = x_0``, ``y_t = alpha x_t + (1 - alpha) y_{t-1}``. Missing values are skipped.
 
     Args:
-        alpha: in (0, 1]; 1 leaves the values as they are. The paper's figures have 0.1.
+        alpha: in (0, 1]. 1 does not change the values. The paper's figures use 0.1.
     """
     return values.ewm(alpha=alpha, adjust=False, ignore_na=True).mean()
 
 
 def centred_mean(values: pd.Series, part: float = 0.05) -> pd.Series:
-    """Moving mean over a twentieth of the points, an odd number, centred: it does not lag. Shorter at both ends."""
+    """Moving mean over a twentieth of the points (an odd number), centred, so without lag. Shorter at both ends."""
     window = 2 * int(part * len(values) / 2) + 1
     return values.rolling(window, center=True, min_periods=1).mean()
 
@@ -26,9 +26,11 @@ def centred_mean(values: pd.Series, part: float = 0.05) -> pd.Series:
 def mean_over_runs(table: pd.DataFrame) -> pd.DataFrame:
     """One method's tidy table averaged over its runs, up to the last step that every run has reached.
 
-    Beyond that step the mean would be over fewer runs, and jump. Rows: quantity, num_rollouts, bin, step, ``value``
-    (mean over the runs that logged the quantity at this step), ``error`` (standard error of the mean: deviation with
-    n - 1 over sqrt(n); NaN for one run) and ``count`` (n).
+    Beyond that step, the mean would cover fewer runs, and jump. Columns: quantity, num_rollouts, bin, step, and
+
+    - ``value``: mean over the runs that logged the quantity at this step;
+    - ``error``: standard error of the mean, which is the deviation with n - 1 over sqrt(n); NaN for one run;
+    - ``count``: n.
     """
     last = table.groupby([*KEYS[:2], "run"])["step"].max().groupby(KEYS[:2]).min().rename("last")
     table = table.join(last, on=KEYS[:2])
@@ -41,7 +43,7 @@ def mean_over_runs(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def every_run(mean: pd.DataFrame) -> pd.DataFrame:
-    """The steps at which every run counts, so that a curve is over the same seeds throughout; all steps if none is."""
+    """The steps at which every run counts, so that a curve covers the same seeds throughout; all steps if none does."""
     complete = mean[mean["count"] == mean.groupby(KEYS)["count"].transform("max")]
     return complete if len(complete) else mean
 
@@ -53,17 +55,17 @@ def series(mean: pd.DataFrame, quantity: str, k: int = 0) -> pd.Series:
 
 
 def last_part(values: pd.Series, first: float, last: float) -> float:
-    """Mean over the last 10 % of the steps from ``first`` to ``last``, ends included; NaN where there is none."""
+    """Mean over the last 10 % of the steps from ``first`` to ``last``, including the ends; NaN if there is no value."""
     return values[values.index >= last - LAST_PART * (last - first)].mean()
 
 
 def final(values: pd.Series) -> float:
-    """The value of the last step that has one; NaN where there is none."""
+    """The value of the last step that has one; NaN if there is none."""
     return values.iloc[-1] if len(values) else np.nan
 
 
 def moments(steps: pd.Index, parts: int = 4) -> list[int]:
-    """The first and last step, and those nearest to the quarters between them; each once, in order."""
+    """The first and last step, and the steps nearest to the quarters between them, each once and in order."""
     targets = np.linspace(steps.min(), steps.max(), parts + 1)
     nearest = steps.to_numpy()[np.abs(steps.to_numpy()[:, None] - targets[None, :]).argmin(axis=0)]
     return list(dict.fromkeys(int(step) for step in nearest))
@@ -72,8 +74,8 @@ def moments(steps: pd.Index, parts: int = 4) -> list[int]:
 def average_over_sources(by_source: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Validation as the unweighted mean over data sources, as quantity ``validation``, and notes.
 
-    Only sources that every run logged count, so that methods are compared on the same; all of a run's own where there
-    are no such. A step counts if it has all of the run's sources.
+    Only sources that every run logged count, so that methods are compared on the same sources. If there are none, each
+    run has all of its own. A step counts if it has all of the run's sources.
     """
     notes = []
     per_run = by_source.groupby("run")["quantity"].agg(set)

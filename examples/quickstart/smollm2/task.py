@@ -1,7 +1,7 @@
 """The task of the real model: sums, products and word problems, in six levels.
 
-Four of them have a worked example in the prompt, two are asked plainly. Wrong responses are two to three times as long
-as right ones, and DARO's weights learn from that gap. The last number of a response counts as its answer.
+Four levels have a worked example in the prompt, two do not. Wrong responses are two to three times as long as right
+ones, and DARO's weights learn from that gap. The last number of a response counts as its answer.
 """
 
 import re

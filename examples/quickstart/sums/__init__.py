@@ -1,4 +1,4 @@
-"""``tiny``: sums in bytes, for a model of 1.4 million parameters that is made and warm-started here."""
+"""``tiny``: sums in bytes, for a model of 1.4 million parameters. It is made and warm-started here."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ SMOKE_STEPS, SMOKE_TEST, SMOKE_MEASURED = 120, 16, 8
 
 
 def prepare(output: Path, smoke: bool) -> Start:
-    """Data and a warm-started model; its pass rates are measured at the end of the warm start."""
+    """Prepare data and a warm-started model. The end of the warm start measures its pass rates."""
     from examples.quickstart.sums.warm_start import STEPS, warm_start
 
     data = build_data(output / "data", num_test=SMOKE_TEST if smoke else NUM_TEST)

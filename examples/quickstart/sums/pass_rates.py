@@ -1,4 +1,4 @@
-"""What the warm-started model can do: pass rates over prompts, and the lengths of right and wrong responses."""
+"""Measure the warm-started model: pass rates over prompts, and lengths of right and wrong responses."""
 
 from collections.abc import Sequence
 
@@ -34,8 +34,11 @@ def sample_responses(
 def measure_pass_rates(
     model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast, problems: Sequence[Problem]
 ) -> dict:
-    """Returns ``pass_rate``, ``pass_rate_of_level`` (by level), ``num_prompts_of_bin`` (by ``k`` of ``GROUP_SIZE``),
-    ``length_right`` and ``length_wrong`` (mean bytes; None if there is no such response)."""
+    """Measure these by sampling:
+
+    - ``pass_rate``, and ``pass_rate_of_level`` by level;
+    - ``num_prompts_of_bin`` by ``k`` of ``GROUP_SIZE``;
+    - ``length_right`` and ``length_wrong``: mean bytes; None if there is no such response."""
     responses = sample_responses(model, tokenizer, problems)
     groups = [responses[i * GROUP_SIZE : (i + 1) * GROUP_SIZE] for i in range(len(problems))]
     num_right, bins = dict.fromkeys(LEVELS, 0), [0] * (GROUP_SIZE + 1)

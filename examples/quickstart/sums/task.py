@@ -1,9 +1,9 @@
 """The task: sums of three to six digits, solved in writing, one partial sum at a time.
 
-A prompt is ``3+8+5=`` and its solution lists the partial sums, ``11,16``; the last number is the answer. A careless
-writer doubts a partial sum (``?``), writes another, and sometimes goes on with a wrong one: ``12?13?11,15``. Careless
-solutions are longer and more often wrong, as the failed responses of language models are. DARO's weights learn from
-that gap in length, because on policy the loss of the bin with pass rate ``mu`` is
+A prompt is ``3+8+5=``. Its solution lists the partial sums, ``11,16``. The last number is the answer. A careless writer
+doubts a partial sum (``?``), writes another, and sometimes goes on with a wrong one: ``12?13?11,15``. Careless
+solutions are longer and more often wrong, like the failed responses of language models. DARO's weights learn from that
+gap in length. On policy, the loss of the bin with pass rate ``mu`` is
 
     L_k = mu (1 - mu) (len_failed - len_successful) / len_mean
 """
@@ -49,7 +49,7 @@ def draw_problem(rng: random.Random, level: int) -> Problem:
 
 
 def worked_solution(problem: Problem, rng: random.Random, careless: bool = False) -> str:
-    """The partial sums of ``problem``; a careless one doubts and rewrites them, and may end up wrong."""
+    """The partial sums of ``problem``. A careless solution doubts and rewrites them, and may be wrong."""
     total, text = problem.terms[0], []
     for term in problem.terms[1:]:
         total += term
@@ -75,7 +75,7 @@ def is_right(solution: str, answer: str) -> bool:
 
 
 def draw_split(size: int, seed: int, exclude: frozenset[Problem] = frozenset()) -> list[Problem]:
-    """``size`` distinct problems, the levels in turn, none of them in ``exclude``."""
+    """``size`` different problems from all levels in turn, none of them in ``exclude``."""
     rng, seen, problems = random.Random(seed), set(exclude), []
     while len(problems) < size:
         problem = draw_problem(rng, LEVELS[len(problems) % len(LEVELS)])
@@ -97,7 +97,7 @@ def as_row(problem: Problem, split: str, index: int) -> dict:
 
 
 def held_out_problems(size: int = NUM_TEST) -> list[Problem]:
-    """The test split, balanced over the levels; neither the warm start nor RL trains on them."""
+    """The test split, balanced over the levels. Neither the warm start nor RL trains on it."""
     return draw_split(size, seed=1)
 
 

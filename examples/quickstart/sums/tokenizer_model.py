@@ -1,4 +1,4 @@
-"""A byte-level tokenizer and a Qwen2 model of 1.4 million parameters, both made here, nothing downloaded."""
+"""A byte-level tokenizer and a Qwen2 model of 1.4 million parameters. Both are made here; nothing is downloaded."""
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
@@ -17,7 +17,7 @@ VOCAB_SIZE = 256 + 3 + len(RESERVED)
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Every byte is one token, so that no digit hides in a longer token."""
+    """Build a tokenizer with one token per byte, so that no digit is part of a longer token."""
     vocab = {byte: index for index, byte in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
     for token in (PAD, START, END, *RESERVED):
         vocab[token] = len(vocab)
@@ -40,7 +40,7 @@ def encode_prompt(tokenizer: PreTrainedTokenizerFast, prompt: str) -> list[int]:
 
 
 def build_model(tokenizer: PreTrainedTokenizerFast, hidden_size: int = 192, num_layers: int = 3) -> Qwen2ForCausalLM:
-    """A Qwen2 architecture small enough for a CPU; two key-value heads let tensor parallelism of two split it."""
+    """Build a Qwen2 model small enough for a CPU. Its two key-value heads allow tensor parallelism of two."""
     config = Qwen2Config(
         vocab_size=VOCAB_SIZE,
         hidden_size=hidden_size,

@@ -1,6 +1,6 @@
 """A short supervised warm start, so that RL begins with responses that are sometimes right.
 
-Careful solutions first, which teach to add; then careless ones among them, which teach to doubt, ramble and err.
+Careful solutions come first and teach to add. Then careless ones join them, and teach to doubt, ramble and err.
 """
 
 import json
@@ -31,12 +31,12 @@ REPORT = "warm_start.json"  # written last: a model directory that holds it is c
 
 
 def warm_start(directory: Path, steps: int = STEPS, num_measured: int = 200) -> dict:
-    """Train a model into ``directory`` unless one is complete there, and return the report on it.
+    """Train a model into ``directory`` unless it already has a complete one, and return the report about it.
 
-    The model appears under its name in one rename: an interruption leaves no directory, and no temporary one either.
+    The model gets its name in one rename. An interruption leaves no directory, not even a temporary one.
 
     Args:
-        directory: receives the model, its tokenizer and the report.
+        directory: for the model, its tokenizer and the report.
         steps: optimizer steps.
         num_measured: training problems on which pass rates are measured at the end, 8 responses each.
     """

@@ -83,7 +83,7 @@ def test_a_benchmark_keeps_its_rows_and_says_what_is_odd(tmp_path):
     result = build(test_job(tmp_path, rows), accept)
     tally = result.tallies["math500"]
     assert (tally.kept, tally.dropped, tally.remarks) == (3, {}, {CONTRADICTION: 1, GOLD: 1})
-    assert result.remarks == ["math500: 3 rows, published scores are over 500. Scores of this file are not comparable."]
+    assert result.remarks == ["math500: 3 rows, but published scores are over 500. Do not compare scores of this file."]
 
 
 def test_rows_are_in_verls_schema(tmp_path):
@@ -248,7 +248,7 @@ def test_a_work_directory_of_others_is_never_removed(tmp_path):
     work = tmp_path / ".train.parquet.work"
     work.mkdir()
     (work / "precious").write_text("data")
-    with pytest.raises(DaroDataError, match="files of others"):
+    with pytest.raises(DaroDataError, match="files of another program"):
         build(job, accept)
     assert (work / "precious").read_text() == "data"
 

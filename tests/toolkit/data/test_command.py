@@ -43,7 +43,7 @@ def train(tmp_path, *arguments):
 
 def test_benchmarks_then_training_without_them(tmp_path, benchmark, capsys):
     assert main(benchmark) == 0
-    assert "aime24: 1 rows, published scores are over 30" in " ".join(capsys.readouterr().out.split())
+    assert "aime24: 1 rows, but published scores are over 30" in " ".join(capsys.readouterr().out.split())
     assert train(tmp_path, "--test", str(tmp_path / "test.parquet")) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "also in a test file: How many miles" in out

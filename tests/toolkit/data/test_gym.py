@@ -67,7 +67,7 @@ def test_tasks_whose_answers_do_not_survive_are_dropped():
     [
         ("no_such_task", "chain_sum"),
         ('chain_sum:{"no_such_knob": 1}', "no_such_knob"),
-        ('chain_sum:{"min_terms": 9, "max_terms": 2}', "knobs that it has"),
+        ('chain_sum:{"min_terms": 9, "max_terms": 2}', "knobs of this task"),
         ("chain_sum:min_terms=2", "knobs as JSON"),
         ('chain_sum:{"seed": 2}', "without size and seed"),
     ],

@@ -30,7 +30,7 @@ class Counts(NamedTuple):
 REAL = {
     "aime24": Counts(30),
     "aime25": Counts(30),
-    "amc": Counts(40, remarks=["amc: 40 rows, published scores are over 83. Scores of this file are not comparable."]),
+    "amc": Counts(40, remarks=["amc: 40 rows, but published scores are over 83. Do not compare scores of this file."]),
     "math500": Counts(500),
     "minerva": Counts(272),
     "olympiadbench": Counts(675),

@@ -99,7 +99,7 @@ def test_shards_are_converted_once_and_again_if_they_change(tmp_path, merger):
 
 def test_files_of_others_are_not_replaced(tmp_path, merger):
     (tmp_path / "actor_huggingface").mkdir()
-    with pytest.raises(DaroDataError, match="files of others"):
+    with pytest.raises(DaroDataError, match="files of another program"):
         convert.as_model(find_weights(str(fsdp(tmp_path / "actor"))))
 
 
@@ -188,4 +188,4 @@ def test_a_checkpoint_that_cannot_be_written_is_evaluated_as_it_is(saved, monkey
 
     monkeypatch.setattr(rotary, "write_atomically", fail)
     assert convert.as_model(find_weights(str(saved[0].parents[1]))) == saved[0]
-    assert "stays without rope_theta" in caplog.text
+    assert "has no rope_theta" in caplog.text

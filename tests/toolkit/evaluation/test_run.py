@@ -137,7 +137,7 @@ def test_other_settings_in_the_same_folder_are_refused(job):
     with pytest.raises(DaroConfigError, match="problems: got"):
         run(replace(job, limit=1))
     (job.out / "settings.json").unlink()
-    with pytest.raises(DaroDataError, match="files of others"):
+    with pytest.raises(DaroDataError, match="files of another program"):
         run(job)
 
 

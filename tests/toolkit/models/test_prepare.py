@@ -253,7 +253,7 @@ def test_the_command(source, destination, capsys):
     assert main(["models", "prepare", str(source), str(destination), "--positions", "8192"]) == 0
     out = capsys.readouterr().out
     assert "config.json: max_position_embeddings 4096 -> 8192" in out
-    assert "ends a response with <|im_end|>, generation stops at <|endoftext|>" in out
+    assert "ends a response with <|im_end|>, but generation stops at <|endoftext|>" in out
     assert "without a system message the chat template writes its own" in out
     assert main(["models", "prepare", str(source), str(destination), "--positions", "8192"]) == 0
     assert "was there already" in capsys.readouterr().out

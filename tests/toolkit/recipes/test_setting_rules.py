@@ -53,12 +53,18 @@ UNCHECKED = {
 FILES = [CONFIG / "daro.yaml", *CONFIG.glob("base_model/*.yaml"), *CONFIG.glob("method/*.yaml")]
 
 
-@pytest.fixture
-def dapo(dry_run):
+@pytest.fixture(scope="module")
+def right(dry_run):
     """The configuration with the most settings, nothing wrong."""
     config = dry_run(SCRIPTS[0], METHOD="dapo").config
     assert value_problems(config, {}) == []
-    return copy.deepcopy(config)
+    return config
+
+
+@pytest.fixture
+def dapo(right):
+    """A copy of it, to be changed."""
+    return copy.deepcopy(right)
 
 
 def test_there_is_a_wrong_value_for_every_setting_and_variable():
@@ -86,9 +92,8 @@ def test_there_is_a_file_for_every_method():
 
 
 @pytest.mark.parametrize("name", WRONG_VARIABLES)
-@pytest.mark.parametrize("dry_run", ["0", "1"])
-def test_a_wrong_variable_is_refused_by_name(environment_of, capsys, name, dry_run):
-    environment = {**environment_of(), "DRY_RUN": dry_run, name: WRONG_VARIABLES[name]}
+def test_a_wrong_variable_is_refused_by_name(environment_of, capsys, name):
+    environment = {**environment_of(), "DRY_RUN": "0", name: WRONG_VARIABLES[name]}
     assert start(CONFIG, ["base_model=qwen2.5_math_1.5b"], environment) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{name}: got ") and WRONG_VARIABLES[name] in line
@@ -123,21 +128,21 @@ def test_all_wrong_values_are_reported_at_once(dry_run):
 def test_a_setting_that_is_no_variable_is_refused_with_its_argument(name):
     (problem,) = read_environment({name: "32"}).problems
     assert problem.startswith(
-        f"{name}: got '32', expected an argument in place of the variable. Fix: bash recipes/... "
+        f"{name}: got '32', expected an argument instead of a variable. Fix: run bash recipes/... "
     )
     assert f"{KEY[name]}=VALUE" in problem
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("BACKEND", "a variable's name: INFER_BACKEND?. Fix: set INFER_BACKEND"),
-     ("DRYRUN", "a variable's name: DRY_RUN?. Fix: set DRY_RUN"),
-     ("METHD", "a variable's name: METHOD?. Fix: set METHOD"),
-     ("ROLLOUT", "a variable's name: INFER_BACKEND?. Fix: set INFER_BACKEND"),
-     ("TRAINFILES", "a variable's name: TRAIN_FILES?. Fix: set TRAIN_FILES"),
-     ("MINIBATCH", f"an argument in place of the variable. Fix: bash recipes/... {KEY['MINI_BATCH']}=VALUE"),
-     ("TEMPRATURE", f"an argument in place of the variable. Fix: bash recipes/... {KEY['TEMPERATURE']}=VALUE"),
-     ("LEARNING_RATE", f"an argument in place of the variable. Fix: bash recipes/... {KEY['LR']}=VALUE")],
+    [("BACKEND", "a variable of the recipes, perhaps INFER_BACKEND. Fix: set INFER_BACKEND"),
+     ("DRYRUN", "a variable of the recipes, perhaps DRY_RUN. Fix: set DRY_RUN"),
+     ("METHD", "a variable of the recipes, perhaps METHOD. Fix: set METHOD"),
+     ("ROLLOUT", "a variable of the recipes, perhaps INFER_BACKEND. Fix: set INFER_BACKEND"),
+     ("TRAINFILES", "a variable of the recipes, perhaps TRAIN_FILES. Fix: set TRAIN_FILES"),
+     ("MINIBATCH", f"an argument instead of a variable. Fix: run bash recipes/... {KEY['MINI_BATCH']}=VALUE"),
+     ("TEMPRATURE", f"an argument instead of a variable. Fix: run bash recipes/... {KEY['TEMPERATURE']}=VALUE"),
+     ("LEARNING_RATE", f"an argument instead of a variable. Fix: run bash recipes/... {KEY['LR']}=VALUE")],
 )  # fmt: skip
 def test_a_misspelled_variable_is_refused(environment_of, capsys, name, expected):
     environment = {**environment_of(), name: "32"}

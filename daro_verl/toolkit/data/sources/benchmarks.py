@@ -1,6 +1,6 @@
 r"""The six benchmarks of the paper, and GSM8K, with the numbers of problems and responses that published scores have.
 
-A new one is a function from a raw row to a problem, and an entry in ``SOURCES``.
+To add one, write a function from a raw row to a problem, and add an entry to ``SOURCES``.
 """
 
 from collections.abc import Mapping
@@ -84,7 +84,7 @@ def olympiadbench(row: Mapping[str, Any]) -> Problem:
 
 
 def gsm8k(row: Mapping[str, Any]) -> Problem:
-    """GSM8K. The answer is what follows the last ``####`` of the worked solution."""
+    """GSM8K. The answer follows the last ``####`` of the worked solution."""
     _, mark, answer = fields.text(row, "answer").rpartition("####")
     if not mark or not answer.strip():
         raise Dropped(MISSING, "a number after #### in answer")

@@ -1,8 +1,8 @@
 """reasoning-gym: 106 generators of problems, each with knobs of difficulty and a scorer.
 
-Scores are between 0 and 1 and not binary ("blah 3" where 3 is right has 0.167), so a response is right at 1.0 only. The
-scorer wants the whole entry, which goes into the file as JSON. An entry is kept if its own answer still has a score of
-1.0 after the entry went through JSON: a few tasks have no answer of their own, or compare tuples with lists.
+Scores are between 0 and 1 and not binary: "blah 3", where 3 is right, has 0.167. So a response is right only at 1.0.
+The scorer needs the whole entry, which goes into the file as JSON. An entry is kept if its own answer still scores 1.0
+after the entry went through JSON. A few tasks have no answer of their own, or compare tuples with lists.
 """
 
 import json
@@ -35,7 +35,7 @@ def parse_task(argument: str, size: int, seed: int) -> GymTask:
     """``NAME`` or ``NAME:{"knob": value}``.
 
     Raises:
-        DaroConfigError: the knobs are not a JSON mapping, or set what ``--size`` and ``--seed`` are for.
+        DaroConfigError: the knobs are not a JSON mapping, or they set the size or the seed.
     """
     name, _, knobs = argument.partition(":")
     fix = """write it as 'chain_sum:{"min_terms": 3}', in single quotes"""
@@ -44,7 +44,7 @@ def parse_task(argument: str, size: int, seed: int) -> GymTask:
     except json.JSONDecodeError as error:
         raise DaroConfigError(f"--task {name}", got=knobs, expected="knobs as JSON", fix=fix) from error
     if not isinstance(config, dict) or {"size", "seed"} & set(config):
-        expected, fix = "a JSON mapping without size and seed", f"{fix}; --size, --seed"
+        expected, fix = "a JSON mapping without size and seed", f"{fix}; use --size and --seed for these"
         raise DaroConfigError(f"--task {name}", got=knobs, expected=expected, fix=fix)
     return GymTask(name, config, size, seed)
 
@@ -62,7 +62,7 @@ def create(task: GymTask) -> Any:
     try:
         return gym.create_dataset(task.name, size=task.size, seed=task.seed, **task.config)
     except (TypeError, AssertionError, ValueError) as error:
-        expected, fix = f"knobs that it has ({error})", "see reasoning-gym's gallery"
+        expected, fix = f"knobs of this task ({error})", "see reasoning-gym's gallery"
         raise DaroConfigError(f"--task {task.name}", got=dict(task.config), expected=expected, fix=fix) from error
 
 
@@ -93,7 +93,7 @@ def read(row: Mapping[str, Any]) -> Problem:
 
 
 def source(task: GymTask, rollouts: int = 1) -> Source:
-    """The task as a source. A generated test set is no published benchmark: it is cleaned as training data is."""
+    """The task as a source. A generated test set is not a published benchmark, so it is cleaned like training data."""
     return Source(
         f"{PREFIX}/{task.name}",
         read,

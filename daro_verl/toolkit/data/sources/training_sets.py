@@ -27,9 +27,9 @@ def openr1(row: Mapping[str, Any]) -> Problem:
 def dapo(row: Mapping[str, Any]) -> Problem:
     """The original file repeats each problem about a hundred times; the processed one has each once.
 
-    Both schemas are read: the processed one has ``prompt`` and ``solution`` (the final answer) as texts, the original
-    is in verl's schema, with the problem wrapped in an instruction to end with a line ``Answer: ...``. The wrapping is
-    taken off, because rewards here read a box.
+    This reads both schemas. The processed one has ``prompt`` and ``solution`` (the final answer) as texts. The original
+    one is verl's schema, with the problem inside an instruction to end with a line ``Answer: ...``. That instruction is
+    removed, because rewards here read a box.
     """
     if isinstance(fields.structure(fields.get(row, "prompt")), str):
         text = fields.text(row, "prompt")
@@ -44,7 +44,7 @@ def dapo(row: Mapping[str, Any]) -> Problem:
 
 
 def math(row: Mapping[str, Any]) -> Problem:
-    r"""The answer is in the last ``\boxed{}`` of the worked solution; the level is ``Level 5``."""
+    r"""MATH. The answer is in the last ``\boxed{}`` of the worked solution. The level looks like ``Level 5``."""
     level = str(fields.get(row, "level")).strip()
     number = re.search(r"\d+", level)  # some rows have "Level ?"
     if number is None or number.group() not in LEVELS:

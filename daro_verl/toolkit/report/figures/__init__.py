@@ -1,1 +1,1 @@
-"""The paper's five figures, one module each: ``sections(runs, alpha)`` and ``draw(table) -> Figure``."""
+"""The paper's five figures and one of the prompts, a module each: ``sections(runs, alpha)``, ``draw(table)``."""

@@ -22,7 +22,7 @@ PANELS = {
 
 
 def sections(runs: list[LoggedRun], alpha: float) -> list[Section]:
-    """A section per method that logged lengths; one that says what is missing where none did."""
+    """A section per method that logged lengths. If none did, one section that says what is missing."""
     every_method = per_bin_curves(runs, SHARES + LENGTHS)
     missing = [
         Missing(f"actor/daro/{name}/{{k}}of{{G}}", PER_BIN, absent)
@@ -46,9 +46,9 @@ def _section(curves: MethodCurves, missing: tuple[Missing, ...]) -> Section:
         key="lengths",
         title=TITLE,
         method=curves.method,
-        caption=f"{text[0].upper()}{text[1:]}. Bars: mean over {span(*curves.steps)}, whiskers: the middle half "
-        f"of the steps ({curves.said_seeds}). On policy the loss of a bin is positive where incorrect responses are "
-        "longer than correct ones.",
+        caption=f"{text[0].upper()}{text[1:]}. Bars: mean over {span(*curves.steps)}. Whiskers: the middle half "
+        f"of the steps ({curves.said_seeds}). On policy, a bin's loss is positive if its incorrect responses are "
+        "longer than its correct ones.",
         alt=f"Bar chart of correct and incorrect response lengths in {len(numbers)} difficulty bins.",
         draw=lambda theme: draw(curves.mean, curves.num_rollouts, theme=theme),
         tables=(Table("Lengths by pass rate", numbers),),
@@ -57,7 +57,7 @@ def _section(curves: MethodCurves, missing: tuple[Missing, ...]) -> Section:
 
 
 def table(curves: MethodCurves) -> pd.DataFrame:
-    """Means over all steps and late ones, a row per bin."""
+    """Means over all steps and over the last steps, a row per bin."""
     rows = {}
     for k in curves.bins(*SHARES, *LENGTHS):
         row = {}
@@ -73,7 +73,7 @@ def table(curves: MethodCurves) -> pd.DataFrame:
 
 @styled
 def draw(mean: pd.DataFrame, num_rollouts: int, *, theme: Theme) -> Any:
-    """The figure of a table of :func:`~daro_verl.toolkit.report.statistics.mean_over_runs`, a panel per pair logged."""
+    """Draw a table of :func:`~daro_verl.toolkit.report.statistics.mean_over_runs`, with a panel per logged pair."""
     found = set(mean["quantity"])
     shown = [pair for pair in PANELS if found & set(pair)]
     figure, panels = new_figure(len(shown))
@@ -90,7 +90,7 @@ def draw(mean: pd.DataFrame, num_rollouts: int, *, theme: Theme) -> Any:
 
 
 def _bars(axes: Any, mean: pd.DataFrame, quantity: str, bins: list[int], index: int, theme: Theme) -> None:
-    """Bars of one quantity beside those of the other, with whiskers over the quartiles of the steps."""
+    """Draw bars of two quantities side by side, with whiskers over the quartiles of the steps."""
     spread = {k: series(mean, quantity, k) for k in bins}
     spread = {k: values for k, values in spread.items() if len(values)}
     centre = [values.mean() for values in spread.values()]
@@ -108,7 +108,7 @@ def _handles(theme: Theme) -> list[Any]:
 
 
 def _style(theme: Theme, index: int) -> dict:
-    """Told apart by hatching as well as by colour."""
+    """The style of a bar. Hatching and colour both tell the quantities apart."""
     return {
         "facecolor": theme.methods[index],
         "hatch": ("", "///")[index],

@@ -1,4 +1,4 @@
-"""Figure 2: the loss per pass rate against its on-policy approximation, and the share of each bin in the loss."""
+"""Figure 2: the loss per pass rate, its on-policy approximation, and the share of each bin in the loss."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ COLUMNS = {
 
 
 def sections(runs: list[LoggedRun], alpha: float) -> list[Section]:
-    """A section per method that logged losses or shares; one that says what is missing where none did."""
+    """A section per method that logged losses or shares. If none did, one section that says what is missing."""
     every_method = per_bin_curves(runs, COLUMNS, shares=SHARE)
     missing = [
         Missing(f"actor/daro/{name}/{{k}}of{{G}}", PER_BIN, absent)
@@ -65,7 +65,7 @@ def _ratio(curves: MethodCurves) -> str:
 
 
 def _caption(curves: MethodCurves, alpha: float) -> str:
-    """What the panels that are drawn show."""
+    """The caption of the panels that are drawn."""
     found, said = curves.quantities(), []
     if LOSS in found:
         said.append("token mean of the policy loss of each bin, on the steps where the bin was present")
@@ -79,7 +79,7 @@ def _caption(curves: MethodCurves, alpha: float) -> str:
 
 
 def table(curves: MethodCurves) -> pd.DataFrame:
-    """Final loss and late means of everything logged, a row per bin."""
+    """Final loss, and means over the last steps of everything logged, a row per bin."""
     rows, found = {}, [name for name in COLUMNS if name in curves.quantities()]
     for k in curves.bins(*found):
         row = {"final loss": final(series(curves.mean, LOSS, k))} if LOSS in found else {}
@@ -96,7 +96,7 @@ def _late_losses(curves: MethodCurves) -> dict[str, float]:
 
 @styled
 def draw(mean: pd.DataFrame, num_rollouts: int, alpha: float, *, theme: Theme) -> Any:
-    """The figure of a table of :func:`~daro_verl.toolkit.report.statistics.mean_over_runs`, a panel per quantity."""
+    """Draw a table of :func:`~daro_verl.toolkit.report.statistics.mean_over_runs`, with a panel per quantity."""
     shown = [name for name in (LOSS, ON_POLICY, SHARE) if (mean["quantity"] == name).any()]
     bins = sorted(int(k) for k in mean.loc[mean["quantity"].isin(shown), "bin"].unique())
     colours = dict(zip(bins, theme.ordered(theme.bins, len(bins)), strict=True))
@@ -121,7 +121,7 @@ def draw(mean: pd.DataFrame, num_rollouts: int, alpha: float, *, theme: Theme) -
 
 
 def _draw_shares(axes: Any, mean: pd.DataFrame, alpha: float, colours: dict[int, Any], theme: Theme) -> None:
-    """Stacked to one. A step's own sum can differ from it, because verl averages each share over the step's updates."""
+    """Draw stacked shares. A step's sum can differ from one, because verl averages each share over its updates."""
     rows = mean[mean["quantity"] == SHARE]
     shares = rows.pivot(index="step", columns="bin", values="value").fillna(0).apply(smooth, alpha=alpha)
     shares = thin(shares.div(shares.sum(axis=1), axis=0).fillna(0))

@@ -60,7 +60,7 @@ def _missing(name: str, runs: list[LoggedRun], data: pd.DataFrame) -> Missing:
 
 
 def table(data: pd.DataFrame) -> pd.DataFrame:
-    """Final values and late means, a row per run."""
+    """Final values, and means over the last steps, a row per run."""
     rows = {}
     for run, part in data.groupby("run", sort=False):
         ends, row = (part["step"].min(), part["step"].max()), {}
@@ -75,7 +75,7 @@ def table(data: pd.DataFrame) -> pd.DataFrame:
 
 @styled
 def draw(data: pd.DataFrame, methods: list[str], *, theme: Theme) -> Any:
-    """The figure of a tidy table, a panel per quantity logged. ``methods`` fixes their colours."""
+    """Draw a tidy table, with a panel per logged quantity. ``methods`` sets the order of the colours."""
     shown = [name for name in PANELS if (data["quantity"] == name).any()]
     figure, panels = new_figure(len(shown), height=3.4)
     handles: dict[str, Any] = {}

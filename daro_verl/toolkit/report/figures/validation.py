@@ -20,7 +20,7 @@ FIX = "trainer.test_freq=10 with data.val_files"
 
 
 def sections(runs: list[LoggedRun], alpha: float) -> list[Section]:
-    """One section with all runs: validation where it makes a curve, the training score of the other runs."""
+    """One section with all runs. A run without a curve of validation shows its training score."""
     by_source = tidy_runs(runs, validation_columns)
     validation, notes = average_over_sources(by_source)
     enough = {run for run, steps in validation.groupby("run")["step"].nunique().items() if steps > 1}
@@ -74,7 +74,7 @@ def _caption(every_method: list[MethodCurves]) -> str:
 
 
 def table(every_method: list[MethodCurves]) -> pd.DataFrame:
-    """A row per method and quantity: the end of its curve, its best step, its late mean."""
+    """A row per method and quantity: the end of its curve, its best step, its mean over the last steps."""
     rows = {}
     for curves in every_method:
         for name in sorted(curves.quantities(), reverse=True):
@@ -107,7 +107,7 @@ def table_by_source(every_method: list[MethodCurves]) -> pd.DataFrame:
 
 @styled
 def draw(every_method: list[MethodCurves], methods: list[str], *, theme: Theme) -> Any:
-    """The figure of the methods' means, a panel per quantity logged. ``methods`` fixes their colours."""
+    """Draw the methods' means, with a panel per logged quantity. ``methods`` sets the order of the colours."""
     shown = [name for name in PANELS if any(name in curves.quantities() for curves in every_method)]
     figure, panels = new_figure(len(shown), height=4.0)
     for axes, name in zip(panels, shown, strict=True):

@@ -26,7 +26,7 @@ METRIC = "actor/daro/weight/{k}of{G}"
 
 
 def sections(runs: list[LoggedRun], alpha: float) -> list[Section]:
-    """A section per method that logged weights; one that says what is missing where none did."""
+    """A section per method that logged weights. If none did, one section that says what is missing."""
     every_method = [curves for curves in per_bin_curves(runs, [QUANTITY, *SHARES]) if QUANTITY in curves.quantities()]
     absent = without(runs, every_method, QUANTITY)
     missing = (Missing(METRIC, PER_BIN, absent),) if absent else ()
@@ -44,8 +44,8 @@ def _section(curves: MethodCurves, missing: tuple[Missing, ...]) -> Section:
         title=TITLE,
         method=curves.method,
         caption=f"Left: weight of each difficulty bin after every training step ({curves.said_seeds}). Right: the "
-        "weights over the pass rate at the first and last step and at the quarters between them. With the "
-        "paper's objective the optimum is one over the bin's loss: a bin with a small loss gets a large weight.",
+        "weights over the pass rate, at the first and last step and at the quarters between them. With the paper's "
+        "objective, the optimum is one over the bin's loss. So a bin with a small loss gets a large weight.",
         alt=f"Line chart of {len(numbers)} difficulty weights over {span(*curves.steps)}. Final weights: {ends}.",
         draw=lambda theme: draw(curves.mean, curves.num_rollouts, theme=theme),
         tables=(Table("Difficulty weight by pass rate", numbers),),
@@ -54,7 +54,7 @@ def _section(curves: MethodCurves, missing: tuple[Missing, ...]) -> Section:
 
 
 def table(curves: MethodCurves) -> pd.DataFrame:
-    """First, final and late weights, and the late share of responses with this pass rate; a row per bin."""
+    """First, final and late weights, and the late share of responses with this pass rate, a row per bin."""
     rows, share = {}, next((name for name in SHARES if name in curves.quantities()), None)
     for k in curves.bins(QUANTITY):
         values = series(curves.mean, QUANTITY, k)
@@ -68,7 +68,7 @@ def table(curves: MethodCurves) -> pd.DataFrame:
 
 @styled
 def draw(mean: pd.DataFrame, num_rollouts: int, *, theme: Theme) -> Any:
-    """The figure of a table of :func:`~daro_verl.toolkit.report.statistics.mean_over_runs`, quantity ``weight``."""
+    """Draw a table of :func:`~daro_verl.toolkit.report.statistics.mean_over_runs`, quantity ``weight``."""
     mean = mean[mean["quantity"] == QUANTITY]
     bins = sorted(int(k) for k in mean["bin"].unique())
     colours = dict(zip(bins, theme.ordered(theme.bins, len(bins)), strict=True))

@@ -1,0 +1,105 @@
+"""The one memory of a job, on its driver: read at the start, told what ends, saved with each checkpoint."""
+
+import logging
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daro_verl.prompts import memory_file
+from daro_verl.prompts.memory import DifficultyMemory
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class JobMemory:
+    """What the driver knows of the prompts. Lives as long as the process.
+
+    Attributes:
+        memory: of all prompts.
+        train_files: the job's data, for readers of the saved file.
+        num_left_out: prompts that were left out and are not accounted for yet.
+    """
+
+    memory: DifficultyMemory = field(default_factory=DifficultyMemory)
+    train_files: Sequence[str] = ()
+    num_left_out: int = 0
+
+    def leave_out(self, num_prompts: int) -> None:
+        """Prompts were left out by the sampler."""
+        self.num_left_out += num_prompts
+
+    def take_left_out(self) -> int:
+        """Prompts left out since the last call."""
+        number, self.num_left_out = self.num_left_out, 0
+        return number
+
+    def save(self, checkpoint: Path, step: int) -> None:
+        """Write the memory into a checkpoint's folder."""
+        about = {"step": step, "train_files": list(self.train_files)}
+        memory_file.write(self.memory, checkpoint / memory_file.FILE_NAME, about)
+
+
+def memory_of_job(settings: Any) -> JobMemory:
+    """The one object of this process for a job.
+
+    Args:
+        settings: ``algorithm.daro.prompt_memory``, as :func:`~daro_verl.job.prepare_job` left it; None: a memory that
+            is saved nowhere.
+    """
+    if settings is None:
+        return JobMemory()
+    return _memory_of_job(settings["folder"], settings["resumed"], settings["step"], tuple(settings["train_files"]))
+
+
+@cache
+def _memory_of_job(folder: str, resumed: str | None, step: int, train_files: tuple[str, ...]) -> JobMemory:
+    """``folder`` tells jobs of one process apart."""
+    return JobMemory(_resumed(Path(resumed), step) if resumed else DifficultyMemory(), train_files)
+
+
+def _resumed(folder: Path, step: int) -> DifficultyMemory:
+    """The memory of the checkpoint from which a job goes on, or of the newest one before it that has one.
+
+    verl names the checkpoint to resume from before it calls what saves the memory, so a kill in between leaves a
+    checkpoint without one. The job then goes on with a little less knowledge, and says so.
+    """
+    files = memory_file.saved(folder, step)
+    if not files:
+        logger.warning("No checkpoint up to step %d knows the prompts' difficulty: it is learned anew.", step)
+        return DifficultyMemory()
+    saved_step, path = files[0]
+    if saved_step < step:
+        message = "The checkpoint of step %d has no %s: the prompts' difficulty is that of step %d."
+        logger.warning(message, step, memory_file.FILE_NAME, saved_step)
+    return memory_file.read(path)[0]
+
+
+@dataclass
+class NewestWeights:
+    """The difficulty weights of the last weight sync, as the driver sent them to the rollout servers.
+
+    Attributes:
+        version: changes with the weights; None before the first sync.
+        weights: [G-1] ``w_k``; None before the first sync.
+    """
+
+    version: Hashable = None
+    weights: np.ndarray | None = None
+
+    def set(self, version: Hashable, weights: Sequence[float]) -> None:
+        """Another sync."""
+        self.version, self.weights = version, np.array(weights)
+
+    def of(self, num_rollouts: int) -> np.ndarray:
+        """``w_k`` [G-1]; ones before the first sync, and where none are sent."""
+        known = self.weights
+        return known if known is not None and len(known) == num_rollouts - 1 else np.ones(num_rollouts - 1)
+
+
+NEWEST_WEIGHTS = NewestWeights()
+"""Of this process, which drives one job."""
