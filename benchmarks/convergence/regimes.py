@@ -13,10 +13,9 @@ have zero to three right responses of eight. After the budget, GRPO is between 0
 | ``hopeless`` | three of five prompts have no right response of eight | as AIME for a small model |
 | ``passes`` | 256 problems, again and again | as jobs do: only of a prompt that comes again is something known |
 | ``hopeless_passes`` | both | most of what uniform passes generate teaches nothing |
-| ``hopeless_480`` | the same with 480 problems | what teaches comes less often: less of it is learned by heart |
 
 A budget is 60 rounds, or less if the model learns faster: 30 in ``no_gap``, 40 in ``many_prompts``. 60 rounds of
-32 prompts are 7.5 uniform passes in ``passes`` and ``hopeless_passes``, 4 in ``hopeless_480``; the other regimes have
+32 prompts are 7.5 uniform passes in ``passes`` and ``hopeless_passes``; the other regimes have
 fresh problems in every round.
 
 The figures of Qwen2.5-Math-7B are from NovaSky-AI/SkyThought's published greedy outputs; by level they are medians.
@@ -88,7 +87,6 @@ REGIMES = {
         Regime("hopeless", 32, HOPELESS),
         Regime("passes", 32, GAP_3X, num_problems=256),
         Regime("hopeless_passes", 32, HOPELESS, num_problems=256),
-        Regime("hopeless_480", 32, HOPELESS, num_problems=480),
     )
 }
 ENDLESS, FINITE = (
