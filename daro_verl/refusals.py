@@ -173,7 +173,7 @@ def prompts_problems(config: DictConfig, options: DaroConfig, has_memory: bool) 
     if options.prompts == UNIFORM:
         return []
     fix = "set +algorithm.daro.prompts=uniform"
-    v1, experimental = is_v1(config), "rollout" in config
+    v1, experimental = is_v1(config), config.trainer.get("use_v1", False)
     rows = [
         (
             not v1,

@@ -13,6 +13,7 @@ from daro_verl.errors import DaroConfigError
 
 logger = logging.getLogger(__name__)
 
+SEPARATE = "separate_async"
 SAMPLER_PATH = "pkg://daro_verl.rollout.sampling"
 
 
@@ -59,9 +60,13 @@ def sampler_settings(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
 
 
 def is_v1(config: DictConfig) -> bool:
-    """Whether one of verl's V1 trainers runs the job. Its experimental trainers have ``use_v1`` as well, and alone a
-    node ``rollout``."""
-    return bool(config.trainer.get("use_v1", False)) and "rollout" not in config
+    """Whether one of verl's V1 trainers runs the job.
+
+    verl's experimental trainers have ``use_v1`` and V1's default mode ``sync`` in their configuration as well. They are
+    known by a node ``rollout``, which names the servers' devices; of V1's modes only ``separate_async`` may have one.
+    """
+    v1 = config.trainer.v1
+    return bool(config.trainer.get("use_v1", False)) and ("rollout" not in config or v1.trainer_mode == SEPARATE)
 
 
 def is_scored_at_source(config: DictConfig) -> bool:

@@ -163,6 +163,11 @@ def test_the_experimental_trainers_refuse_it_by_name(trainer):
         prepare_job(compose_experimental(trainer, "actor_rollout_ref.rollout.n=8", "+algorithm.daro.prompts=band"))
 
 
+def test_separate_async_with_devices_of_its_servers_is_v1(job):
+    config = job("trainer.v1.trainer_mode=separate_async", "+rollout.nnodes=1", "+algorithm.daro.prompts=informative")
+    assert config.trainer.v1.sampler.custom_sampler.name == "DifficultyReplayBufferAsync"
+
+
 @pytest.mark.parametrize("band", ["[0.5,0.5]", "[-0.1,0.5]", "[0.1,1.2]", "0.5", "[0.1,0.5,0.9]", "[a,b]"])
 def test_a_band_is_two_bounds(band, job):
     with pytest.raises(
