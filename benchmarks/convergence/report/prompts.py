@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.convergence.report.cells import NOT_RUN, show, starred, table
 from benchmarks.convergence.report.figures import moving_mean, panels, write
@@ -124,7 +125,9 @@ def draw(results: Results, folder: Path) -> list[Path]:
         _curves(results, regime, column[0])
         _shares(results, regime, column[1])
         _differences(results, regime, column[2])
-    axes[0][0].legend(fontsize=6)
+        for axis in column:
+            axis.xaxis.set_major_locator(MaxNLocator(5))
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=7)
     return [write(figure, folder / f"{results.study.name}.png")]
 
 
