@@ -49,6 +49,7 @@ def test_hooks_stay_off_where_verl_has_the_place(patched):
         "run_ppo",
         "ActorRolloutRefWorker.difficulty_snapshot",
         "compute_advantage_for_multi_trajectories",
+        "create_rl_sampler",
         "LLMServerManager.rollout_replica_class",
     }
 

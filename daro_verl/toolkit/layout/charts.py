@@ -23,7 +23,8 @@ SECTIONS = {
         Chart("Largest over smallest share of the loss", ("actor/daro/loss_share_ratio",)),
         Chart("Signal over noise of the losses (median)", ("actor/daro/loss_snr_median",)),
         Chart("Objective", ("actor/daro/objective",)),
-        Chart("Responses generated and discarded", ("daro/responses/(generated|discarded)",)),
+        Chart("Responses generated, discarded and left out", ("daro/responses/(generated|discarded|not_generated)",)),
+        Chart("Share of groups with right and wrong responses", ("daro/prompts/informative",)),
         Chart("Faults", tuple(f"actor/{name}" for name in sorted(FAULTS))),
     ),
     "The job": (

@@ -23,7 +23,9 @@ def matched(name: str) -> bool:
 
 def test_everything_of_the_small_set_is_drawn():
     names = (SMALL | FAULTS) - {"daro/weight_version/max"}  # a count of steps
-    assert all(matched(name if name.startswith("daro/responses/") else f"actor/{name}") for name in names)
+    assert all(
+        matched(name if name.startswith(("daro/responses/", "daro/prompts/")) else f"actor/{name}") for name in names
+    )
 
 
 def test_every_pattern_of_daro_is_of_a_metric_that_is_logged():
