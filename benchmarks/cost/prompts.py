@@ -35,11 +35,11 @@ def run() -> list[dict[str, Any]]:
     random = np.random.default_rng(0)
     ids = random.integers(0, 2**63, NUM_PROMPTS).astype(np.uint64)
     memory = known_memory(random, ids)
+    accept = informative(NUM_ROLLOUTS, lambda: np.ones(NUM_ROLLOUTS - 1))
     sampler = PromptSampler(
         NUM_PROMPTS, lambda places: chances(memory, memory.rows(ids[places]), accept), lambda: memory.version
     )
-    accept, ours = informative(NUM_ROLLOUTS, lambda: np.ones(NUM_ROLLOUTS - 1)), iter(sampler)
-    verls = iter(RandomSampler(range(NUM_PROMPTS)))
+    ours, verls = iter(sampler), iter(RandomSampler(range(NUM_PROMPTS)))
 
     def draw() -> np.ndarray:
         return ids[np.array(list(islice(ours, STEP)))]
