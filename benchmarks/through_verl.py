@@ -123,15 +123,16 @@ def _mean(values: list[float | None]) -> float:
 
 def settings_of(study: Study, steps: int) -> dict[str, Any]:
     """What results must have in common to be of one table: also what the defaults of the weightings are."""
-    defaults = {name: DaroConfig.from_mapping(weighting_of(own)).to_dict() for name, own in study.methods.items()}
+    weightings = {name: weighting_of(settings) for name, settings in study.methods.items()}
+    defaults = {name: DaroConfig.from_mapping({"weighting": own}).to_dict() for name, own in weightings.items()}
     learning = ("weighting", "weight_lr", "weight_init", "loss_signal", "weight_min", "weight_max", "loss_ema_decay")
     options = {name: {option: own[option] for option in learning} for name, own in defaults.items()}
     return {"study": study.name, "steps": steps, "methods": study.methods, "options": options}
 
 
-def weighting_of(settings: list[str]) -> dict[str, str]:
-    """The option among the settings of a job; empty for the default."""
-    return {"weighting": setting.partition("=")[2] for setting in settings if setting.startswith(WEIGHTING)}
+def weighting_of(settings: list[str]) -> str:
+    """The option among the settings of a job, or the default."""
+    return next((setting.partition("=")[2] for setting in settings if setting.startswith(WEIGHTING)), "learned")
 
 
 def recorded(results: Path, study: Study, steps: int) -> list[Run]:
