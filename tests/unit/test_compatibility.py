@@ -110,6 +110,7 @@ def test_the_table_lists_everything_that_the_hooks_change():
             "ActorRolloutRefWorker.actor_worker_cls",
             "ActorRolloutRefWorker.difficulty_snapshot",
             "compute_advantage_for_multi_trajectories",
+            "create_rl_sampler",
             "CheckpointEngineManager",
             "LLMServerManager.rollout_replica_class",
         ]
