@@ -1,10 +1,12 @@
 """Whose directory it is: nothing that changes the training may change over a run that is there."""
 
+import copy
 import json
 import re
 import shutil
 
 import pytest
+from omegaconf import OmegaConf
 
 from daro_verl.errors import DaroConfigError
 from daro_verl.toolkit.recipes import output
@@ -24,10 +26,18 @@ def start(dry_run, tmp_path):
     return start
 
 
+@pytest.fixture(scope="module")
+def first_start(dry_run, tmp_path_factory):
+    """The configuration with which a run was started, in a folder of its own."""
+    config = dry_run(SCRIPTS[0], SAVING, OUTPUT=str(tmp_path_factory.mktemp("started"))).config
+    output.claim(config)
+    return config
+
+
 @pytest.fixture
-def run(start, tmp_path):
+def run(first_start, tmp_path):
     """A run that was started and has a checkpoint."""
-    output.claim(start(SAVING).config)
+    shutil.copytree(first_start.recipe.output, tmp_path, dirs_exist_ok=True)
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / output.LATEST).write_text("20")
     return tmp_path
@@ -65,22 +75,34 @@ def test_hardware_length_and_what_is_watched_may_change(run, start):
     [
         ({"METHOD": "grpo"}, (), "recipe.method daro, algorithm.daro.weighting None",
          "recipe.method grpo, algorithm.daro.weighting grpo"),
-        ({"METHOD": "daro_paper"}, (), "recipe.method daro, algorithm.daro.weighting None",
-         "recipe.method daro_paper, algorithm.daro.weighting paper"),
-        ({}, (f"{KEY['LR']}=2e-6",), f"{KEY['LR']} 1e-06", f"{KEY['LR']} 2e-06"),
-        ({"SEED": "43"}, (), "recipe.seed 42", "recipe.seed 43"),
-        ({"MODEL": "/other"}, (), f"{KEY['MODEL']} ", f"{KEY['MODEL']} /other"),
-        ({"TRAIN_FILES": "/o.parquet"}, (), f"{KEY['TRAIN_FILES']} [", f"{KEY['TRAIN_FILES']} ['/o.parquet']"),
-        ({}, ("+algorithm.daro.weighting=paper",), "algorithm.daro.weighting None", "algorithm.daro.weighting paper"),
-        ({}, ("data.train_batch_size=256",), "data.train_batch_size 128", "data.train_batch_size 256"),
-        ({}, ("data.shuffle=false",), "data.shuffle True", "data.shuffle False"),
+        ({"SEED": "43"}, ("+algorithm.daro.weighting=paper",),
+         "recipe.seed 42, algorithm.daro.weighting None", "recipe.seed 43, algorithm.daro.weighting paper"),
     ],
 )  # fmt: skip
 def test_another_run_is_refused(run, start, variables, extra, got, expected):
     with pytest.raises(DaroConfigError) as error:
         start(*extra, **variables)
     text = str(error.value).replace("\\", "").replace('"', "'")
-    assert f"of a run with {got}" in text and f"expected one with {expected}. Fix: choose another OUTPUT" in text
+    assert f"of a run with {got}" in text and f"expected one with {expected}" in text
+    assert ". Fix: choose another OUTPUT" in text
+
+
+@pytest.mark.parametrize(
+    ("key", "got", "asked"),
+    [
+        (KEY["LR"], 1e-06, 2e-06),
+        (KEY["MODEL"], "", "/other"),
+        (KEY["TRAIN_FILES"], "[", ["/o.parquet"]),
+        ("recipe.method", "daro", "daro_paper"),
+        ("data.train_batch_size", 128, 256),
+        ("data.shuffle", True, False),
+    ],
+)
+def test_another_setting_is_another_run(first_start, key, got, asked):
+    other = copy.deepcopy(first_start)
+    OmegaConf.update(other, key, asked)
+    (problem,) = output.output_problems(other)
+    assert f"of a run with {key} {got}" in problem and f"expected one with {key} {asked}. Fix: " in problem
 
 
 def test_of_many_differences_the_first_are_named(run, start):
