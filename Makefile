@@ -15,12 +15,15 @@ $(error ROLLOUT: got '$(ROLLOUT)', expected vllm or sglang. Leave it out for vll
 endif
 QUICKSTART_VENV := $(if $(filter sglang,$(ROLLOUT)),$(SGLANG_VENV),$(VENV))
 
-.PHONY: help quickstart test test-vllm test-fast test-sglang lint docs dist clean
+.PHONY: help quickstart setup test test-vllm test-fast test-sglang lint docs dist clean
 
 ## set up, and train a pretrained language model of 135 million parameters with DARO through verl, without a GPU
 ## (GRPO=1: the GRPO baseline; ROLLOUT=sglang: SGLang servers; MODEL=tiny: a byte-level model that is made here)
 quickstart: $(QUICKSTART_VENV)/ready
 	$(QUICKSTART_VENV)/bin/python -m examples.quickstart --rollout $(ROLLOUT) $(if $(GRPO),--method grpo) $(ARGS)
+
+## only set up the environment of the quickstart
+setup: $(QUICKSTART_VENV)/ready
 
 ## set up both environments, side by side, check the code and run all tests
 test:
