@@ -133,7 +133,7 @@ PROMPTS = Study(
         )
     ),
     regimes=FINITE,
-    seeds=tuple(CONFIRMING_SEEDS[:12]),
+    seeds=tuple(CONFIRMING_SEEDS),
     sampled_schedule=Schedule(30, 3),
 )
 STUDIES = {study.name: study for study in (PILOT, TUNING, CONFIRMATION, SELECTION, DYNAMIC_SAMPLING, PROMPTS)}

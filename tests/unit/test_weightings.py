@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -219,20 +220,16 @@ def test_denominators():
     assert tokens.tolist() == [5, 8, 0, 2, 7]
 
 
-class SquareRoot(Weighting):
-    """The example of docs/weightings.md: between DARO's start and ``inverse_variance``."""
-
-    def bin_weights(self, pass_rate):
-        return (pass_rate * (1 - pass_rate)) ** -0.5
-
-
-def test_a_users_own_weighting_is_named_by_its_import_path():
-    path = f"{__name__}.SquareRoot"
-    assert isinstance(find_weighting(path), SquareRoot)
-    weights = DifficultyWeights(2, {"weighting": path})
-    assert weights.weights().tolist() == pytest.approx([2.0])  # (1/2 * 1/2)^(-1/2)
-    weights.step(torch.tensor([0.3]), torch.tensor([True]))
-    assert weights.weights().tolist() == pytest.approx([2.0])
+def test_a_users_own_weighting_is_named_by_its_import_path(tmp_path, monkeypatch):
+    """The example of docs/weightings.md, ``(1 - mu)^2``, as a module of the user's."""
+    page = (Path(__file__).parents[2] / "docs" / "weightings.md").read_text()
+    (tmp_path / "my_weightings.py").write_text(page.split("```python\n")[1].split("```")[0])
+    monkeypatch.syspath_prepend(tmp_path)
+    assert find_weighting("my_weightings.HardFirst").normaliser == "all_tokens"
+    weights = DifficultyWeights(4, {"weighting": "my_weightings.HardFirst"})
+    assert weights.weights().tolist() == pytest.approx([9 / 16, 4 / 16, 1 / 16])  # (1 - k / 4)^2
+    weights.step(torch.tensor([0.3, 0.3, 0.3]), torch.tensor([True, True, True]))
+    assert weights.weights().tolist() == pytest.approx([9 / 16, 4 / 16, 1 / 16])
 
 
 @pytest.mark.parametrize("name", ["grop", "no.such.module", f"{__name__}.Batch", f"{__name__}.Missing", 3, None])
