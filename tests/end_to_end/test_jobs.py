@@ -1,25 +1,42 @@
-"""The main job on real engines: verl's ``main_ppo``, Ray, Megatron actors at TP = 2, two vLLM servers, on the CPU."""
+"""The main job on real engines: verl's ``main_ppo``, Ray, Megatron actors at TP = 2, two vLLM servers, on the CPU.
+
+It chooses its prompts, and is resumed after two steps.
+"""
 
 import json
 import os
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from omegaconf import OmegaConf
+from transformers import AutoTokenizer
+from verl.utils.dataset.rl_dataset import RLHFDataset
 
+from daro_verl.prompts import memory_file
+from daro_verl.prompts.identity import prompt_ids
+from daro_verl.prompts.memory import DifficultyMemory
+from daro_verl.prompts.sampler import PromptSampler
+from daro_verl.prompts.selection import chances, informative
 from tests.end_to_end.watching import QUICKSTART_REWARD, assert_gauges_are, assert_weights_are, served
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 G = 8
+BATCH = 16
+NUM_PROMPTS = 24  # the second pass begins in step 2
 SAVE_EACH = ["trainer.save_freq=1", "trainer.max_actor_ckpt_to_keep=3"]  # to compare with what the servers show
+CHOOSING = ["+algorithm.daro.prompts=informative", f"data.train_max_samples={NUM_PROMPTS}", "data.seed=1"]
 
 
 def quickstart(output: Path, *arguments: str, **env: str) -> str:
     """``python -m examples.quickstart --smoke``: the quickstart's own path, two steps of everything."""
     command = [sys.executable, "-m", "examples.quickstart", "--model", "tiny", "--smoke", "--output", str(output)]
-    command += [*arguments, *SAVE_EACH, f"reward.custom_reward_function.path={output / 'reward.py'}"]
+    command += [*arguments, *SAVE_EACH, *CHOOSING, f"reward.custom_reward_function.path={output / 'reward.py'}"]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-3000:]
     return done.stdout
@@ -35,9 +52,31 @@ def logged(output: Path, method: str) -> dict[int, dict[str, float]]:
     return steps
 
 
+def checkpoint(output: Path, step: int) -> Path:
+    return output / "daro" / "checkpoints" / f"global_step_{step}"
+
+
 def weights_file(output: Path, step: int) -> dict:
-    path = output / "daro" / "checkpoints" / f"global_step_{step}" / "actor" / "daro_weights.json"
-    return json.loads(path.read_text())
+    return json.loads((checkpoint(output, step) / "actor" / "daro_weights.json").read_text())
+
+
+def memory_of(output: Path, step: int) -> DifficultyMemory:
+    return memory_file.read(checkpoint(output, step) / memory_file.FILE_NAME)[0]
+
+
+def drawn_after(output: Path, step: int) -> set[int]:
+    """The ids of the next batch, from a checkpoint alone: its memory, its weights, and its place in the data set."""
+    config = OmegaConf.load(output / "daro" / "hydra" / ".hydra" / "config.yaml")
+    tokenizer = AutoTokenizer.from_pretrained(config.actor_rollout_ref.model.path)
+    rows = RLHFDataset(config.data.train_files, tokenizer, config.data, max_samples=NUM_PROMPTS).dataframe
+    ids, memory = prompt_ids(rows, config.data.prompt_key)[0], memory_of(output, step)
+    accept = informative(G, lambda: np.exp(weights_file(output, step)["log_weights"]))
+    sampler = PromptSampler(len(ids), lambda at: chances(memory, memory.rows(ids[at]), accept), version=lambda: None)
+    state = torch.load(checkpoint(output, step) / "data.pt", weights_only=False)["_sampler_iter_state"]
+    sampler.seed = state["sampler_iter_state"]["seed"]
+    prompts = iter(sampler)
+    prompts.load_state_dict(state["sampler_iter_state"])
+    return {int(ids[position]) for position in islice(prompts, BATCH)}
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +142,23 @@ def test_the_pass_rates_at_the_source_are_those_that_are_trained_on(output):
         assert metrics["daro/responses/generated"] == G * metrics["daro/source/num_prompts"]
         for k in range(G + 1):
             assert metrics[f"daro/source/{k}of{G}"] == pytest.approx(metrics[f"actor/daro/response_share/{k}of{G}"])
+
+
+def test_prompts_are_remembered_and_some_are_left_out(output):
+    steps, after = logged(output, "daro"), memory_of(output, 3).prompts
+    for step in (1, 2, 3):
+        assert steps[step]["daro/responses/trained"] == BATCH * G
+        assert 0 <= steps[step]["daro/prompts/brier"] <= 1
+    assert steps[2]["daro/responses/not_generated"] + steps[3]["daro/responses/not_generated"] > 0
+    assert len(after["id"]) == NUM_PROMPTS and after["visits"].min() == 1  # the first pass is over in step 2
+    assert after["visits"].max() > 1
+
+
+@pytest.mark.parametrize("step", [2, 3])
+def test_the_prompts_of_a_step_follow_from_the_checkpoint_before_it(output, step):
+    """Of step 2, which the same processes trained, and of step 3, after a resume: as if nothing had been in between."""
+    prompts = memory_of(output, step).prompts
+    assert set(prompts["id"][prompts["last_step"] == step].tolist()) == drawn_after(output, step - 1)
 
 
 def test_operators_see_the_weights_of_the_model_that_each_server_serves(output):
