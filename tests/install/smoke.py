@@ -4,16 +4,27 @@ Runs as a script, away from the repository, so that the package that is imported
 """
 
 import io
+import sys
 from contextlib import redirect_stdout
-from importlib.metadata import distribution, entry_points
+from importlib.metadata import distribution, entry_points, packages_distributions
 from pathlib import Path
 
 import torch
+from packaging.requirements import Requirement
 
 import daro_verl
 from daro_verl import cli
 from daro_verl.advantage import compute_daro_advantage, find_weighting
 from daro_verl.workers.difficulty_weights import DifficultyWeights
+
+
+def loaded_of_extras() -> set[str]:
+    """The packages that only an extra asks for, and that are loaded: an environment without it does not have them."""
+    requirements = [Requirement(text) for text in distribution("daro-verl").requires or ()]
+    own, of_extras = ({one.name for one in requirements if (one.marker is None) is bare} for bare in (True, False))
+    owners = packages_distributions()
+    loaded = {owner for module in sys.modules for owner in owners.get(module, ())}
+    return (of_extras - own - {"daro-verl"}) & loaded
 
 
 def main() -> None:
@@ -27,6 +38,8 @@ def main() -> None:
         with redirect_stdout(io.StringIO()) as printed:
             assert cli.main([command, "--help"]) == 0
         assert f"Usage: daro {command}" in printed.getvalue()
+
+    assert not loaded_of_extras(), f"needed without an extra: {loaded_of_extras()}"
 
     # one of four responses is right: 1 - 1/4 for it, -1/4 for the others
     scores, mask = torch.tensor([[0.0, 1.0], [0, 0], [0, 0], [0, 0]]), torch.ones(4, 2)
