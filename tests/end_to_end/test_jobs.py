@@ -71,11 +71,15 @@ def drawn_after(output: Path, step: int) -> set[int]:
     rows = RLHFDataset(config.data.train_files, tokenizer, config.data, max_samples=NUM_PROMPTS).dataframe
     ids, memory = prompt_ids(rows, config.data.prompt_key)[0], memory_of(output, step)
     accept = informative(G, lambda: np.exp(weights_file(output, step)["log_weights"]))
-    sampler = PromptSampler(len(ids), lambda at: chances(memory, memory.rows(ids[at]), accept), version=lambda: None)
-    state = torch.load(checkpoint(output, step) / "data.pt", weights_only=False)["_sampler_iter_state"]
-    sampler.seed = state["sampler_iter_state"]["seed"]
-    prompts = iter(sampler)
-    prompts.load_state_dict(state["sampler_iter_state"])
+    place = torch.load(checkpoint(output, step) / "data.pt", weights_only=False)["_sampler_iter_state"][
+        "sampler_iter_state"
+    ]
+
+    def accept_positions(positions: np.ndarray) -> np.ndarray:
+        return chances(memory, memory.rows(ids[positions]), accept)
+
+    prompts = iter(PromptSampler(len(ids), accept_positions, version=lambda: None, seed=place["seed"]))
+    prompts.load_state_dict(place)
     return {int(ids[position]) for position in islice(prompts, BATCH)}
 
 
