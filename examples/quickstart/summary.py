@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -127,26 +128,36 @@ def draw(steps: dict[int, dict], validated: dict[int, dict[str, float]], job: Jo
     import matplotlib.pyplot as plt
 
     weights = {step: per_bin(metrics, "actor/daro/weight") for step, metrics in steps.items()}
-    bins = sorted({k for row in weights.values() for k in row})
-    figure, axes = plt.subplots(1, 2 if bins else 1, figsize=(11 if bins else 6, 4), squeeze=False)
-    rates = axes[0][0]
-    rates.plot(list(steps), [metrics["critic/score/mean"] for metrics in steps.values()], color="0.6", label="training")
+    learns = any(weights.values())
+    figure, axes = plt.subplots(1, 1 + learns, figsize=(6.5 + 4.5 * learns, 4), squeeze=False, layout="constrained")
+    training = [metrics["critic/score/mean"] for metrics in steps.values()]
+    axes[0][0].plot(list(steps), training, color="0.6", label="training")
     for level in job.task.sources:
         points = [(step, row[level]) for step, row in validated.items() if level in row]
-        rates.plot(*zip(*points, strict=True), "o--", label=f"held-out, {level}")
-    rates.set(xlabel="RL step", ylabel="pass rate", ylim=(0, 1.4), yticks=[0, 0.25, 0.5, 0.75, 1], title=job.method)
-    rates.legend(fontsize="small", loc="upper center", ncols=2)
-    colours = plt.colormaps["viridis"]
-    for k in bins:
-        points = [(step, row[k]) for step, row in weights.items() if k in row]
-        axes[0][1].plot(*zip(*points, strict=True), color=colours(k / (len(bins) + 1)), label=f"k = {k}")
-    if bins:
-        axes[0][1].set(xlabel="RL step", ylabel="weight $w_k$", yscale="log", title="weights of the difficulty bins")
-        axes[0][1].legend(fontsize="small")
-    figure.tight_layout()
+        axes[0][0].plot(*zip(*points, strict=True), "o--", label=level)
+    axes[0][0].set(ylabel="pass rate", ylim=(0, 1), title=f"{job.method}: training, and held-out problems by level")
+    if learns:
+        _draw_weights(axes[0][1], weights)
+    for axis in axes[0]:
+        axis.set_xlabel("RL step")
+        axis.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(file, dpi=150)
     plt.close(figure)
     return file
+
+
+def _draw_weights(axis: Any, weights: dict[int, dict[int, float]]) -> None:
+    """A line per bin, dark for rarely solved prompts, on a logarithmic scale with plain numbers."""
+    from matplotlib import colormaps
+    from matplotlib.ticker import ScalarFormatter
+
+    bins = sorted({k for row in weights.values() for k in row})
+    for k in bins:
+        points = [(step, row[k]) for step, row in weights.items() if k in row]
+        axis.plot(*zip(*points, strict=True), color=colormaps["viridis"](k / (len(bins) + 1)), label=f"k = {k}")
+    axis.set(ylabel="weight $w_k$", yscale="log", title="weights of the difficulty bins")
+    axis.yaxis.set_major_formatter(ScalarFormatter())
+    axis.yaxis.set_minor_formatter(ScalarFormatter())
 
 
 def _cell(row: pd.Series | None, sign: str = "") -> str:
