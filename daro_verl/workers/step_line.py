@@ -42,7 +42,7 @@ def line(global_step: int, updates: list[Mapping[str, Any]]) -> str:
     - ``pass``: mean pass rate;
     - ``informative``: share of the responses whose prompt has both successes and failures;
     - ``w``: smallest and largest weight;
-    - ``loss ratio``: largest over smallest share of a bin in the loss; ``-`` if there is none, as where a bin's loss is 0.
+    - ``loss ratio``: largest over smallest share of a bin in the loss; ``-`` if a bin's loss is 0, or none is present.
     """
     last = updates[-1]
     informative = 1 - _mean(updates, "daro/taught_nothing")
