@@ -14,6 +14,7 @@ CORRECTION = "algorithm.rollout_correction"
 SAME = "the same"
 IGNORED = "accepted and ignored: trains as if it were not there"
 STARTS = "accepted; Ray, workers and servers start, and it ends at the first advantage"
+NO_SUCH = "refused: there was no such option"
 AT_LOSS = "accepted; verl knows no such loss at the first one (read in its source)"
 
 
@@ -116,6 +117,10 @@ ROWS = [
     Row(f"{DARO}.loss_signal=True", "loss_signal: got True, expected one of batch, average"),
     Row(f"{DARO}.success_threshold=inf", "success_threshold: got inf, expected"),
     Row(f"{DARO}.not_positive=skip", "algorithm.daro: got 'not_positive', expected one of"),
+    Row(f"{DARO}.prompts=often", "prompts: got 'often', expected one of uniform, informative, band", NO_SUCH),
+    Row(f"{DARO}.prompt_band=[0.9,0.1]", "prompt_band: got (0.9, 0.1), expected [low,high] with 0 <= low", NO_SUCH),
+    Row(f"{DARO}.prompts=band data.shuffle=False", "data.shuffle: got False, expected True; the order of the", NO_SUCH),
+    Row(f"{DARO}.metrics=many", "metrics: got 'many', expected one of small, all", NO_SUCH),
     Row(f"{DARO}.foo=1", "algorithm.daro: got 'foo', expected one of", "the same words, and a guess of what was meant"),
     Row(f"{DARO}.wieght_lr=0.1", "did you mean +algorithm.daro.weight_lr=...?"),
     Row(
