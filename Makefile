@@ -1,12 +1,13 @@
-# Everything runs in one virtual environment, .venv, and what needs SGLang in .venv-sglang: vLLM and SGLang want
-# different versions of the same packages. PYTHON makes both: Python 3.11.
+# Everything runs in the virtual environment .venv, but what needs SGLang runs in .venv-sglang: vLLM and SGLang want
+# different versions of the same packages. PYTHON, a Python 3.11, makes both environments.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SGLANG_VENV := .venv-sglang
 SGLANG_BIN := $(SGLANG_VENV)/bin
 
-# Two processes, a file in one of them; tests/conftest.py has their order, and which may not run side by side.
+# Two processes. Each test file runs in one of them. tests/conftest.py sets the order of the files, and which files may
+# not run side by side.
 PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 ROLLOUT := $(or $(ROLLOUT),vllm)
@@ -31,15 +32,15 @@ test:
 	$(MAKE) test-vllm
 	$(MAKE) test-sglang
 
-## everything but what needs SGLang
+## check the code, and run all tests but those that need SGLang
 test-vllm: $(VENV)/ready lint
 	$(BIN)/python $(PYTEST) $(ARGS)
 
-## the tests that start no engine
+## run the tests that start no engine
 test-fast: $(VENV)/ready
 	$(BIN)/python $(PYTEST) -m "not slow" $(ARGS)
 
-## set up SGLang, and the tests that need it: its bridges, evaluation, a job
+## set up SGLang, and run the tests that need it: its bridges, evaluation, a job
 test-sglang: $(SGLANG_VENV)/ready
 	$(SGLANG_BIN)/python $(PYTEST) tests/platform/test_sglang_bridges.py tests/end_to_end/test_sglang.py \
 		tests/toolkit/evaluation/test_sglang_engine.py $(ARGS)
@@ -72,7 +73,7 @@ $(VENV)/ready: pyproject.toml setup.py
 	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 
-# SGLang without its dependencies, which are for CUDA; the extra has those that a CPU needs.
+# SGLang without its dependencies, which are for CUDA. The extra has the dependencies that a CPU needs.
 $(SGLANG_VENV)/ready: pyproject.toml setup.py
 	$(PYTHON) -m venv $(SGLANG_VENV)
 	$(SGLANG_BIN)/python -m pip install --quiet --upgrade pip

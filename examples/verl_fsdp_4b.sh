@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The same one override on verl's FSDP2 engine, after verl's grpo_trainer/run_qwen3_4b_fsdp.sh (Qwen3-4B on GSM8K,
-# dynamic batch sizes, eight GPUs). METHOD=grpo runs the baseline; arguments are passed on to verl.
+# The one override of verl_megatron_7b.sh on verl's FSDP2 engine, after verl's grpo_trainer/run_qwen3_4b_fsdp.sh
+# (Qwen3-4B on GSM8K, dynamic batch sizes, eight GPUs). METHOD=grpo runs the baseline. Arguments are passed on to verl.
 set -euo pipefail
 
 METHOD=${METHOD:-daro}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A GRPO job as in verl's own examples (grpo_trainer/run_qwen2-7b_math_megatron.sh: Qwen2-7B-Instruct on GSM8K and MATH,
 # Megatron-core actors, vLLM, eight GPUs). The last setting turns it into DARO: nothing else differs from the GRPO job.
-# METHOD=grpo runs the baseline; arguments are passed on to verl.
+# METHOD=grpo runs the baseline. Arguments are passed on to verl.
 set -euo pipefail
 
 METHOD=${METHOD:-daro}

@@ -16,7 +16,7 @@ name_of() { # outputs/NAME/checkpoints[/global_step_N[/actor]]: NAME-global_step
     echo "$(basename "$(dirname "$path")")-$(basename "$path")"
 }
 
-# what is asked
+# which problems
 DATA=${DATA:-data/test.parquet}           # daro data test; 32 responses on AIME and AMC, 1 elsewhere (family of the paper)
 OUT=${OUT:-outputs/evaluation/$(name_of "$CHECKPOINT")}
 LIMIT=${LIMIT:-0}                         # problems of each benchmark, 0 for all; a limit gives no published figure
@@ -28,7 +28,7 @@ TOP_K=${TOP_K:--1}                        # judgement: none, as in verl's valida
 RESPONSE_TOKENS=${RESPONSE_TOKENS:-8192}  # family of the paper; 3072 for Llama-3.1-8B (judgement)
 SEED=${SEED:-0}                           # judgement
 
-# with what
+# engine and hardware
 INFER_BACKEND=${INFER_BACKEND:-vllm}      # vllm or sglang
 DTYPE=${DTYPE:-bfloat16}                  # judgement: what rollouts use
 TP=${TP:-1}                               # judgement: 1.5B to 8B fit one GPU of 80 GB

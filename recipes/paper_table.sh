@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The paper's table: each model with each method trained, evaluated on the six benchmarks and compared with GRPO.
+# The paper's table: train each model with each method, evaluate it on the six benchmarks and compare it with GRPO.
 #   bash recipes/paper_table.sh                   all three models, one run after another: 18 trainings
 #   SEED=43 bash recipes/paper_table.sh llama8b   some models (the ends of the names run_daro_*.sh), another seed
 #   bash recipes/paper_table.sh trainer.save_freq=50         KEY=VALUE: an argument of every training
-# It stops at the first command that fails, and the same command goes on: what is finished is not done again.
-# First it says what it takes on the disk. Of a finished run it keeps the weights of the last step and the logs.
+# It stops at the first command that fails. The same command then goes on, and does nothing finished again.
+# First it estimates its disk space. It keeps the logs of each finished run, and the weights of the last step.
 # Data and models come first: docs/recipes/.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,10 +17,10 @@ done
 
 methods=(grpo daro daro_paper dapo dr_grpo lipo)
 
-prune() { # keep what an evaluation reads of a finished run: the weights of its last step. Its optimizer goes, 6/7 of it.
+prune() { # keep only the last step's weights of a finished run, for evaluations. The optimizer is 6/7 of a checkpoint.
     local checkpoints=outputs/$1/checkpoints latest step
     latest=$checkpoints/latest_checkpointed_iteration.txt
-    [[ -f $latest && $(<"$latest") == "$STEPS" ]] || return 0 # somebody trains it for longer
+    [[ -f $latest && $(<"$latest") == "$STEPS" ]] || return 0 # this run is trained for longer
     for step in "$checkpoints"/global_step_*; do
         if [[ $step == "$checkpoints/global_step_$STEPS" ]]; then rm -rf "$step/actor/optimizer"; else rm -rf "$step"; fi
     done
@@ -51,7 +51,7 @@ for script in "${scripts[@]}"; do
         if [[ ! -f $latest || $(<"$latest") -lt $STEPS ]]; then
             METHOD=$method OUTPUT=outputs/$run bash "$HERE/run_daro_$script.sh" "${arguments[@]}"
         fi
-        # this very step, drawn in the same way for all: the trainings' variables of these names do not reach the evaluation
+        # this very step, sampled alike for all runs: the trainings' variables of these names do not reach the evaluation
         OUT=$scored DATA=$data RESPONSE_TOKENS=$tokens TEMPERATURE=0.6 TOP_P=1.0 TOP_K=-1 SEED=0 TP=1 DP=0 \
             ROLLOUT_MEMORY=0.9 bash "$HERE/eval.sh" "outputs/$run/checkpoints/global_step_$STEPS"
         prune "$run"

@@ -5,5 +5,5 @@
 - ``cheap_match.py``, ``numerals.py``, ``structure.py``: from two answers to a verdict, or to none. All of these are
   pure functions;
 - ``judge.py``, ``numeric.py``: the same with math-verify, in a worker;
-- ``worker.py``, ``process.py``, ``pool.py``: the worker, its parent's end, and the pool that threads share.
+- ``worker.py``, ``process.py``, ``pool.py``: the worker, its handle in the parent, and the pool that threads share.
 """

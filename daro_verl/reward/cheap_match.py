@@ -14,13 +14,14 @@ _CHOICE = re.compile(r"\(?([A-J])\)?")
 _WORDS = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*\.?")
 _IN_BASE = re.compile(r"([0-9][0-9A-Za-z]*)_\{?\s?([0-9]{1,2})\s?\}?")
 _TUPLE = re.compile(r"\([^()\[\]]+,[^()\[\]]+\)")
-_LIST = re.compile(r"(?!.*\\\{)[^()\[\]=]+,[^()\[\]=]+")  # of values: no set, and x = 1, y = 2 may name a tuple's parts
+# A list of values. It is not a set, and has no equals sign, because x = 1, y = 2 may name a tuple's parts.
+_LIST = re.compile(r"(?!.*\\\{)[^()\[\]=]+,[^()\[\]=]+")
 
 # The one choice that an answer makes: C, (C), (C) 5, C. parabola.
 _CHOSEN = re.compile(
     r"(?:\\text\s?\{\s?)?(?:\((?P<one>[A-J])\)\s?(?P<more>.*)|(?P<two>[A-J])\)?(?:[.:)]\s(?P<rest>.*))?)", re.DOTALL
 )
-# Another letter by itself, or marked as a choice. Not the article of "A circle", no point and no variable: AB, A=5.
+# Another letter by itself, or marked as a choice. The article of "A circle", points and variables (AB, A=5) are none.
 _ANOTHER = re.compile(
     r"\([A-J]\)|^\s?[-=]\s?[A-J]\b|(?<![A-Za-z(\\_^=+*-])(?!A\s[a-z])(?:[A-HJ](?![A-Za-z0-9'_^=+*-])|I(?=[.:)]))"
 )
@@ -116,7 +117,7 @@ def _same_in_base(gold: str, predicted: str) -> bool | None:
 
 
 def _same_brackets(gold: str, predicted: str) -> bool | None:
-    """``1, 2`` is not the pair ``(1, 2)``."""
+    """False for a list if the gold answer is a tuple: ``1, 2`` is not the pair ``(1, 2)``. Else None."""
     return False if _TUPLE.fullmatch(gold) and _LIST.fullmatch(predicted) else None
 
 

@@ -39,7 +39,7 @@ def last_box(text: str, in_solution: bool = False) -> str | None:
     """
     if not in_solution and "\\boxed" not in text:
         return None
-    open_braces: list[tuple[int, bool]] = []  # where its content begins, whether it is a box's
+    open_braces: list[tuple[int, bool]] = []  # of each: where its content begins, whether it is a box
     last: tuple[int, int] | None = None
     for found in (_SOLUTION_BRACE if in_solution else _BRACE).finditer(text):
         token, end = found.group(), found.start()

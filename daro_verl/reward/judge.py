@@ -1,4 +1,4 @@
-"""The verdict on two normalised answers by algebra. Runs only in a worker: it may never end, or take all memory."""
+"""Judge two normalised answers by algebra. This runs only in a worker, because it may never end, or take all memory."""
 
 import re
 from functools import lru_cache
@@ -9,9 +9,9 @@ from math_verify import LatexExtractionConfig, parse, verify
 from daro_verl.reward.numeric import same_value
 
 _CONFIG = (LatexExtractionConfig(boxed_match_priority=0, try_extract_without_anchor=False),)
-# What stands for symbols that math-verify cannot read: an energy E_1 (E alone is Euler's number), a solar mass.
+# Replacements for symbols that math-verify cannot read: an energy E_1 (E alone is Euler's number), a solar mass.
 _SYMBOLS = ((re.compile(r"(?<![a-zA-Z\\])E(?=_)"), r"\\mathcal{E}"), (re.compile(r"_\s?\{?\s?\\odot\s?\}?"), "_{sun}"))
-# One pair of every kind, so that no answer pays for what libraries import and tabulate at first use.
+# One pair of every kind, so that no answer waits for the imports and tables that libraries make at first use.
 _KINDS = r"""x+1;1+x | (1,2);[1,2) | (2,1);(1,2) | [1,2];1 \le x \le 2 | x=5;y=5 | x>1;(1,\infty) | 1,2;\{2,1\} | n!;n
 | (1,2),(3,4);(3,4),(1,3) | \frac{\pi}{2};1.5 | \sqrt{8};2\sqrt{2} | \arcsin(1/3);\ln 2 | 3+4i;4-3i | x^2+1;(x+1)^2
 | \begin{pmatrix}1\\2\end{pmatrix};\begin{pmatrix}1\\3\end{pmatrix} | y=2x;2x | (-1,1)\cup(2,3);(2,3) | 2^{99};3^{99}
@@ -57,7 +57,7 @@ def warm_up() -> None:
         verify(_parse(gold), _parse(predicted), allow_set_relation_comp=True, timeout_seconds=None)
 
 
-@lru_cache(maxsize=256)  # a gold answer returns with every response of its prompt
+@lru_cache(maxsize=256)  # a gold answer comes again with every response of its prompt
 def _parse(text: str) -> list[Any]:
     return parse(_boxed(text), _CONFIG, parsing_timeout=None)
 
@@ -73,5 +73,5 @@ def _by_value(gold: Any, predicted: Any) -> bool | None:
         return same_value(gold, predicted)
     except MemoryError:
         raise
-    except Exception:  # sympy raises many kinds where it cannot evaluate; math-verify may still know
+    except Exception:  # sympy raises many kinds of errors if it cannot evaluate; math-verify may still decide
         return None

@@ -36,7 +36,7 @@ def compute_score(
     extra_info: object = None,
     **kwargs: Any,
 ) -> MathReward:
-    r"""Whether the last balanced ``\boxed{}`` after the last ``</think>`` is the gold answer.
+    r"""Score a response: whether its last balanced ``\boxed{}`` after the last ``</think>`` is the gold answer.
 
     Texts, numbers, choices and words are compared here. Everything else goes to math-verify in a worker process
     (:mod:`daro_verl.reward.pool`). You can call this from many threads, as verl does.
@@ -44,8 +44,8 @@ def compute_score(
     Args:
         data_source: ignored, like ``extra_info``.
         solution_str: the response. It is wrong if it has no answer, or is not a string.
-        ground_truth: the gold answer, with or without a box; a number; or a sequence of answers, any of which is right.
-            If there is none, the response is wrong, and a warning is logged.
+        ground_truth: the gold answer with or without a box, a number, or a sequence of answers, any of which is right.
+            If there is no gold answer, the response is wrong, and a warning is logged.
         **kwargs: :class:`MathRewardOptions`.
 
     Raises:
@@ -84,7 +84,7 @@ def gold_answers(ground_truth: object) -> list[Answer]:
 
 
 def _outcome(golds: list[Answer], predicted: Answer, options: MathRewardOptions) -> Outcome:
-    """RIGHT if any gold answer matches; else undecided if one comparison was; else WRONG."""
+    """RIGHT if any gold answer matches, undecided if a comparison was undecided, and WRONG otherwise."""
     verdicts = [(gold, cheap_match(gold, predicted)) for gold in golds]
     if any(verdict for _, verdict in verdicts):
         return Outcome.RIGHT

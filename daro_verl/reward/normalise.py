@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from daro_verl.reward.units import split_unit
 
-# Longer texts are compared as they are, and with nothing else: no gold answer is near this.
+# Longer texts are only compared as they are, because no gold answer is nearly as long.
 LONGEST_ANSWER = 2_000
 
 # Characters that models write instead of LaTeX.
@@ -67,7 +67,7 @@ _REWRITES = [
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
         (r"\\(?:mathrm|mathit|mathsf|textbf|textit|textrm|textnormal|mbox)(?![a-zA-Z])", r"\\text"),
         (rf"\\(?:mathbf|boldsymbol|bm)\s?{_BRACED}", r"\1"),
-        (r"\\text\s?\{\s?and\s?\}", " and "),  # math-verify makes a comma of it, and of 8 and 221 then 8,221
+        (r"\\text\s?\{\s?and\s?\}", " and "),  # math-verify makes a comma of "and": 8 and 221 would be 8,221
         (r"(?<=_)\{\s?([a-zA-Z0-9])\s?\}", r"\1"),
         (  # a base written as text
             rf"(?<=[0-9]_)\{{?\s?\\text\s?\{{\s?([0-9]+|{'|'.join(_NAMES)})\s?\}}\s?\}}?",
@@ -93,9 +93,9 @@ _REWRITES = [
 ]
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:(?:,[0-9]{3})+|(?: [0-9]{3})+)(?:\.[0-9]+)?")
 _ALL_IN_BRACES = re.compile(rf"(?:\\text\s?)?{_BRACED}")
-# A letter before (0,4], which can be nothing but an interval.
+# A letter before (0,4]. Such brackets can only be an interval.
 _BEFORE_INTERVAL = re.compile(r"^[a-zA-Z]\s?(?=\([^()\[\]]*,[^()\[\]]*\]$|\[[^()\[\]]*,[^()\[\]]*\)$)")
-_ONE_LETTER = re.compile(r"\\text\s?\{\s?([a-zA-Z])\s?\}")  # no unit: a symbol, which math-verify drops
+_ONE_LETTER = re.compile(r"\\text\s?\{\s?([a-zA-Z])\s?\}")  # a symbol and not a unit; math-verify drops it
 _CURRENCY = re.compile(r"^([+-]?)\s?(?:£|€|¥|Rs\.?|USD)\s?(?=[0-9.])")
 _PERCENT = re.compile(r"\s?%$")
 

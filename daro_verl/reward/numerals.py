@@ -7,7 +7,7 @@ from typing import NamedTuple
 # Python refuses to read integers of more digits; an exponent beyond this only costs time.
 LONGEST_NUMERAL = 4_000
 LARGEST_EXPONENT = 4_000
-# What math-verify allows a rounded decimal (6 places), made relative below 1 so that 5.1e-33 is not 4.5e-33.
+# The error that math-verify allows in a rounded decimal (6 places). Below 1 it is relative: 5.1e-33 is not 4.5e-33.
 TOLERANCE = Fraction(1, 10**6)
 
 _DECIMAL = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
@@ -44,7 +44,7 @@ def to_number(text: str) -> Number | None:
 
 
 def same_number(one: Number, other: Number) -> bool:
-    """Whether they are equal. A decimal may be rounded: then :data:`TOLERANCE` times ``min(1, the larger)`` applies.
+    """Whether two numbers are equal. A decimal may be off by :data:`TOLERANCE` times ``min(1, the larger)``.
 
     Two whole numbers must be equal: 1000000 is not 1000001.
     """

@@ -8,13 +8,14 @@ from sympy import FiniteSet as Set
 
 _DIGITS = 20
 _EQUAL = Float("1e-12")
-# math-verify rounds to 6 decimals: what is nearer than this is left to it, unless both numbers are small.
+# math-verify rounds to 6 decimals. It decides about numbers that are nearer than this, unless both are small.
 _DIFFERENT = Float("2e-6")
-_LARGE = Float("1e6")  # a 1 more or less is not seen in 2^1009, so that math-verify must tell
+_LARGE = Float("1e6")  # 1 more or less is not seen in numbers like 2^1009, so math-verify decides
 _SMALL, _SMALL_EQUAL = Float("1e-4"), Float("1e-6")
 _CANCELLED = Float("1e-12")
 # Variables get these values. The first set is positive, as most quantities are: expressions that differ there differ.
-# Expressions that agree there must agree with the others too, or |x| would be x, and what is rounded down to 0 equal.
+# Expressions that agree there must agree at the other sets too. Otherwise |x| would be x, and values that are rounded
+# down to 0 would be equal.
 _POINTS = (
     ("0.7310585786", "1.3819660113", "0.4142135624", "1.7724538509"),
     ("-0.6180339887", "1.2599210499"),
@@ -25,9 +26,9 @@ _POINTS = (
 def same_value(gold: Any, predicted: Any) -> bool | None:
     """Whether two parsed answers have the same value; None if values cannot decide.
 
-    Values decide numbers, expressions with variables, and tuples, finite sets, intervals and matrices of those. An open
-    interval counts as a pair. Values cannot decide relations, texts, values that are not finite or nearly cancel, and
-    differences small enough to come from rounding.
+    Values decide numbers, expressions with variables, and tuples, finite sets, intervals and matrices of these. An open
+    interval counts as a pair. Values cannot decide relations and texts. They cannot decide either if a value is not
+    finite or nearly cancels, or if a difference is small enough to come from rounding.
     """
     if isinstance(gold, MatrixBase) and isinstance(predicted, MatrixBase):
         return gold.shape == predicted.shape and _all_same(list(gold), list(predicted))

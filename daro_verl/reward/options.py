@@ -23,7 +23,7 @@ class MathRewardOptions:
     """Seconds that math-verify has for one pair, from the moment a worker begins. Easy pairs take milliseconds."""
 
     workers: int = 2
-    """Most worker processes per process of verl (``reward.num_workers`` of those). Each takes about 75 MB."""
+    """Most workers in each of verl's ``reward.num_workers`` processes. A worker takes about 75 MB."""
 
     memory_mb: int = 1024
     """MiB that one worker may allocate beyond what it starts with."""

@@ -15,7 +15,7 @@ class Outcome(Enum):
     WRONG = "wrong"
     DEADLINE = "deadline"
     MEMORY = "memory"
-    LOST = "lost"  # the worker ended, and neither of the limits did it
+    LOST = "lost"  # the worker ended, but not because of one of the limits
 
 
 UNDECIDED = (Outcome.DEADLINE, Outcome.MEMORY, Outcome.LOST)

@@ -8,7 +8,7 @@ from daro_verl.reward.outcomes import Outcome
 from daro_verl.reward.process import RewardWorkerError, WorkerProcess
 
 _START_ATTEMPTS = 3
-_ATTEMPTS = 2  # a pair whose worker was lost is judged once more: somebody else may have killed it
+_ATTEMPTS = 2  # a pair whose worker was lost is judged once more: another program may have killed the worker
 
 
 class Pool:
@@ -53,7 +53,7 @@ class Pool:
             return [worker.pid for worker in self._all]
 
     def close(self) -> None:
-        """Kill all workers and collect them. A thread that waits for one gets a RewardWorkerError."""
+        """Kill all workers and collect them. A thread that waits for a worker gets a RewardWorkerError."""
         with self._lock:
             self._closed, workers = True, list(self._all)
         for worker in workers:

@@ -1,4 +1,4 @@
-"""The parent's end of one worker."""
+"""One worker, as its parent sees it."""
 
 import itertools
 import json
@@ -14,7 +14,7 @@ from daro_verl.reward.outcomes import Outcome
 
 # The imports take about two seconds; this allows for a node whose cores are all taken.
 START_LIMIT_S = 120.0
-# The worker's own timer kills it at the deadline; this is for one that the kernel does not let run or die.
+# The worker's own timer kills it at the deadline. This is for a worker that the kernel lets neither run nor die.
 _GRACE_S = 5.0
 
 
@@ -26,14 +26,14 @@ class RewardWorkerError(DaroError, RuntimeError):
 
 
 class WorkerProcess:
-    """A ``daro_verl.reward.worker``. One thread at a time may use it.
+    """A process that runs ``daro_verl.reward.worker``. One thread at a time may use it.
 
     It is a plain child with two pipes, not a ``multiprocessing`` child. So it does not import the caller's main module
     again, and holds nothing of the parent's memory. Daemonic processes and any thread can start it. It ends when its
     input ends. So it outlives its parent at most by the deadline of its current pair.
 
     Raises:
-        RewardWorkerError: it did not become ready. Its own message is in this process's standard error.
+        RewardWorkerError: the worker did not become ready. Its own message is on this process's standard error.
     """
 
     def __init__(self, memory_mb: int) -> None:
@@ -64,7 +64,7 @@ class WorkerProcess:
         return self._process.poll() is None
 
     def judge(self, gold: str, predicted: str | None, deadline_s: float) -> Outcome:
-        """The outcome of one pair, or of one gold answer. The deadline starts when the worker has read it.
+        """The outcome of one pair, or of one gold answer. The deadline starts when the worker has read the request.
 
         After LOST the worker may be gone for good; see :meth:`alive`.
         """
@@ -75,7 +75,8 @@ class WorkerProcess:
             self.kill()
             return Outcome.LOST
         while (message := self._read(end)) is not None:
-            if "died" in message:  # perhaps before it read this pair; if so, the next one's answer is skipped here
+            # The worker may have died before it read this pair. Then a later call skips its successor's answer.
+            if "died" in message:
                 return Outcome(message["died"])
             if message["id"] == number:
                 return _VERDICTS[message["verdict"]]
@@ -90,7 +91,7 @@ class WorkerProcess:
 
     def _read(self, end: float) -> dict[str, Any] | None:
         """One message of the worker; None if it ended, or if no message came before ``end``."""
-        waiting = select.poll()  # not select(), which knows 1,024 files
+        waiting = select.poll()  # not select(), which handles only 1,024 files
         waiting.register(self._answers, select.POLLIN)
         while b"\n" not in self._unread:
             if not waiting.poll(max(0.0, end - time.monotonic()) * 1000):

@@ -1,4 +1,4 @@
-r"""Split answers of several parts as text: pairs, intervals, sets, lists, matrices and ``n = 5``.
+r"""Compare answers of several parts as text: pairs, intervals, sets, lists, matrices and ``n = 5``.
 
 math-verify needs tens of milliseconds to parse these. Most of them are plain numbers between brackets.
 """
@@ -17,7 +17,7 @@ _ASSIGNMENT = re.compile(r"([a-zA-Z](?:_\{?[a-zA-Z0-9]\}?)?)\s?=([^=<>,;]+)")
 
 
 class Parts(NamedTuple):
-    """``kind``: the pair of brackets; or ``set`` for sets and lists, whose order is free; or the shape of a matrix."""
+    """``kind``: the pair of brackets, ``set`` for sets and lists (their order is free), or the shape of a matrix."""
 
     kind: str
     parts: list[str]
@@ -28,7 +28,7 @@ def compare_parts(gold: str, predicted: str, compare: Compare) -> bool | None:
 
     - Intervals and tuples need the same brackets and the same order.
     - Sets and lists need a partner for each part.
-    - A ``n =`` on one side does not count. On both sides the names must be the same.
+    - An ``n =`` on one side only does not count. If both sides have a name, the names must be the same.
     """
     names = _ASSIGNMENT.fullmatch(gold), _ASSIGNMENT.fullmatch(predicted)
     if names[0] or names[1]:
@@ -85,7 +85,7 @@ def _as_list(answer: Parts, text: str, other: Parts) -> list[str] | None:
 
 
 def _is_table(answer: Parts) -> bool:
-    """Whether it is a matrix of several rows and columns, so not a vector."""
+    """Whether an answer is a matrix of several rows and columns, and so not a vector."""
     rows = answer.kind.split()[1:]
     return answer.kind.startswith("matrix") and len(rows) > 1 and rows[0] != "1"
 

@@ -2,7 +2,7 @@ r"""Units behind an answer: ``5\text{ cm}^2``, ``90^\circ``, ``12 dollars``, ``3
 
 import re
 
-# Every line is one unit; its first name stands for it.
+# A bar or a line break ends a unit. The first name of each unit stands for it.
 _TABLE = """
 mm millimeter millimetre|cm centimeter centimetre|m meter metre|km kilometer kilometre|in inch inche
 ft foot feet|yd yard|mi mile|au|pc parsec|nm nanometer|s sec second|min minute|h hr hour|day|week|month|yr year
@@ -15,10 +15,10 @@ _CANONICAL = {
     name: names.split()[0] for names in _TABLE.replace("\n", "|").split("|") if names for name in names.split()
 }
 _ONE_UNIT = {"mi /h": "mph", "km /h": "kph"}
-_MOST_WORDS = 3  # of what is counted
+_MOST_WORDS = 3  # in the name of counted things
 _SHORTEST_BARE_WORD = 4  # 5 abc is a product, 5 cats are counted
 
-# Words behind a value that are more than what is counted: they change it, deny it, or add another one.
+# Words behind a value that do not name counted things: they change the value, deny it, or add another one.
 _NUMBERS = """
 zero one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty seventy eighty
 ninety hundred thousand million billion trillion dozen half halve third quarter fourth fifth sixth seventh eighth ninth
@@ -124,7 +124,7 @@ def _split_known_units(text: str) -> tuple[str, str | None]:
 
 
 def _canonical_unit(phrase: str, exponent: str | None) -> str | None:
-    """``square centimeters`` is ``cm^2``, ``m/s`` is ``m /s``. Counted things are empty. None if it is not a unit."""
+    """A unit's name: ``cm^2`` for ``square centimeters``, ``m /s`` for ``m/s``, empty for counted things; else None."""
     pieces = _PER.split(_JOINED.sub(" ", phrase.lower()).replace("(s)", "s").strip(" .()"))
     units = [_canonical_power(piece, exponent if piece is pieces[-1] else None) for piece in pieces]
     if None in units or not any(pieces):

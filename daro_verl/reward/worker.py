@@ -1,4 +1,4 @@
-"""A worker, which judges one pair of answers at a time. It dies at its deadline, of its memory, or with its parent.
+"""A worker, which judges one pair of answers at a time. It ends at its deadline or memory limit, or with its parent.
 
 Started by :class:`~daro_verl.reward.process.WorkerProcess`: ``python -m daro_verl.reward.worker PARENT_PID MEMORY_MB``.
 It consists of two processes: a fork server, which imports everything once, and a fork of it, which judges. When the
@@ -78,7 +78,7 @@ def _serve(answers: TextIO, parent: int, fork_server: int, memory_mb: int) -> No
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     while (line := _next_line(parent, fork_server)) is not None:
         number, gold, predicted, deadline_s = json.loads(line)
-        # The kernel counts and kills: no interpreter lock, no library's handler and no dead parent can stop it.
+        # The kernel counts the time and kills. No interpreter lock, library's handler or dead parent can stop it.
         signal.setitimer(signal.ITIMER_REAL, deadline_s)
         verdict = _verdict(judge, gold, predicted)
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -99,13 +99,13 @@ def _verdict(judge: Any, gold: str, predicted: str | None) -> bool | None:
 
 
 def _prepare_process() -> None:
-    """Let alarms kill, whatever the parent did with them. Leave terminal interrupts to the parent. No core files."""
+    """Let alarms kill, even if the parent blocks them. Leave terminal interrupts to the parent. Write no core files."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM, signal.SIGTERM})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     warnings.simplefilter("ignore")
-    logging.disable(logging.CRITICAL)  # math-verify warns that nobody counts the time
+    logging.disable(logging.CRITICAL)  # math-verify warns that it counts no time itself
 
 
 def _next_line(parent: int, fork_server: int) -> bytes | None:

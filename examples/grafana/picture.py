@@ -1,4 +1,4 @@
-"""A picture of the dashboard without Grafana: its panels, queries and places, drawn from what Prometheus answers.
+"""Draw the dashboard without Grafana: its panels in their places, from Prometheus' answers to their queries.
 
 python examples/grafana/picture.py http://127.0.0.1:9090 docs/grafana.png --minutes 15
 """
@@ -21,7 +21,7 @@ Series = list[tuple[str, list[float], list[float]]]  # name, minutes, values
 
 
 def ask(address: str, query: str, legend: str, start: float, end: float) -> Series:
-    """The answer to a panel's query, by the legend that the panel gives it."""
+    """The series that answer a panel's query, named by the panel's legend."""
     step = max(1.0, (end - start) / POINTS)
     values = {"query": query.replace('job=~"$job"', 'job=~".*"'), "start": start, "end": end, "step": step}
     with urlopen(f"{address}/api/v1/query_range?{urlencode(values)}") as answer:
@@ -43,7 +43,7 @@ def _named(legend: str, labels: dict[str, str]) -> str:
 
 
 def draw(dashboard: dict[str, Any], answers: dict[int, Series]) -> Figure:
-    """All panels in their places."""
+    """Draw all panels in their places."""
     height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in dashboard["panels"])
     figure = Figure(figsize=(16, 0.46 * height))
     grid = figure.add_gridspec(height, COLUMNS, left=0.04, right=0.98, bottom=0.05, top=0.96, hspace=6, wspace=4)
@@ -76,10 +76,10 @@ def _stat(panel: dict[str, Any], series: Series) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("prometheus", help="its address")
-    parser.add_argument("picture", type=Path)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--end", type=float, default=time.time(), help="Unix time")
+    parser.add_argument("prometheus", help="Address of Prometheus.")
+    parser.add_argument("picture", type=Path, help="The file to write.")
+    parser.add_argument("--minutes", type=float, default=60, help="Minutes to show. Default: 60.")
+    parser.add_argument("--end", type=float, default=time.time(), help="Last moment, as Unix time. Default: now.")
     args = parser.parse_args()
     dashboard = json.loads(DASHBOARD.read_text())
     start = args.end - 60 * args.minutes

@@ -29,20 +29,20 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     method = "grpo" if os.environ.get("GRPO") == "1" else "daro"
     parser = argparse.ArgumentParser(prog="python -m examples.quickstart", description=__doc__)
     parser.add_argument(
-        "--method", choices=METHODS, default=method, help="The advantage estimator. GRPO=1 selects grpo."
+        "--method", choices=METHODS, default=method, help="The advantage estimator. Default: daro. GRPO=1 selects grpo."
     )
     model = os.environ.get("MODEL") or None
-    parser.add_argument("--model", default=model, help="smollm2, a real model, or tiny. MODEL=tiny selects tiny.")
+    parser.add_argument("--model", default=model, help="smollm2, a real model (default), or tiny. MODEL=tiny: tiny.")
     rollout = os.environ.get("ROLLOUT") or "vllm"
-    parser.add_argument("--rollout", default=rollout, help="The engine, vllm or sglang. ROLLOUT=sglang selects sglang.")
+    parser.add_argument("--rollout", default=rollout, help="Engine: vllm (default) or sglang. ROLLOUT=sglang: sglang.")
     parser.add_argument(
-        "--steps", type=int, help=f"RL steps. Default: {SMOLLM2.steps} for smollm2, {SUMS.steps} for tiny."
+        "--steps", type=int, help=f"Number of RL steps. Default: {SMOLLM2.steps} for smollm2, {SUMS.steps} for tiny."
     )
-    parser.add_argument("--output", type=Path, help="The directory for all output.")
+    parser.add_argument("--output", type=Path, help="The directory for all output. Default: below outputs/.")
     parser.add_argument(
         "--smoke", action="store_true", help="Run two steps of everything as a test. It learns nothing."
     )
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="More settings for verl.")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="verl's settings. They override defaults.")
     arguments = parser.parse_intermixed_args(argv)
     for override in arguments.overrides:
         if "=" not in override:
@@ -60,7 +60,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def prepare(arguments: argparse.Namespace) -> Job:
-    """Prepare data and model, which both methods share, and the job. If the default model is gone, use the toy."""
+    """Prepare data and model, which both methods share, and the job. If the default model is missing, use the toy."""
     print("1/4  data and model", flush=True)
     try:
         return job_of(arguments, arguments.model)
@@ -123,7 +123,7 @@ def fail(job: Job) -> int:
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends the run like Ctrl-C
     arguments = parse()
     try:
         job = prepare(arguments)

@@ -1,4 +1,4 @@
-"""Check that training and rollout compute the same, from what verl and DARO log at each step."""
+"""Check that training and rollout compute the same, with the metrics that verl and DARO log at each step."""
 
 from statistics import mean
 

@@ -24,7 +24,7 @@ def read_answers(folder: Path, step: int, sources: dict[str, str]) -> pd.DataFra
 
 
 def pass_rates(answers: pd.DataFrame) -> pd.DataFrame:
-    """``rate`` and ``error`` by level, and of all problems.
+    """Return ``rate`` and ``error`` by level, and for all problems.
 
     The rate is the mean over a problem's responses, averaged over problems. The error is its standard error, from the
     deviation between problems.
@@ -55,7 +55,7 @@ def bins(answers: pd.DataFrame) -> list[int]:
 
 
 def lengths(answers: pd.DataFrame) -> tuple[float, float]:
-    """Mean characters of right and wrong answers; NaN if there are none."""
+    """Mean number of characters of right and of wrong answers; NaN if there are none."""
     characters, is_right = answers["response"].str.len(), answers["score"] > 0
     return characters[is_right].mean(), characters[~is_right].mean()
 

@@ -31,7 +31,7 @@ class Job:
 
     @property
     def attempts(self) -> Path:
-        """Holds ``0001.jsonl`` (metrics) and ``0001.log`` (verl's output) of each attempt: a resume adds a pair."""
+        """The folder of ``0001.jsonl`` (metrics) and ``0001.log`` (verl's output). Each resume adds such a pair."""
         return self.directory / "attempts"
 
     @property
@@ -40,7 +40,7 @@ class Job:
 
     @property
     def answers(self) -> Path:
-        """Holds ``<step>.jsonl``, verl's dump of each validation: prompts, responses, scores."""
+        """The folder of ``<step>.jsonl``, verl's dump of each validation: prompts, responses, scores."""
         return self.directory / "answers"
 
     def next_attempt(self) -> Path:
@@ -61,7 +61,7 @@ class Job:
         return [sys.executable, "-m", "verl.trainer.main_ppo", *settings, *self.extra]
 
     def environment(self, attempt: Path) -> dict[str, str]:
-        environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}  # its own Ray
+        environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}  # it starts a Ray
         paths = [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
         return environment | {
             "VERL_PLATFORM": "cpu",
@@ -74,9 +74,9 @@ class Job:
             "RAY_USAGE_STATS_ENABLED": "0",
             # Ranks and servers take turns, so the ranks share the cores, and so do the servers.
             "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // self.task.num_devices)),
-            # Threads that wait for each other sleep: where other work has a core, spinning costs more than the sums do.
+            # Threads that wait for each other sleep. Beside other work, spinning costs more than the computation.
             "OMP_WAIT_POLICY": "PASSIVE",
-            # Else Ray starts as many idle workers as it may promise CPUs: a minute of work, and gigabytes.
+            # Otherwise Ray starts an idle worker for each CPU that it may promise, which takes a minute, and gigabytes.
             "RAY_prestart_worker_first_driver": "0",
         }
 

@@ -1,4 +1,4 @@
-"""A subprocess with all its children: their memory, and their end. Otherwise Ray would leave processes behind."""
+"""Run a subprocess, measure all its children, and end them. Otherwise Ray would leave processes behind."""
 
 import subprocess
 import time

@@ -22,7 +22,7 @@ class StepLines:
         self._seconds: deque[float] = deque(maxlen=RECENT_STEPS)
 
     def line(self, step: int, metrics: dict) -> str:
-        """What to print for one record: a training step, a validation, or both."""
+        """The text to print for one record: a training step, a validation, or both."""
         parts = []
         if "critic/score/mean" in metrics:
             seconds = metrics.get("timing_s/step", 0.0)
@@ -41,7 +41,7 @@ class StepLines:
 
 
 def duration(seconds: float) -> str:
-    """``75`` is ``1:15``."""
+    """Seconds as minutes and seconds: ``75`` is ``1:15``."""
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes}:{seconds:02d}"
 

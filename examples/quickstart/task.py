@@ -9,7 +9,7 @@ GROUP_SIZE = 8  # responses per prompt
 
 @dataclass(frozen=True)
 class Start:
-    """The start of a job, and the lines about it for the reader."""
+    """The model and data from which a job starts, and lines about them to print."""
 
     model: Path
     data: dict[str, Path]  # parquet by split
@@ -21,7 +21,7 @@ class Task:
     """A model and what it learns."""
 
     prepare: Callable[[Path, bool], Start]
-    """Makes data and model below a directory, or finds them there. The flag asks for a small one, as a test."""
+    """Makes data and model below a directory, or finds them there. The flag asks for small ones, as a test."""
     sources: dict[str, str]
     """verl's data source of each level, easiest first; verl validates per data source."""
     reward: Path
@@ -35,6 +35,6 @@ class Task:
     learning_rate: float
     num_devices: int  # training ranks, and as many rollout servers
     tensor_parallel: int
-    dtype: str  # of the model in training, and of the servers'
+    dtype: str  # of the model, in training and on the servers
     settings: tuple[str, ...] = ()
     """Further overrides for verl."""

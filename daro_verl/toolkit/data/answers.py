@@ -29,7 +29,7 @@ LARGEST_AIME_ANSWER = 999
 
 DEADLINE = 10.0  # seconds for one answer; an easy one takes 2 ms
 LONGEST = 400  # characters; longer texts are explanations
-_MEMORY_MB = 4096  # an answer such as 10^(10^10) would take all there is
+_MEMORY_MB = 4096  # without a limit, an answer such as 10^(10^10) would take all memory
 _REASONS = {
     Outcome.RIGHT: None,
     Outcome.WRONG: "math-verify reads nothing in it that equals itself",
@@ -43,10 +43,10 @@ _NO_ANSWER = frozenset({"proof", "not found", "notfound", "n/a", "nan", "null", 
 
 
 def canonical(value: Any) -> str:
-    """An answer as text in one form. A second call changes nothing.
+    """Return an answer as text in one form. A second call changes nothing.
 
     Raises:
-        Dropped: it is neither text nor a finite number.
+        Dropped: the value is neither text nor a finite number.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise Dropped(WRONG_TYPE, f"answer is {type(value).__name__}, expected text or a number")
@@ -62,7 +62,7 @@ def canonical(value: Any) -> str:
 
 
 def competition_integer(value: Any) -> str:
-    """An AIME answer: an integer from 0 to 999, written as ``70``, ``070``, ``70.0`` or with a degree sign."""
+    """Read an AIME answer: an integer from 0 to 999, written as ``70``, ``070``, ``70.0`` or with a degree sign."""
     text = _DEGREES.sub("", canonical(value)).strip()
     if not re.fullmatch(r"\d+(?:\.0+)?", text) or int(float(text)) > LARGEST_AIME_ANSWER:
         raise Dropped(NOT_AN_INTEGER, str(value)[:80])
@@ -84,13 +84,13 @@ def check_gold(text: str) -> str | None:
 
 
 def obvious_reason(text: str) -> str | None:
-    """A reason that needs no parser; None if there is none."""
+    """The reason why this answer cannot be scored, if no parser is needed to see it; else None."""
     if not text.strip():
         return "empty"
     if text.strip().casefold() in _NO_ANSWER:
         return f"{text.strip()!r} says that there is no answer"
     if len(text) > LONGEST:
-        return f"{len(text)} characters, at most {LONGEST} are an answer"
+        return f"{len(text)} characters, but an answer has at most {LONGEST}"
     if not balanced(text):
         return "braces do not match"
     return None

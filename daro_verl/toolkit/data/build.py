@@ -24,8 +24,8 @@ OnProgress = Callable[[str, RowTally], None]
 class Result:
     """A finished file.
 
-    ``tallies``: by source. ``remarks``: on the whole. ``num_rows``: of the file. ``was_there``: whether an earlier run
-    finished it. ``revisions``: commits of the sources from the hub.
+    ``tallies``: counts by source. ``remarks``: on the whole file. ``num_rows``: rows of the file. ``was_there``:
+    whether an earlier run finished it. ``revisions``: commits of the sources from the hub.
     """
 
     tallies: dict[str, RowTally]
@@ -36,7 +36,7 @@ class Result:
 
 
 def build(spec: DatasetSpec, check: Check, on_progress: OnProgress = lambda name, tally: None) -> Result:
-    """Write the file. Go on where an interrupted run with the same arguments stopped.
+    """Write the file, and return its result. Go on where an interrupted run with the same arguments stopped.
 
     Raises:
         DaroError: a file cannot be read or written, or no row is left.

@@ -1,4 +1,4 @@
-r"""The verdict on one raw row: a problem to keep, or the reason to drop it; and when two problems are the same.
+r"""Decide about one raw row: keep it as a problem, or drop it for a reason. Decide when two problems are the same.
 
 Two problems are the same if their texts are equal without their typesetting. Case, whitespace, punctuation, dollar
 signs and LaTeX spacing do not count. Signs, digits, decimal points and operators do. ``1 2`` is not ``12``, ``1.5`` is
@@ -46,7 +46,7 @@ def normalised(text: str) -> str:
 
 
 def problem_key(text: str) -> str:
-    """Twelve bytes of a digest of the normalised text, as hexadecimals."""
+    """Twelve bytes of a digest of the normalised text, in hexadecimal digits."""
     return hashlib.blake2b(normalised(text).encode("utf-8", "replace"), digest_size=12).hexdigest()
 
 
@@ -59,14 +59,14 @@ class Cleaner:
     Args:
         test_keys: keys of the problems that may not be trained on.
         check: gives the reason why an answer cannot be scored, or None.
-        seen: answer by key, of the problems kept so far. New problems are added.
+        seen: the answers of the problems kept so far, by key. New problems are added.
     """
 
     def __init__(self, test_keys: frozenset[str], check: Check, seen: MutableMapping[str, str]) -> None:
         self._test_keys, self._check, self.seen = test_keys, check, seen
 
     def clean(self, source: Source, row: Mapping[str, Any]) -> tuple[Problem, str, list[Dropped]]:
-        """The problem, its key, and remarks on it.
+        """Return the row's problem, its key, and remarks on it.
 
         Raises:
             Dropped: the row is not a problem to keep.

@@ -14,20 +14,22 @@ from daro_verl.toolkit.data.sources import BENCHMARKS, SOURCES, TESTS, TRAINING
 app = typer.Typer(no_args_is_help=True, help="Write parquet files in verl's schema, each with a report beside it.")
 _resumable = partial(interruptible, "Run the same command again to go on from the last rows saved.")
 
-Tests = Annotated[list[Path] | None, typer.Option(help="Drop the problems of this file; repeatable.")]
-NoTest = Annotated[bool, typer.Option("--no-test", help="There is no test file.")]
+Tests = Annotated[list[Path] | None, typer.Option(help="A file whose problems to leave out. Repeatable.")]
+NoTest = Annotated[bool, typer.Option("--no-test", help="Leave no problems out: there is no test file.")]
 Out = Annotated[Path, typer.Option(help="The parquet file to write. Its report goes beside it.")]
 Local = Annotated[
-    list[str] | None, typer.Option(metavar="SOURCE=PATH", help="Read a file or folder instead of the hub.")
+    list[str] | None, typer.Option(metavar="SOURCE=PATH", help="Read this source from a file or folder, not the hub.")
 ]
-Splits = Annotated[list[str] | None, typer.Option(metavar="SOURCE=A+B", help="Splits of the hub's data set.")]
+Splits = Annotated[list[str] | None, typer.Option(metavar="SOURCE=A+B", help="Splits to read of this source.")]
 Revision = Annotated[
-    list[str] | None, typer.Option(metavar="SOURCE=COMMIT", help="Branch, tag or commit of the hub's data set.")
+    list[str] | None, typer.Option(metavar="SOURCE=COMMIT", help="Branch, tag or commit of this source on the hub.")
 ]
-System = Annotated[str | None, typer.Option(help="System message of every row; an empty string for none.")]
+System = Annotated[
+    str | None, typer.Option(help="System message of every row; an empty string for none. Default: the source's own.")
+]
 SystemFrom = Annotated[
     str | None,
-    typer.Option(callback=one_of(SOURCES), metavar="SOURCE", help="Use the system message of this data set."),
+    typer.Option(callback=one_of(SOURCES), metavar="SOURCE", help="Give every row this data set's system message."),
 ]
 Suffix = Annotated[
     str | None,
@@ -35,8 +37,8 @@ Suffix = Annotated[
         help="Text after each problem. Default: a sentence that asks for a box, or nothing with a system message."
     ),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Read at most this many raw rows of each source.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that this command wrote.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Read at most this many raw rows of each source. Default: all.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file that this command wrote.")]
 
 
 @app.command()
@@ -46,7 +48,7 @@ def train(
         typer.Argument(
             metavar="SOURCE",
             callback=one_of(TRAINING),
-            help=f"Data sets, in the order of their rows: {', '.join(TRAINING)}.",
+            help=f"Data sets to read, in this order. Known: {', '.join(TRAINING)}.",
             show_default=False,
         ),
     ],
@@ -82,7 +84,7 @@ def test(
         typer.Argument(
             metavar="SOURCE",
             callback=one_of(TESTS),
-            help=f"Benchmarks; the paper's six if you name none. Known: {', '.join(TESTS)}.",
+            help=f"Benchmarks to read. Default: the paper's six. Known: {', '.join(TESTS)}.",
         ),
     ] = None,
     local: Local = None,
@@ -108,11 +110,11 @@ def test(
 
 @app.command()
 def gym(
-    task: Annotated[list[str], typer.Option(metavar="NAME[:JSON]", help="Task and its knobs; repeatable.")],
+    task: Annotated[list[str], typer.Option(metavar="NAME[:JSON]", help="A task, and its knobs as JSON. Repeatable.")],
     out: Out,
     size: Annotated[int, typer.Option(min=1, help="Number of entries of each task.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the generators.")] = 0,
-    split: Annotated[Literal["train", "test"], typer.Option(help="Whether to train or to test with it.")] = "train",
+    split: Annotated[Literal["train", "test"], typer.Option(help="Kind of file: for training or for tests.")] = "train",
     rollouts: Annotated[int, typer.Option(min=1, help="Number of responses to each row of a test file.")] = 1,
     test: Tests = None,
     no_test: NoTest = False,
@@ -140,15 +142,15 @@ def gym(
 @app.command()
 def difficulty(
     run: Annotated[Path, typer.Argument(help="A job's folder of checkpoints, or one checkpoint.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="The parquet file.")],
-    low: Annotated[float, typer.Option(help="Least predicted pass rate.")] = 0.0,
-    high: Annotated[float, typer.Option(help="Greatest predicted pass rate.")] = 1.0,
-    not_seen: Annotated[bool, typer.Option("--not-seen", help="Also prompts that the job has not seen.")] = False,
-    data: Annotated[list[Path] | None, typer.Option(help="Parquet files; by default the job's own.")] = None,
-    prompt_key: Annotated[str, typer.Option(help="Column of the chats.")] = "prompt",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+    out: Annotated[Path, typer.Option(help="The parquet file to write.")],
+    low: Annotated[float, typer.Option(help="Lowest predicted pass rate to keep.")] = 0.0,
+    high: Annotated[float, typer.Option(help="Highest predicted pass rate to keep.")] = 1.0,
+    not_seen: Annotated[bool, typer.Option("--not-seen", help="Also keep prompts that the job has not seen.")] = False,
+    data: Annotated[list[Path] | None, typer.Option(help="Parquet files to read. Default: the job's own.")] = None,
+    prompt_key: Annotated[str, typer.Option(help="Column that holds the chats.")] = "prompt",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """The prompts that a job found as difficult as you want them.
+    """Write the prompts whose predicted pass rate, by a job's memory, is in a range.
 
     \b
     Example: daro data difficulty outputs/NAME/checkpoints --low 0.1 --high 0.9 --out data/band.parquet

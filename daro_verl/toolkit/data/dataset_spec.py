@@ -9,7 +9,7 @@ from typing import Any, Literal
 from daro_verl.toolkit.data.problem import PromptStyle, Source
 from daro_verl.toolkit.data.raw_rows import local_files
 
-FORMAT = 1  # of what is written; another number makes finished files of before ones of other arguments
+FORMAT = 1  # version of the format. With a new number, older finished files count as files of other arguments
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""``daro data difficulty``: the prompts of a data set whose difficulty a job knows, to a file of their own."""
+"""``daro data difficulty``: write the prompts of a job's data whose predicted pass rate is in a range."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,11 @@ BANDS = ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0))
 
 @dataclass(frozen=True)
 class Filtered:
-    """``num_rows`` of ``out``, of ``num_all``; ``kinds``: all rows by :func:`kinds_of`; ``source``: the memory read."""
+    """The result of :func:`filter_prompts`.
+
+    ``num_rows``: rows written, out of ``num_all``. ``kinds``: all rows, counted by :func:`kinds_of`. ``source``: the
+    file of the memory.
+    """
 
     num_rows: int
     num_all: int
@@ -42,9 +46,9 @@ def filter_prompts(
     """Write the rows whose predicted pass rate lies within ``[low, high]``.
 
     Args:
-        run: a job's folder of checkpoints, one checkpoint, or the file in it.
+        run: a job's folder of checkpoints, one checkpoint, or the memory's file in a checkpoint.
         not_seen: whether rows that the job never generated for are written too.
-        data: parquet files; none: those that the job trained on.
+        data: parquet files; if there are none, the files that the job trained on.
         prompt_key: the column of the chats.
 
     Raises:
@@ -77,10 +81,10 @@ def filter_prompts(
 
 
 def newest_memory(run: Path) -> Path:
-    """The memory below a folder, of the highest step; a file is itself.
+    """The file of the memory of the highest step below a folder. A ``run`` that is a file is returned as it is.
 
     Raises:
-        DaroDataError: there is none.
+        DaroDataError: there is no memory below the folder.
     """
     if run.is_file():
         return run
@@ -92,13 +96,13 @@ def newest_memory(run: Path) -> Path:
 
 
 def step_of(path: Path) -> int:
-    """Of the checkpoint that holds a file; 0 if its folder is named otherwise."""
+    """The step of the checkpoint that holds a file; 0 if its folder is named otherwise."""
     _, _, number = path.parent.name.rpartition("global_step_")
     return int(number) if number.isdecimal() else 0
 
 
 def kinds_of(memory: DifficultyMemory, rows: np.ndarray) -> dict[str, int]:
-    """How many prompts are of which kind: not seen, never solved, by predicted pass rate, always solved."""
+    """The number of prompts of each kind: not seen, never solved, bands of predicted pass rate, always solved."""
     is_seen = memory.seen(rows)
     known = rows[is_seen]
     successes, responses = memory.prompts["successes"][known], memory.prompts["responses"][known]

@@ -54,7 +54,7 @@ def print_result(spec: DatasetSpec, result: Result) -> None:
 
 
 def print_difficulty(out: Path, result: Filtered) -> None:
-    """How difficult the prompts are, and the file."""
+    """Print how difficult the prompts are, and the file."""
     console, table = Console(), Table("predicted pass rate", Column("prompts", justify="right"))
     for kind, number in result.kinds.items():
         table.add_row(kind, str(number))
@@ -74,7 +74,7 @@ def print_sources() -> None:
 
 
 def as_table(tallies: dict[str, RowTally]) -> Table:
-    """A line for each source, and below it one for each reason with its first example."""
+    """A table with a line for each source, and below it a line for each reason with its first example."""
     table = Table("source", "read", "kept", "dropped", "reason and an example")
     for name, tally in tallies.items():
         table.add_row(name, str(tally.read), str(tally.kept), str(tally.dropped.total()), "", style="bold")
@@ -83,7 +83,7 @@ def as_table(tallies: dict[str, RowTally]) -> Table:
                 example = next(iter(tally.examples.get(reason, [])), "")
                 table.add_row(
                     "", "", "", str(count), Text(f"{what}{reason}: {_short(example)}")
-                )  # brackets are no markup
+                )  # Text, because brackets in an example are not markup
     return table
 
 

@@ -71,13 +71,13 @@ WORKED = {
 """Levels with a worked example. SmolLM2 answers 0.6, 0.7, 0.2 and 0.1 of them right, in the form of the example."""
 
 PLAIN = {"plain differences": Level(plain_difference), "plain sums": Level(plain_sum)}
-"""Levels without one. SmolLM2 answers about 0.1 of them right, and its wrong responses are several times as long."""
+"""Levels without an example. SmolLM2 answers about 0.1 right. Its wrong responses are several times as long."""
 
 
 def draw_split(
     levels: Mapping[str, Level], size: int, seed: int, exclude: frozenset[str] = frozenset()
 ) -> list[tuple[str, Problem]]:
-    """About ``size`` different problems with the names of their levels, in turn, without the questions in ``exclude``.
+    """About ``size`` different problems with their levels' names. Levels take turns, and no question is in ``exclude``.
 
     A level ends early when its problems are used up, so the splits of the one-digit levels are small.
     """
@@ -106,7 +106,7 @@ def messages(level: Level, question: str, boxed: bool = False) -> list[dict[str,
     r"""The chat up to the answer: the worked example, if the level has one, then the question.
 
     Args:
-        boxed: whether the example ends in ``\boxed{}``. Then most answers of a model that follows it do, too.
+        boxed: whether the example ends in ``\boxed{}``. Then most answers of a model that follows the example do, too.
     """
     turns = [("user", question)]
     if level.example is not None:

@@ -16,7 +16,7 @@ from daro_verl.toolkit.data.sources.gym import parse_task, source
 
 @dataclass(frozen=True)
 class FileOptions:
-    """The options of every kind of file; see ``daro data train --help``. None: not given."""
+    """The options of every kind of file; see ``daro data train --help``. None means not given."""
 
     out: Path
     split: Literal["train", "test"]
@@ -33,7 +33,7 @@ class FileOptions:
 
 
 def dataset_spec(sources: Sequence[Source], options: FileOptions, arguments: Any = None) -> DatasetSpec:
-    """The file that the options describe.
+    """The spec of the file that the options describe.
 
     Args:
         arguments: the arguments of generated tasks; see :class:`DatasetSpec`.
@@ -91,7 +91,7 @@ def gym_sources(tasks: Sequence[str], size: int, seed: int, rollouts: int) -> li
 
 
 def _system(options: FileOptions, local: dict[str, Path]) -> str | None:
-    """The given system message, or that of a data set."""
+    """The system message: the given one, or a data set's own; None if neither option is given."""
     name = options.system_from
     if name is None:
         return options.system
@@ -103,7 +103,7 @@ def _system(options: FileOptions, local: dict[str, Path]) -> str | None:
 
 
 def _pairs(arguments: Sequence[str] | None, option: str) -> dict[str, str]:
-    """``NAME=VALUE`` arguments of an option."""
+    """The ``NAME=VALUE`` arguments of an option, as a mapping."""
     pairs: dict[str, str] = {}
     for argument in arguments or ():
         name, separator, value = argument.partition("=")

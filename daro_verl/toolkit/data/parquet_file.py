@@ -14,7 +14,7 @@ from daro_verl.toolkit.data.problem import Problem, PromptStyle, Source
 from daro_verl.toolkit.data.sources.gym import THRESHOLD
 
 METADATA = "daro_verl"  # our key in the file's footer
-ROLLOUTS = "__rollout_n__"  # verl's V1 trainers read it: responses to this row. Other trainers ignore it
+ROLLOUTS = "__rollout_n__"  # responses to this row. verl's V1 trainers read the column; others ignore it
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 _EXTRA = pa.struct(
     [
@@ -37,7 +37,7 @@ _COLUMNS = [
 
 
 def schema(split: str) -> pa.Schema:
-    """Columns of a file. Only a test file has a number of responses per row. In training that is ``rollout.n``."""
+    """Columns of a file. Only a test file has a number of responses per row. In training, it is ``rollout.n``."""
     return pa.schema([*_COLUMNS, (ROLLOUTS, pa.int64())] if split == "test" else _COLUMNS)
 
 
@@ -69,7 +69,7 @@ def is_finished(out: Path, fingerprint: str, overwrite: bool) -> bool:
     """Whether ``out`` is already the result of these arguments.
 
     Raises:
-        DaroDataError: it has other arguments, or this command did not write it, and it may not be replaced.
+        DaroDataError: ``out`` has other arguments and may not be replaced, or this command did not write it.
     """
     if not out.exists():
         return False

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 BOXED = r" Let's think step by step and output the final answer within \boxed{}."
 
-# Reasons that a report counts by. Details go into the examples beside them.
+# The reasons by which a report counts rows. Details go into the examples beside the counts.
 MISSING = "missing field"
 WRONG_TYPE = "field of a wrong type"
 NEEDS_IMAGE = "needs an image"
@@ -57,7 +57,8 @@ class Source:
         read: turns one raw row into a problem, or raises :class:`Dropped`.
         hub_id, config, splits: its place on the hub.
         revision: its branch, tag or commit; None for the hub's default, which may change.
-        role: rows of a benchmark (``test``) stay if a published score counts them. The report remarks on them.
+        role: a benchmark (``test``) keeps doubtful rows, because a published score counts them. The report remarks on
+            such rows.
         num_rows: rows of the published benchmark, one number per edition. The report remarks on any other number.
         rollouts: responses per problem in validation.
         suffix: text after the problem, if there is no system message.

@@ -12,7 +12,7 @@ def get(row: Mapping[str, Any], *names: str) -> Any:
     """The first of these fields that has a value.
 
     Raises:
-        Dropped: none has one.
+        Dropped: none of the fields has a value.
     """
     for name in names:
         value = row.get(name)
@@ -83,7 +83,7 @@ def inner(row: Mapping[str, Any], outer: str, name: str) -> Any:
 
 
 def one_text(row: Mapping[str, Any], name: str) -> str:
-    r"""A list of texts with one element. The list may be written as text: ``['2']``, ``"['2']"`` or ``"2"``.
+    r"""The text in a list of one text. The list may be written as text: ``['2']``, ``"['2']"`` or ``"2"``.
 
     A text such as ``[1,2]`` is an interval, not a list of numbers.
     """

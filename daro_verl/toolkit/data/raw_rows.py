@@ -51,12 +51,12 @@ def _streams(source: Source, local: Path | None) -> Iterator[Any]:
 
 
 def commit(source: Source) -> str:
-    """The present commit of the source's revision. Later changes on the hub then do not mix with it.
+    """The present commit of the source's revision. With it, later changes on the hub do not mix in.
 
     Raises:
         DaroDataError: the hub does not answer.
     """
-    from httpx import HTTPError  # what the hub's library asks with
+    from httpx import HTTPError  # the hub's library sends its requests with httpx
     from huggingface_hub import HfApi
 
     try:
@@ -73,7 +73,7 @@ def local_files(path: Path) -> list[Path]:
     """A file, or the readable files of a directory in the order of their names.
 
     Raises:
-        DaroDataError: there is none.
+        DaroConfigError: there is no readable file.
     """
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     found = [file for file in files if file.suffix in BUILDERS and file.is_file()]
@@ -84,14 +84,14 @@ def local_files(path: Path) -> list[Path]:
 
 
 def num_rows(source: Source, local: Path | None) -> int | None:
-    """The number of rows, for the progress bar; None if a look at a footer is not enough."""
+    """The number of rows for the progress bar; None if neither the source nor a parquet footer tells it."""
     if local is not None and all(file.suffix == ".parquet" for file in local_files(local)):
         return sum(pq.ParquetFile(file).metadata.num_rows for file in local_files(local))
     return None if local is not None else max(source.num_rows, default=None)
 
 
 def test_keys(files: Sequence[Path]) -> frozenset[str]:
-    """Keys of the problems of test files. Files of ``daro data`` have keys; for other files they are computed.
+    """Keys of the problems in test files. Files of ``daro data`` have keys. For other files, keys are computed.
 
     Raises:
         DaroDataError: a file is not in verl's schema.
@@ -115,7 +115,7 @@ def own_system(source: Source, local: Path | None) -> str:
     """The system message of a source's rows.
 
     Raises:
-        DaroDataError: its first row has none.
+        DaroDataError: the source's first row has no system message.
     """
     for row in islice(raw_rows(source, local), 1):
         try:

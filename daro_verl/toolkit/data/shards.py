@@ -60,7 +60,7 @@ class Shards:
         write_atomically(directory / STATE, json.dumps(state))
 
     def pinned(self, resolve: Callable[[], dict[str, str]]) -> dict[str, str]:
-        """Commits of the hub's data sets, by source: those with which this work began, else those of ``resolve``."""
+        """Commits of the hub's data sets, by source. If this work has not recorded any, ``resolve`` finds them."""
         state = _read_json(self.directory / STATE) or {}
         if "revisions" not in state:
             state["revisions"] = resolve()
@@ -112,7 +112,7 @@ class Shards:
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
-    """A mapping; None if the file is absent or damaged."""
+    """The mapping in a file; None if the file is absent or damaged."""
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -18,7 +18,7 @@ from daro_verl.toolkit.doctor.versions import version_lines
 _STYLES = {Status.OK: "green", Status.NOTE: "yellow", Status.PROBLEM: "bold red"}
 
 
-def doctor(no_ray: Annotated[bool, typer.Option("--no-ray", help="Do not ask Ray workers.")] = False) -> None:
+def doctor(no_ray: Annotated[bool, typer.Option("--no-ray", help="Do not check Ray workers.")] = False) -> None:
     """Check whether a DARO job can run here: versions, plugin, Ray workers, engines, devices, disk, shared memory.
 
     Every line is OK, a note, or a problem with its fix. The exit code is 0 if there are no problems, else 1. The Ray

@@ -23,15 +23,15 @@ class Line:
 
 
 def ok(subject: str, found: str) -> Line:
-    """There is nothing to do."""
+    """A line for a check that passed."""
     return Line(Status.OK, subject, found)
 
 
 def note(subject: str, found: str, fix: str = "") -> Line:
-    """Worth knowing. Some jobs still run."""
+    """A line that is worth knowing. Some jobs still run."""
     return Line(Status.NOTE, subject, found, fix)
 
 
 def wrong(subject: str, got: str, expected: str, fix: str) -> Line:
-    """A problem."""
+    """A line for a problem."""
     return Line(Status.PROBLEM, subject, f"got {got}, expected {expected}", fix)

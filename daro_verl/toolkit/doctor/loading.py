@@ -10,7 +10,7 @@ from daro_verl.toolkit.doctor.lines import Line, ok, wrong
 from daro_verl.toolkit.doctor.probes import ANSWER
 from daro_verl.toolkit.doctor.versions import FROM_THE_CLONE
 
-LIMIT_S = 90.0  # ten seconds are the rule, but not on a busy machine
+LIMIT_S = 90.0  # usually ten seconds are enough, but not on a busy machine
 
 
 class Probe:
@@ -21,7 +21,7 @@ class Probe:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def answer(self, limit_s: float = LIMIT_S) -> dict[str, Any]:
-        """Its answer; ``{"error": reason}`` if there is none within the limit."""
+        """Return the process's answer; ``{"error": reason}`` if there is none within the limit."""
         try:
             out, log = self._process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:

@@ -10,7 +10,7 @@ from daro_verl.toolkit.doctor.lines import Line, note, ok, wrong
 GB = 10**9
 # Ray refuses to work on a full disk, and a checkpoint with its optimizer takes about 14 bytes per parameter.
 DISK_GB = 5
-# Containers have 0.06 GB unless told otherwise; Ray's objects, NCCL and weights on their way to servers go through it.
+# Ray's objects, NCCL and weights on their way to servers go through it. Containers have 0.06 GB by default.
 SHARED_MEMORY_GB = 1
 # What Ray asks for. It raises the soft limit itself, so only the hard one counts.
 OPEN_FILES = 8192
@@ -37,7 +37,7 @@ def device_line(gpus: Sequence[tuple[str, int]], cpu_platform: bool) -> Line:
 
 
 def disk_line(folder: str = ".", free: int | None = None) -> Line:
-    """Free bytes where the job writes its outputs."""
+    """Check the free space where the job writes its outputs."""
     free = shutil.disk_usage(folder).free if free is None else free
     if free < DISK_GB * GB:
         fix = "free some space, or use another disk; a checkpoint takes about 14 bytes per parameter"
@@ -46,7 +46,7 @@ def disk_line(folder: str = ".", free: int | None = None) -> Line:
 
 
 def shared_memory_line(free: int | None = None) -> Line:
-    """Free bytes in ``/dev/shm``."""
+    """Check the free space in ``/dev/shm``."""
     free = shutil.disk_usage("/dev/shm").free if free is None else free
     if free < SHARED_MEMORY_GB * GB:
         fix = "start the container with --shm-size=16g or --ipc=host"
@@ -55,7 +55,7 @@ def shared_memory_line(free: int | None = None) -> Line:
 
 
 def open_files_line(hard_limit: int | None = None) -> Line:
-    """How many files a process may open."""
+    """Check how many files a process may open."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1] if hard_limit is None else hard_limit
     if limit != resource.RLIM_INFINITY and limit < OPEN_FILES:
         fix = f"raise the hard limit: ulimit -Hn {OPEN_FILES} as root, or limits.conf"

@@ -34,7 +34,7 @@ def load_verl() -> dict[str, Any]:
         answer["verl"] = importlib.import_module("verl").__version__
         answer["loaded"] = "daro_verl.plugin" in sys.modules
         answer["daro_verl"] = importlib.import_module("daro_verl").__version__
-        importlib.import_module("daro_verl.plugin")  # where verl hid why it failed, it fails again
+        importlib.import_module("daro_verl.plugin")  # if verl hid a failure, it fails here again
     except Exception as error:
         answer["error"] = f"{type(error).__name__}: {error}"
     if errors.buffer and not answer["error"]:
@@ -43,7 +43,7 @@ def load_verl() -> dict[str, Any]:
 
 
 def ask_this_process() -> dict[str, Any]:
-    """:func:`load_verl` here; each engine's import error, None if not installed; name and bytes of each GPU."""
+    """The result of :func:`load_verl` here, each engine's import error (None: absent), each GPU's name and bytes."""
     import importlib.util
 
     answer = load_verl()
@@ -59,13 +59,13 @@ def ask_this_process() -> dict[str, Any]:
 
 
 def ask_ray_workers() -> dict[str, Any]:
-    """:func:`load_verl` in a worker on every node of the cluster in RAY_ADDRESS, or of one started here."""
+    """The results of :func:`load_verl` in a worker on each node of RAY_ADDRESS's cluster, or of one started here."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     address = os.environ.get("RAY_ADDRESS", "")
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if port.isdigit():  # Ray waits for minutes where nobody listens
+    if port.isdigit():  # Ray waits for minutes if nobody listens
         socket.create_connection((host, int(port)), timeout=5).close()
     here: dict[str, Any] = {"address": "local", "num_cpus": 1, "include_dashboard": False}
     ray.init(log_to_driver=False, logging_level=logging.ERROR, **({} if address else here))

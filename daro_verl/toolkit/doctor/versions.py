@@ -93,7 +93,9 @@ def _ranges(distribution: str, extra: str) -> Ranges:
 
 
 def ranges_of(requires: list[str], distribution: str, extra: str) -> Ranges:
-    """The ranges of an extra, also through other extras of the same distribution. ``""`` gives what is always needed.
+    """The ranges of an extra, also through other extras of the same distribution.
+
+    ``""`` gives the ranges of packages that are always needed.
 
     Args:
         requires: the distribution's ``Requires-Dist``.

@@ -35,7 +35,7 @@ class AnsweringLoop:
 
     Args:
         engine: the engine. It is not shut down here.
-        budget: tokens of a response.
+        budget: how many tokens a response may have.
         decode: turns tokens into the text for scoring.
         in_flight: most responses at once. A row with more responses runs alone.
         seed: seed of the run. Each response has its own, derived from it (:func:`sample_seed`).
@@ -100,7 +100,7 @@ class AnsweringLoop:
 
 
 def score(problem: BenchmarkProblem, text: str, length: int, finish: str) -> Response:
-    """The verdict on a response's text, decoded without special tokens as in verl. You can call it from many threads.
+    """Score a response's text, decoded without special tokens as in verl. You can call this from many threads.
 
     If the math reward cannot decide an answer, or a task's own scorer fails on it, the response is ``timed_out``. It
     counts as not right, and is shown as a timeout.
@@ -121,7 +121,7 @@ def _score_task(problem: BenchmarkProblem, text: str, length: int, finish: str) 
     pred = answer[:_LONGEST_PREDICTION]
     try:
         value = reasoning_gym.get_score_answer_fn(problem.scorer)(answer, json.loads(problem.entry))
-    except Exception:  # a scorer is anybody's code
+    except Exception:  # a scorer is foreign code, and may raise anything
         logger.warning("The scorer of %s failed on %.100r", problem.scorer, answer, exc_info=True)
         return Response(pred, 0.0, True, length, finish)
     return Response(pred, float(value >= problem.threshold), False, length, finish)

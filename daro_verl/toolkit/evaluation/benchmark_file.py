@@ -40,7 +40,7 @@ class BenchmarkProblem:
 
 
 def read_problems(file: Path, limit: int = 0) -> list[BenchmarkProblem]:
-    """The problems of a parquet file in verl's schema. ``limit`` takes only the first ones of each benchmark.
+    """The problems of a parquet file in verl's schema. ``limit``: so many of each benchmark; 0 for all.
 
     Raises:
         DaroConfigError: the file does not exist.

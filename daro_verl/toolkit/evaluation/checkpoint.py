@@ -3,11 +3,12 @@
 verl 0.9.1 (``megatron_checkpoint_manager.py``, ``fsdp_checkpoint_manager.py``) writes these in
 ``<default_local_dir>/global_step_N/actor``:
 
-- Megatron with a bridge (verl's default): ``model/huggingface``, whole, with or without ``hf_model`` in
-  ``save_contents``;
-- Megatron with ``use_dist_checkpointing=True``: shards in ``model/dist_ckpt``; ``model/huggingface`` with ``hf_model``;
-- FSDP and FSDP2: ``model_world_size_W_rank_R.pt``, ``fsdp_config.json``, and in ``huggingface`` the configuration and
-  tokenizer; with ``hf_model`` the weights too.
+- Megatron with a bridge (verl's default): the whole model in ``model/huggingface``, whether or not ``save_contents``
+  has ``hf_model``;
+- Megatron with ``use_dist_checkpointing=True``: shards in ``model/dist_ckpt``, and ``model/huggingface`` if
+  ``save_contents`` has ``hf_model``;
+- FSDP and FSDP2: ``model_world_size_W_rank_R.pt`` and ``fsdp_config.json``. ``huggingface`` has the configuration and
+  tokenizer, and with ``hf_model`` the weights too.
 """
 
 import json
@@ -39,7 +40,7 @@ def find_weights(checkpoint: str) -> SavedModel:
             a ``trainer.default_local_dir`` (its latest checkpoint).
 
     Raises:
-        DaroDataError: there are none, or there are adapters, which an engine would silently leave out.
+        DaroDataError: there are no weights, or there are adapters, which an engine would silently leave out.
     """
     path = Path(checkpoint)
     if not path.is_dir():
@@ -59,7 +60,7 @@ def find_weights(checkpoint: str) -> SavedModel:
 
 
 def has_weights(directory: Path) -> bool:
-    """Whether it is a model directory with weights."""
+    """Whether a directory is a model directory with weights."""
     return (directory / CONFIG).is_file() and any(file.suffix in WEIGHTS for file in directory.iterdir())
 
 

@@ -15,11 +15,11 @@ def evaluate(
         str, typer.Argument(metavar="CHECKPOINT", help="verl's checkpoint, a Hugging Face model directory or a hub id.")
     ],
     data: Annotated[Path, typer.Option(help="The parquet file of `daro data test`.")],
-    out: Annotated[Path, typer.Option(help="The folder of the run. The same folder goes on.")],
-    backend: Annotated[Literal["vllm", "sglang"], typer.Option(help="The engine.")] = "vllm",
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = EvaluationSpec.temperature,
-    top_p: Annotated[float, typer.Option(help="Nucleus sampling.")] = EvaluationSpec.top_p,
-    top_k: Annotated[int, typer.Option(help="-1 takes all tokens.")] = EvaluationSpec.top_k,
+    out: Annotated[Path, typer.Option(help="The folder of the run. An interrupted run in it goes on.")],
+    backend: Annotated[Literal["vllm", "sglang"], typer.Option(help="The inference engine.")] = "vllm",
+    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy.")] = EvaluationSpec.temperature,
+    top_p: Annotated[float, typer.Option(help="Probability mass of nucleus sampling.")] = EvaluationSpec.top_p,
+    top_k: Annotated[int, typer.Option(help="Most likely tokens to sample from; -1 for all.")] = EvaluationSpec.top_k,
     response_tokens: Annotated[int, typer.Option(help="Most tokens of a response.")] = EvaluationSpec.response_tokens,
     max_model_tokens: Annotated[
         int, typer.Option(help="Most tokens of prompt and response together; 0 for the model's limit.")
@@ -34,7 +34,7 @@ def evaluate(
     memory: Annotated[float, typer.Option(help="Share of a GPU's memory for the engine.")] = 0.9,
     in_flight: Annotated[int, typer.Option(help="Most responses at once; 0 for 512 per copy.")] = 0,
     engine_args: Annotated[
-        str, typer.Option(metavar="JSON", help="The engine's own arguments. They override the others.")
+        str, typer.Option(metavar="JSON", help="The engine's own arguments. They override the options.")
     ] = "{}",
 ) -> None:
     """Answer a test file with a checkpoint, and write the figures.
@@ -68,8 +68,8 @@ def evaluate(
 
 
 def compare(
-    run: Annotated[list[str], typer.Argument(metavar="[NAME=]FOLDER", help="The --out of finished evaluations.")],
-    out: Annotated[Path | None, typer.Option(help="Also write this Markdown file.")] = None,
+    run: Annotated[list[str], typer.Argument(metavar="[NAME=]FOLDER", help="The --out of each finished evaluation.")],
+    out: Annotated[Path | None, typer.Option(help="A Markdown file to write as well.")] = None,
 ) -> None:
     """Compare finished runs side by side, each with the first.
 

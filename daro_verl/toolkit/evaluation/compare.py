@@ -17,7 +17,7 @@ from daro_verl.toolkit.evaluation.settings import (
 )
 from daro_verl.toolkit.evaluation.summary import LONG, figures, repeated
 
-Values = dict[str, dict[str, float]]  # by the first cell of a line, of problems by their key
+Values = dict[str, dict[str, float]]  # a table line's first cell: the values of problems by their key
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def comparison(runs: list[FinishedRun]) -> str:
     lines = _warnings(runs) + _tables("mean@n", names, [run.means for run in runs], with_average=True)
     if runs[0].others:
         lines += ["", *_tables("pass@k, maj@n", names, [run.others for run in runs], with_average=False)]
-    lines += ["", "Points of each figure, paired by problem; Student's intervals, not corrected for their number."]
+    lines += ["", "Points of each figure, paired by problem. Student's intervals, not corrected for their number."]
     if len(backends := sorted({run.settings.backend for run in runs})) > 1:
         lines += ["", f"The runs are from different engines: {', '.join(backends)}."]
     return "\n".join(lines) + "\n"
@@ -126,9 +126,7 @@ def _check(runs: list[FinishedRun]) -> None:
     for run in runs[1:]:
         for name, expected, got in describe_differences(first.settings, run.settings, COMPARED):
             fix = "evaluate both on the same file and with the same settings"
-            raise DaroDataError(
-                f"{name} of {run.name}", got=got, expected=f"{expected!r}, that of {first.name}", fix=fix
-            )
+            raise DaroDataError(f"{name} of {run.name}", got=got, expected=f"{expected!r}, as in {first.name}", fix=fix)
         if {name: set(rates) for name, rates in run.means.items()} != {n: set(r) for n, r in first.means.items()}:
             got, fix = f"{sum(map(len, run.means.values()))} problems", "evaluate both on the same file"
             raise DaroDataError(f"rows of {run.name}", got=got, expected=f"the problems of {first.name}", fix=fix)

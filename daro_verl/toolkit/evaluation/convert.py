@@ -17,11 +17,11 @@ _LAST_WORDS = 2000  # characters of the merger's output in an error
 
 
 def as_model(weights: SavedModel) -> Path:
-    """A model directory: the weights' own, or ``actor_huggingface`` beside the actor's, which the first call makes.
+    """A model directory: the weights' own. For shards, the first call makes ``actor_huggingface`` beside ``actor``.
 
-    It appears in one rename, and is made again if the shards change. Its parameters are bfloat16, as the merger writes
-    them and rollouts use them. A directory that verl wrote gets both forms of the rotary embeddings in its
-    ``config.json``, so that you can use it as a model elsewhere. Other models do not change.
+    The new directory appears in one rename, and is made again if the shards change. Its parameters are bfloat16, as
+    the merger writes them and rollouts use them. A directory that verl wrote gets both forms of the rotary embeddings
+    in its ``config.json``, so that you can use it as a model elsewhere. Other models do not change.
 
     Raises:
         DaroDataError: the merger failed, or a directory of that name exists that this command did not make.

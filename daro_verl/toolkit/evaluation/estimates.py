@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 LEVEL = 0.95
-_MANY = 1000  # degrees of freedom from which on Student's distribution is taken as with this number: 0.12 % too wide
+_MANY = 1000  # more degrees of freedom count as this many, which makes intervals at most 0.12 % too wide
 
 
 class MeanWithError(NamedTuple):
-    """A mean, its standard error, and the degrees of freedom of the error. They are NaN if unknown (one problem)."""
+    """A mean, its standard error, and the degrees of freedom of the error. The last two are NaN for one problem."""
 
     mean: float
     se: float

@@ -77,7 +77,7 @@ def engine_arguments(text: str) -> dict[str, Any]:
     """The value of ``--engine-args``.
 
     Raises:
-        DaroConfigError: it is not a JSON mapping.
+        DaroConfigError: the text is not a JSON mapping.
     """
     try:
         value = json.loads(text)

@@ -16,7 +16,7 @@ class Generated(NamedTuple):
 
 
 class Engine(Protocol):
-    """Takes many calls at once. The engine batches them, and computes a shared prompt once."""
+    """An engine that takes many calls at once. It batches them, and computes a shared prompt once."""
 
     version: str
     """Version of the engine's package."""
@@ -25,7 +25,7 @@ class Engine(Protocol):
         """One response, drawn with random numbers from ``seed`` alone. ``name`` must be unique to the call."""
 
     def shutdown(self) -> None:
-        """End its processes."""
+        """End the engine's processes."""
 
 
 class Resources(NamedTuple):

@@ -12,16 +12,16 @@ from daro_verl.toolkit.evaluation.row_file import Row
 
 
 class Progress:
-    """Is told about every step of a run. This class prints nothing."""
+    """Receives every step of a run. This class prints nothing."""
 
     def say(self, text: str) -> None:
-        """One remark."""
+        """Receive a remark."""
 
     def begin(self, problems: list[BenchmarkProblem], finished: set[str]) -> None:
-        """All rows, and the keys of the rows that are already finished."""
+        """Receive all rows, and the keys of the rows that are already finished."""
 
     def advance(self, row: Row) -> None:
-        """One more row."""
+        """Receive one more finished row."""
 
 
 class ProgressBar(Progress):

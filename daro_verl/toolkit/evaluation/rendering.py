@@ -17,7 +17,7 @@ class Renderer:
     prompt, without tools.
 
     Raises:
-        DaroDataError: it is not a language model, or its tokenizer has no chat template that renders.
+        DaroDataError: ``model`` is not a language model, or its tokenizer has no chat template that renders.
     """
 
     def __init__(self, model: Path) -> None:
@@ -78,7 +78,7 @@ def token_budget(shape: Shape, longest_prompt: int, response_tokens: int, max_mo
 
 
 def remarks(lengths: Sequence[int], available: TokenBudget) -> list[str]:
-    """How many prompts leave no room for a response, or too little."""
+    """Remarks on the number of prompts that leave no room for a response, or too little."""
     none = sum(available.after(length) == 0 for length in lengths)
     less = sum(0 < available.after(length) < available.response for length in lengths)
     found = []

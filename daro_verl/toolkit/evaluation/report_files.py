@@ -49,7 +49,7 @@ def as_markdown(settings: Settings, summary: Summary, launches: list[Launch], re
         f"top-p {settings.top_p:g}, top-k {settings.top_k}, {settings.response_tokens} response tokens, "
         f"seed {settings.seed} ({settings.seeding}).{limit}\n\n"
         f"{_HEAD}\n|{' --- |' * 9}\n" + "\n".join(rows) + "\n\n" + _others(summary) + "Shares in % with their standard "
-        "errors over problems; pass@1 is mean@n; the average counts each benchmark the same.\n"
+        "errors over problems. pass@1 is mean@n. The average counts each benchmark the same.\n"
     )
     return text + "".join(f"\n{remark}.\n" for remark in remarks)
 
@@ -73,7 +73,7 @@ def _warnings(summary: Summary) -> list[str]:
 
 
 def percent(estimate: MeanWithError) -> str:
-    """``41.3 ± 2.9``."""
+    """A mean in percent with its standard error, as in ``41.3 ± 2.9``."""
     error = f" ± {100 * estimate.se:.1f}" if math.isfinite(estimate.se) else ""
     return f"{100 * estimate.mean:.1f}{error}"
 

@@ -22,7 +22,7 @@ class Response:
     - ``timed_out``: whether it was not decided;
     - ``length``: in tokens, including the last one;
     - ``finish``: one of the names above;
-    - ``digest``: of the tokens, to find equal responses; empty if there are none, and in earlier files.
+    - ``digest``: a digest of the tokens, to find equal responses; empty without tokens, and in earlier files.
     """
 
     pred: str
@@ -49,7 +49,7 @@ class RowFile:
     A last line without its newline comes from a killed run. It is cut off, and its row is done again.
 
     Raises:
-        DaroDataError: another process has the file, or a line is broken.
+        DaroDataError: another process uses the file, or a line is broken.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -90,7 +90,7 @@ def read_rows(path: Path) -> dict[str, Row]:
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     for number, line in enumerate(lines, 1):
         if not line.endswith(b"\n"):
-            break  # of a run that was killed or still writes
+            break  # the run was killed here, or still writes
         row = _parse(line, path, number)
         rows[row.key] = row
     return rows

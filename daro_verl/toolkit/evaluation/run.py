@@ -98,7 +98,7 @@ def _settings(spec: EvaluationSpec, model: Path, problems: list[BenchmarkProblem
 
 
 def _weights_digest(model: Path) -> str:
-    """A digest of names, sizes and times. The same path with other weights is another model."""
+    """A digest of the weight files' names, sizes and times. The same path with other weights is another model."""
     files = weight_files(model)
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(repr(stats).encode()).hexdigest()[:24]

@@ -6,7 +6,7 @@ to one problem. After a restart they would begin again.
 
 import hashlib
 
-SEEDING = "per_sample"  # what settings.json says of a run that is drawn in this way
+SEEDING = "per_sample"  # the entry in settings.json for responses drawn in this way
 
 
 def sample_seed(seed: int, key: str, number: int) -> int:

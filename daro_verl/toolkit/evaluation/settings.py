@@ -10,8 +10,8 @@ from daro_verl.errors import DaroConfigError, DaroDataError, problem
 from daro_verl.toolkit.evaluation.sample_seed import SEEDING
 
 FILE = "settings.json"
-ONE_COPY = "one_copy"  # seeding of an earlier run of which a person says that it had one copy of the model
-# Two runs are comparable if these agree: what is asked and how responses are drawn. The model is what differs.
+ONE_COPY = "one_copy"  # written by a user into an earlier run that had one copy of the model
+# Two runs are comparable if these agree: the problems and the sampling. The model may differ.
 COMPARED = ("problems", "temperature", "top_p", "top_k", "response_tokens")
 
 
@@ -25,7 +25,7 @@ class Settings:
     model: str
     """Directory or hub snapshot of the Hugging Face weights."""
     weights: str
-    """Digest of their names, sizes and times."""
+    """Digest of the weight files' names, sizes and times."""
     problems: str
     """Digest of the problems, see :func:`daro_verl.toolkit.evaluation.benchmark_file.digest`."""
     backend: str
@@ -48,7 +48,7 @@ def open_folder(folder: Path, settings: Settings) -> None:
     """Make the folder of a run, or accept one with the same settings.
 
     Raises:
-        DaroError: it has other settings, or files without settings.
+        DaroError: the folder has other settings, or files without settings.
     """
     path = folder / FILE
     if path.exists():
@@ -69,7 +69,7 @@ def read_settings(folder: Path) -> Settings:
     """Read the settings of a run's folder.
 
     Raises:
-        DaroDataError: there are none, or they are of another version.
+        DaroDataError: there are no settings, or they are of another version.
     """
     names = {field.name for field in fields(Settings)}
     earlier: dict[str, Any] = {"seeding": ""}
@@ -91,7 +91,7 @@ def check_seeding(name: str, settings: Settings) -> None:
     """Refuse a run whose responses may not be independent.
 
     Raises:
-        DaroDataError: its settings do not say that each response had its own seed. With several copies of the model
+        DaroDataError: the settings do not say that each response had its own seed. With several copies of the model
             (``--dp``), such a run holds the same responses more than once.
     """
     if settings.seeding not in (SEEDING, ONE_COPY):
@@ -99,7 +99,7 @@ def check_seeding(name: str, settings: Settings) -> None:
             f"evaluate again into another folder; or, if the run had one copy of the model (DP=1), "
             f'write "seeding": "{ONE_COPY}" into its {FILE}'
         )
-        expected = f"{SEEDING}, because before it the copies of a data-parallel engine gave equal responses"
+        expected = f"{SEEDING}, because without it the copies of a data-parallel engine gave equal responses"
         raise DaroDataError(f"seeding of {name}", got=settings.seeding, expected=expected, fix=fix)
 
 

@@ -1,8 +1,8 @@
 """SGLang (0.5.12, the version that verl 0.9.1 pins).
 
-Without ``enable_deterministic_inference`` it ignores a request's ``sampling_seed``. That option also makes a response
-independent of the rest of its batch. The price: attention by FlashAttention 3, FlashInfer or Triton, sampling in
-PyTorch, and matrix products in a fixed order.
+Without ``enable_deterministic_inference``, SGLang ignores a request's ``sampling_seed``. The option also makes a
+response independent of the rest of its batch. In return, attention is by FlashAttention 3, FlashInfer or Triton,
+sampling is in PyTorch, and matrix products have a fixed order.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ SPARE = 2  # positions of its context that SGLang gives to no response: max_new_
 
 
 class SGLangEngine:
-    """SGLang itself distributes requests over the copies, round robin."""
+    """The SGLang engine. SGLang itself distributes requests over the copies, round robin."""
 
     def __init__(self, model: Path, settings: Settings, max_model_tokens: int, resources: Resources) -> None:
         try:

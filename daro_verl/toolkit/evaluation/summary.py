@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from daro_verl.toolkit.evaluation.estimates import MeanWithError, macro_average, mean_over_problems
 from daro_verl.toolkit.evaluation.row_file import LENGTH, NO_ROOM, Row
 
-LONG = 256  # tokens; two independent responses of so many are equal only where a model hardly varies
+LONG = 256  # tokens; two independent responses of this length are equal only if a model hardly varies
 
 
 def pass_at(k: int, num_responses: int, num_right: int) -> float:
@@ -52,7 +52,7 @@ class Benchmark:
     name: str
     num_problems: int
     num_responses: int
-    """``n``: per problem."""
+    """``n``, the number of responses per problem."""
     figures: dict[str, MeanWithError]
     """Means over problems of :func:`figures`, by their names."""
     truncated: float

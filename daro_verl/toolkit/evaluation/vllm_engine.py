@@ -16,7 +16,7 @@ from daro_verl.toolkit.evaluation.settings import Settings
 
 
 class VLLMEngine:
-    """vLLM itself distributes requests over the copies. Each request goes to the copy that is least busy."""
+    """The vLLM engine. vLLM itself sends each request to the copy of the model that is least busy."""
 
     def __init__(self, model: Path, settings: Settings, max_model_tokens: int, resources: Resources) -> None:
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
@@ -36,7 +36,7 @@ class VLLMEngine:
             "data_parallel_size": resources.dp,
             "gpu_memory_utilization": resources.memory,
             "enforce_eager": requested(),  # the CPU platform has no CUDA graphs
-            # vLLM takes a request's random numbers back after a part of its prompt, which torch has on CUDA only
+            # After a part of a prompt, vLLM sets the request's random numbers back, which torch can do on CUDA only.
             "enable_chunked_prefill": not requested(),
             "disable_log_stats": True,
         }

@@ -9,7 +9,7 @@ NAME = "DARO"
 
 
 def workspace(entity: str, project: str) -> Any:
-    """The view. Save it with ``save()``, which needs a login (``wandb login``).
+    """Return the view. Save it with ``save()``, which needs a login (``wandb login``).
 
     Raises:
         DaroConfigError: wandb-workspaces is not installed.

@@ -21,15 +21,17 @@ def prepare_model(
         typer.Option(
             callback=one_of(["auto", *FAMILIES]),
             metavar="NAME",
-            help=f"What to change: {', '.join(FAMILIES)}. auto chooses by the model's type.",
+            help=f"The changes to make: {', '.join(FAMILIES)}. auto chooses by the model's type.",
         ),
     ] = "auto",
-    rope_theta: Annotated[float | None, typer.Option(help="New base; 40000 for qwen2.5-math.")] = None,
-    positions: Annotated[int | None, typer.Option(min=1, help="New limit; 16384 for qwen2.5-math.")] = None,
-    from_theta: Annotated[
-        float | None, typer.Option(help="Base that the model must have; 10000 for qwen2.5-math.")
+    rope_theta: Annotated[float | None, typer.Option(help="New rotary base. Default: 40000 for qwen2.5-math.")] = None,
+    positions: Annotated[
+        int | None, typer.Option(min=1, help="New limit of tokens. Default: 16384 for qwen2.5-math.")
     ] = None,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
+    from_theta: Annotated[
+        float | None, typer.Option(help="Rotary base that SRC must have. Default: 10000 for qwen2.5-math.")
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of SRC on the hub.")] = None,
 ) -> None:
     """Link the weights of a model, and rewrite its settings.
 
@@ -48,7 +50,7 @@ def prepare_model(
         print(f"config.json: {key} {old} -> {new}")
     for remark in result["remarks"]:
         print(f"note: {remark}")
-    state = "was there already" if result["was_there"] else f"is {directory.name}, as {family.name}"
+    state = "was there already" if result["was_there"] else f"is {directory.name} with the changes of {family.name}"
     print(f"{destination} {state}")
 
 
@@ -58,8 +60,8 @@ def check_model(
     tp: Annotated[int, typer.Option(min=1, help="Tensor parallelism of the actor.")] = 1,
     pp: Annotated[int, typer.Option(min=1, help="Pipeline parallelism of the actor.")] = 1,
     rollout_tp: Annotated[int, typer.Option(min=1, help="Tensor parallelism of a rollout server.")] = 1,
-    prompt: Annotated[int, typer.Option(min=1, help="data.max_prompt_length")] = 1024,
-    response: Annotated[int, typer.Option(min=1, help="data.max_response_length")] = 8192,
+    prompt: Annotated[int, typer.Option(min=1, help="Longest prompt in tokens (data.max_prompt_length).")] = 1024,
+    response: Annotated[int, typer.Option(min=1, help="Longest response in tokens (data.max_response_length).")] = 8192,
 ) -> None:
     """Check that a model fits a parallel layout. If it does not, the exit code is 2.
 

@@ -32,7 +32,7 @@ def is_whole(directory: Path, fingerprint: str) -> bool:
     found = manifest(directory)
     if found is None or found.get("fingerprint") != fingerprint or found.get("files") != describe(directory):
         return False
-    return all(path.exists() for path in directory.iterdir())  # a link whose target is gone is not there
+    return all(path.exists() for path in directory.iterdir())  # False for a link whose target is gone
 
 
 def refuse_foreign(directory: Path) -> None:
@@ -53,7 +53,7 @@ def refuse_foreign(directory: Path) -> None:
 
 
 class NewDirectory:
-    """A context that makes a directory. It gets its name when it is complete. After an error, nothing is left."""
+    """A context that makes a directory, which gets its name when it is complete. After an error, nothing is left."""
 
     def __init__(self, destination: Path) -> None:
         self.destination = destination

@@ -12,8 +12,8 @@ from daro_verl.toolkit.models.rotary import in_both_forms
 
 Config = dict[str, Any]
 
-# A base model has seen questions with answers, and no role names. It begins with the start token, which the template
-# must write, because verl renders a prompt without adding special tokens; a finished answer ends with the end token.
+# A base model has seen questions with answers, but no role names. The template must write the start token itself,
+# because verl renders a prompt without adding special tokens. A finished answer ends with the end token.
 PLAIN = (
     "{{ bos_token }}"
     "{% for message in messages %}"
@@ -69,7 +69,7 @@ def choose_family(name: str, config: Config, options: dict[str, Any]) -> Family:
     """The family of this name, or with ``auto`` the one for this type of model, with the given options.
 
     Raises:
-        DaroError: there is none, or it is for another type of model, or it does not have the option.
+        DaroError: there is no family for the model, it is for another type of model, or it lacks a given option.
     """
     model_type = config.get("model_type")
     by_type = {family.model_type: family for family in FAMILIES.values()}

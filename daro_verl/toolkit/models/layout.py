@@ -3,12 +3,12 @@
 ======================================  ==========================================================================
 rule                                    where
 ======================================  ==========================================================================
-heads divide by TP                      ``TransformerConfig.__post_init__``; ``ModelConfig.verify_with_parallel_config``
-KV heads divide by TP, or TP by them    the same; ``LlamaAttention``, ``Qwen2Attention`` (KV heads are then repeated)
-MLP divides by TP                       ``ColumnParallelLinear`` of both
-vocabulary divides by TP in training    ``VocabUtility``; verl's mbridge does not pad
-vocabulary, padded to 64, by rollout TP ``VocabParallelEmbedding`` of vLLM
-layers divide by PP                     ``get_num_layers_to_build``, unless the end stages are given their own numbers
+TP divides the heads                    ``TransformerConfig.__post_init__``; ``ModelConfig.verify_with_parallel_config``
+TP divides the KV heads, or they TP     the same; ``LlamaAttention``, ``Qwen2Attention`` (KV heads are then repeated)
+TP divides the MLP                      ``ColumnParallelLinear`` of both
+TP divides the vocabulary in training   ``VocabUtility``; verl's mbridge does not pad
+rollout TP divides it, padded to 64     ``VocabParallelEmbedding`` of vLLM
+PP divides the layers                   ``get_num_layers_to_build``, unless the end stages are given their own numbers
 prompt + response fit the positions     verl's ``vllm_async_server`` and ``_get_and_verify_max_len``
 ======================================  ==========================================================================
 """
@@ -41,7 +41,7 @@ class LayoutCheck:
 
 
 def check_layout(shape: Shape, layout: Layout) -> LayoutCheck:
-    """Check all rules."""
+    """Check all rules of the table above."""
     found = LayoutCheck([], [])
     _attention(found, shape, layout.tp, "--tp", "Megatron")
     _attention(found, shape, layout.rollout_tp, "--rollout-tp", "the rollout server")

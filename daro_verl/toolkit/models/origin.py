@@ -20,7 +20,7 @@ def resolve(source: str, revision: str | None = None) -> Path:
     A snapshot is downloaded if necessary. An interrupted download resumes.
 
     Raises:
-        DaroDataError: it is neither, or the download failed.
+        DaroDataError: ``source`` is neither of these, or the download failed.
     """
     path = Path(source)
     if path.is_dir():
@@ -46,7 +46,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a file of settings.
 
     Raises:
-        DaroDataError: it is missing or damaged.
+        DaroDataError: the file is missing or damaged.
     """
     try:
         value = json.loads(path.read_bytes())

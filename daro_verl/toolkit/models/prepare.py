@@ -14,8 +14,8 @@ from daro_verl.toolkit.models.origin import CHAT_TEMPLATE, CONFIG, TOKENIZER_CON
 from daro_verl.toolkit.models.shape import read_shape
 from daro_verl.toolkit.models.tokenizer import check_tokenizer
 
-FORMAT = 1  # of what is written
-LARGEST_COPY = 64 << 20  # bytes; tokenizers are below, weights are linked whatever their size
+FORMAT = 1  # version of the format
+LARGEST_COPY = 64 << 20  # bytes; a tokenizer's files are smaller. Weights are linked, whatever their size
 
 
 def prepare(source: Path, destination: Path, family: Family) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def _fill(
     for file in weights:
         (target / file.name).symlink_to(file.resolve())
     written = {CONFIG, TOKENIZER_CONFIG, directories.MANIFEST}
-    written |= {CHAT_TEMPLATE} if family.chat_template is not None else set()  # would win over ours
+    written |= {CHAT_TEMPLATE} if family.chat_template is not None else set()  # the source's would win over ours
     for file in sorted(source.iterdir()):
         is_other = file.name not in written and file not in weights and not file.name.startswith(".")
         if is_other and file.is_file() and file.stat().st_size <= LARGEST_COPY:
@@ -59,7 +59,7 @@ def _fill(
 
 
 def _verify(directory: Path, family: Family) -> list[str]:
-    """Read it back as a job will."""
+    """Read the directory back as a job will, and return the remarks on its tokenizer."""
     shape = read_shape(directory)
     if family.positions is not None and shape.positions != family.positions:
         raise DaroDataError(

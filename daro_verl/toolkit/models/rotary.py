@@ -26,7 +26,7 @@ def in_both_forms(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_both_forms(model: Path) -> None:
-    """Complete the ``config.json`` of a model directory, in one rename. If it cannot be written, leave it."""
+    """Complete the ``config.json`` of a model directory, in one rename. If it cannot be written, only log a warning."""
     config = read_json(model / CONFIG)
     if (both := in_both_forms(config)) == config:
         return

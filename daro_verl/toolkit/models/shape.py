@@ -36,10 +36,10 @@ class Shape:
 
 
 def read_shape(directory: Path) -> Shape:
-    """Read the sizes from ``config.json``. Missing ones have transformers' own defaults.
+    """Read the sizes from ``config.json``. Sizes that it lacks have transformers' own defaults.
 
     Raises:
-        DaroDataError: there is no such file, or it is not of a decoder.
+        DaroDataError: there is no such file, or the model is not a decoder.
     """
     rope_scaling = scaling(read_json(directory / CONFIG))
     from transformers import AutoConfig

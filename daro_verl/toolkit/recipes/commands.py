@@ -26,13 +26,13 @@ def recipe(
 
     Example: METHOD=grpo daro recipe --dry-run base_model=qwen2.5_math_7b trainer.save_freq=10
     """
-    if os.environ.get("SMOKE") == "1":  # before verl is imported, so that its checks are those of the platform
+    if os.environ.get("SMOKE") == "1":  # before verl is imported, so that verl checks for the CPU platform
         os.environ.update(smoke.ENVIRONMENT)
     raise typer.Exit(start(config_dir, overrides or [], os.environ, dry_run))
 
 
 def start(folder: Path, arguments: Sequence[str], environment: Mapping[str, str], dry_run: bool = False) -> int:
-    """Check the job. In a dry run print it, else become verl. Returns 2 if something is wrong, one problem a line."""
+    """Check the job. Then print it in a dry run, else become verl. Returns 2 after printing problems, one a line."""
     dry_run = dry_run or environment.get("DRY_RUN") == "1"
     try:
         if environment.get("GPU_SMOKE") == "1" and not dry_run:

@@ -24,7 +24,7 @@ def check_arguments(arguments: Sequence[str]) -> None:
     """Refuse an argument that is not a Hydra override.
 
     Raises:
-        DaroConfigError: it names the argument.
+        DaroConfigError: an argument is not an override. The message names it.
     """
     for argument in arguments:
         name, expected, fix = argument.partition("=")[0], "", ""
@@ -62,7 +62,7 @@ def compose_job(folder: Path, overrides: Sequence[str]) -> DictConfig:
 
 
 def key_of(override: str) -> str:
-    """``+a.b=c`` sets ``a.b``."""
+    """The key that an override sets: ``a.b`` for ``+a.b=c``."""
     return override.partition("=")[0].lstrip("+~")
 
 
@@ -73,13 +73,13 @@ def without(overrides: Sequence[str], later: Sequence[str]) -> list[str]:
 
 
 def refusals_of(config: DictConfig) -> tuple[list[str], list[str]]:
-    """What verl and DARO refuse in ``config``, and their warnings. ``config`` does not change."""
+    """The reasons why verl or DARO refuses ``config``, and their warnings. ``config`` does not change."""
     from hydra.errors import HydraException
     from verl.trainer.ppo.utils import need_critic, need_reference_policy
     from verl.utils.config import validate_config
 
     trial = copy.deepcopy(config)
-    trial.trainer.resume_mode = "disable"  # a check repairs no checkpoint
+    trial.trainer.resume_mode = "disable"  # a check must not repair a checkpoint
     warnings = _Collect()
     log = logging.getLogger("daro_verl")
     log.addHandler(warnings)
@@ -90,7 +90,7 @@ def refusals_of(config: DictConfig) -> tuple[list[str], list[str]]:
             validate_config(trial, need_reference_policy(trial), critic)
     except DaroError as error:
         return error.problems, warnings.seen
-    except HydraException as error:  # of a dataclass of verl: it names the key, and its cause what is wrong there
+    except HydraException as error:  # from verl's dataclasses: it names the key, and its cause says what is wrong
         return [f"verl refuses the job: {' '.join(str(error).split())}"], warnings.seen
     except (AssertionError, ValueError, TypeError, NotImplementedError, OmegaConfBaseException) as error:
         return [f"verl refuses the job: {error}"], warnings.seen

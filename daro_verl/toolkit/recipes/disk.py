@@ -34,7 +34,7 @@ class Checkpoints:
 
     @property
     def total(self) -> float:
-        """Bytes at the same time."""
+        """Bytes of all checkpoints that exist at the same time."""
         return self.size * self.number
 
 
@@ -48,7 +48,7 @@ def checkpoints_of(config: DictConfig, shape: Shape) -> Checkpoints:
 
 
 def free(place: Path) -> float:
-    """Free bytes where ``place`` is or will be."""
+    """Free bytes on the disk where ``place`` is or will be."""
     return float(shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.exists())).free)
 
 
@@ -69,12 +69,12 @@ def disk_problems(config: DictConfig, found: Checkpoints) -> list[str]:
 
 
 def in_words(found: Checkpoints) -> str:
-    """For example ``2 checkpoints of 112 GB``."""
+    """Number and size in words, for example ``2 checkpoints of 112.0 GB``."""
     return f"{found.number} checkpoints of {found.size / GB:.1f} GB"
 
 
 def table_size(runs: Sequence[Checkpoints]) -> float:
-    """Bytes at most: the weights of each run's last step, and the other files of the largest training while it runs."""
+    """The most bytes at a time: the weights of each run's last step, and all other files of the largest training."""
     return sum(found.weights for found in runs) + max(found.total - found.weights for found in runs)
 
 

@@ -20,7 +20,7 @@ _AGAIN = "write it again with `daro data`"
 
 @dataclass
 class Found:
-    """``missing``: files that only a real run needs. ``problems``: files that are there and wrong."""
+    """``missing``: absent files, which only a real run needs. ``problems``: files that exist but are wrong."""
 
     shape: Shape
     missing: list[str] = field(default_factory=list)

@@ -15,7 +15,7 @@ from daro_verl.toolkit.recipes.sizes import Sizes
 
 PACKAGES = ("daro-verl", "verl", "torch", "transformers", "megatron-core", "megatron-bridge", "mbridge",
             "transformer-engine", "flash-attn", "vllm", "sglang", "ray", "tensordict", "TransferQueue")  # fmt: skip
-TAIL = 80  # lines of the log, where a part failed
+TAIL = 80  # lines of the log that the report shows if a part failed
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def covered(config: DictConfig, sizes: Sizes, parts: Sequence[Part]) -> tuple[li
 
 
 def last_line(config: DictConfig, sizes: Sizes, parts: Sequence[Part], file: Path) -> str:
-    """The last line, for a person."""
+    """The last line of the output: the result in words."""
     run, not_run = covered(config, sizes, parts)
     failed = [f"{part.name} ({'; '.join(part.wrong)})" for part in parts if part.wrong]
     state = f"FAILED in {', '.join(failed)}" if failed else f"passed on {sizes.gpus} GPU(s)"

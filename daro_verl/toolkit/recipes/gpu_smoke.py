@@ -15,7 +15,7 @@ from daro_verl.toolkit.recipes.plan import Plan, child_environment, command_of, 
 
 FOLDER, REPORT, LOG = "outputs/gpu_smoke", "gpu_smoke.md", "gpu_smoke.log"
 SAVED_AT, STEPS = 2, 3
-FURTHEST = 0.05  # of rollout_corr/kl, in bfloat16; a wrong rotary base or a lost weight is far beyond
+FURTHEST = 0.05  # the most rollout_corr/kl in bfloat16; a wrong rotary base or a lost weight gives far more
 KL, NORM, VERSION = "rollout_corr/kl", "actor/grad_norm", "actor/daro/weight_version/max"
 
 Run = Callable[[Sequence[str], Mapping[str, str], Path], int]

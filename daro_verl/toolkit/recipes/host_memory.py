@@ -24,7 +24,7 @@ from daro_verl.toolkit.recipes.setting_rules import KEY
 from daro_verl.toolkit.recipes.sizes import Sizes
 
 LOGIT, PROCESS, HELPERS = 32, 2 * GB, 3 * GB
-RAY_STOPS_AT = 0.95  # of the memory: Ray then ends a worker
+RAY_STOPS_AT = 0.95  # of the memory: with more in use, Ray ends a worker
 
 
 def rank_bytes(job: Sizes, shape: Shape, width: int) -> float:

@@ -6,14 +6,14 @@ vocabulary. The bytes are
 ==============  ===========================================================================================
 weights         2 P: bfloat16
 gradients       4 P: Megatron's float32 buffer (verl sets ``grad_reduce_in_fp32``)
-optimizer       12 P / (DP x CP): float32 weights and two moments, shared out (``use_distributed_optimizer``)
-logits          10 t V / TP, of the last stage: in bfloat16 (2) and float32 (4), and softmax, which becomes the
+optimizer       12 P / (DP x CP): float32 weights and two moments, split over ranks (``use_distributed_optimizer``)
+logits          10 t V / TP, on the last stage: in bfloat16 (2) and float32 (4), and softmax, which becomes the
                 gradient (4)
-activations     ``a`` = 14 h + 4 k + 6 f for a token and layer, in bfloat16, ``k`` the size of all keys, ``f`` of the
-                MLP: inputs of norms and matrices, queries, keys and values, gate, its activation and product; an
-                attention kernel that keeps no scores. After Korthikanti et al., arXiv 2205.05198, whose MLP has
-                one matrix less. With recomputation: 2 t h per layer (its input), and t a once, for the layer at
-                hand; without: t a per layer; all / TP (sequence parallel)
+activations     ``a`` = 14 h + 4 k + 6 f for a token and layer, in bfloat16. ``k``: size of all keys. ``f``: size of
+                the MLP. Kept are the inputs of norms and matrices, queries, keys and values, and the gate with
+                its activation and product. The attention kernel keeps no scores. After Korthikanti et al., arXiv
+                2205.05198, whose MLP has one matrix less. Without recomputation: t a per layer. With it: 2 t h
+                per layer (its input), and t a once, for the layer at hand. All of it / TP (sequence parallel)
 server          ``gpu_memory_utilization`` of the GPU: its weights, and what is left for the KV cache
 other           8 GB: CUDA, NCCL, kernels' workspaces, fragments (a guess)
 ==============  ===========================================================================================

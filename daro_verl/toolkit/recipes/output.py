@@ -1,4 +1,4 @@
-"""The folder of a run: its attempts, and which run it is."""
+"""The folder of a run: its attempts, and the run that owns it."""
 
 import json
 from pathlib import Path
@@ -10,11 +10,11 @@ from daro_verl.errors import DaroConfigError, problem
 from daro_verl.toolkit.recipes.setting_rules import KEY, VALIDATION
 
 RUN, CHECKPOINTS, LATEST = "run.json", "checkpoints", "latest_checkpointed_iteration.txt"
-TRANSFORMER = "transformer_config.json"  # verl's, beside the weights
+TRANSFORMER = "transformer_config.json"  # a file of verl, beside the weights
 RESHARDABLE = "dist_ckpt_optim_fully_reshardable=true and load_contents=[model,optimizer]"
 RAY_JOBS = "working_dir_files"  # folder in which Ray unpacks what `ray job submit` sends
 NUM_NAMED = 5
-# A run goes on although these differ: hardware, layout, engine, how long, how often, what is watched. All other
+# A run goes on even if these differ: hardware, layout, engine, number of steps, intervals, what is watched. All other
 # settings change what is learned.
 FREE_GROUPS = ("trainer.", "ray_kwargs.", "global_profiler.", "transfer_queue.", f"{VALIDATION}.")
 _RECOMPUTE = KEY["RECOMPUTE"].removesuffix("granularity")
@@ -26,10 +26,10 @@ FREE = (
 
 
 def attempt_settings(output: Path) -> dict[str, str]:
-    """The logs of this attempt. Without them, verl's file logger would overwrite the metrics of the earlier attempt."""
+    """Settings of this attempt's logs. Without them, verl's file logger overwrites the earlier attempt's metrics."""
     folder = output / "attempts"
     attempt = folder / f"{len(list(folder.glob('*.jsonl'))) + 1:04d}"
-    variables = "ray_kwargs.ray_init.runtime_env.env_vars"  # they also reach the nodes of a cluster that was joined
+    variables = "ray_kwargs.ray_init.runtime_env.env_vars"  # they also reach the nodes of a cluster that the job joins
     return {
         f"++{variables}.VERL_FILE_LOGGER_PATH": str(attempt.with_suffix(".jsonl")),
         f"++{variables}.TENSORBOARD_DIR": str(output / "tensorboard"),
@@ -40,7 +40,7 @@ def attempt_settings(output: Path) -> dict[str, str]:
 def identity(config: DictConfig) -> dict[str, Any]:
     """The settings that identify a run, by key: all except the free ones.
 
-    A setting that follows another one (``${...}``) counts as its reference. So it is free if the other one is.
+    A setting that refers to another one (``${...}``) is compared by its reference, so it is free if the other one is.
     """
     settings = _flat("", OmegaConf.to_container(config, resolve=False))
     return {key: value for key, value in settings.items() if key not in FREE and not key.startswith(FREE_GROUPS)}
@@ -99,7 +99,7 @@ def _resume_problems(config: DictConfig, step: Path) -> list[str]:
         saved = json.loads((actor / TRANSFORMER).read_text())
         there = saved["tensor_model_parallel_size"], saved["pipeline_model_parallel_size"]
     except (OSError, ValueError, KeyError):
-        return []  # of another version of verl, or of a job without `extra`: only a start can tell
+        return []  # saved by another version of verl, or without `extra`: only a start can tell
     own = megatron.tensor_model_parallel_size, megatron.pipeline_model_parallel_size
     may_change = megatron.dist_ckpt_optim_fully_reshardable and "extra" not in contents.load_contents
     if own == there or may_change:
@@ -139,7 +139,7 @@ def claim(config: DictConfig) -> None:
     """Make the folder, and record its run.
 
     Raises:
-        DaroConfigError: it cannot be written.
+        DaroConfigError: the folder cannot be written.
     """
     output = Path(config.recipe.output)
     try:

@@ -26,7 +26,7 @@ from daro_verl.toolkit.recipes.weight_transfer import BYTES, transfer_problems
 
 @dataclass(frozen=True)
 class Plan:
-    """A job that passed every check. ``overrides``: of ``daro.yaml``. ``notes``: what a user should know about it."""
+    """A job that passed every check. ``overrides``: those of ``daro.yaml``. ``notes``: remarks for the user."""
 
     overrides: list[str]
     config: DictConfig
@@ -47,7 +47,7 @@ def plan(folder: Path, arguments: Sequence[str], environment: Mapping[str, str],
         arguments: Hydra overrides. They override the environment.
 
     Raises:
-        DaroConfigError: it lists every problem.
+        DaroConfigError: a check fails. The message lists every problem.
     """
     check_arguments(arguments)
     asked = read_environment(environment)
@@ -79,7 +79,7 @@ def plan(folder: Path, arguments: Sequence[str], environment: Mapping[str, str],
 def _compose(folder: Path, arguments: Sequence[str], asked: Asked) -> tuple[list[str], DictConfig, list[str]]:
     """Overrides, the configuration, and problems with settings that a smoke run would ignore.
 
-    It is composed twice, because the platform's settings and the absolute paths depend on the first result.
+    The configuration is composed twice, because the platform's settings and the absolute paths depend on the first one.
     """
     size = smoke.size_of(asked) if asked.smoke else gpu_layout.settings(asked) if asked.gpu_smoke else []
     shortcuts = without([*without(size, asked.overrides), *asked.overrides], arguments)
@@ -101,15 +101,15 @@ def _compose(folder: Path, arguments: Sequence[str], asked: Asked) -> tuple[list
 def _of_this_start(config: DictConfig, asked: Asked) -> dict[str, str | list[str]]:
     """Settings that depend on the present state, unless an argument sets them."""
     settings: dict[str, str | list[str]] = {}
-    if asked.ray_address is None:  # else Ray joins whatever runs on this node already
+    if asked.ray_address is None:  # else Ray joins a cluster that already runs on this node
         settings["++ray_kwargs.ray_init.address"] = "local"
-    if has_checkpoint(Path(_path(config.recipe.output))):  # validated at its first start
+    if has_checkpoint(Path(_path(config.recipe.output))):  # the run was validated at its first start
         settings[KEY["VAL_FIRST"]] = "false"
     return settings
 
 
 def _absolute(config: DictConfig) -> dict[str, str | list[str]]:
-    """Absolute paths, because workers have other working directories; and the logs of this attempt."""
+    """Settings with absolute paths, because workers have other working directories, and this attempt's logs."""
     output = _path(config.recipe.output)
     return {
         "recipe.output": output,
@@ -151,7 +151,7 @@ def command_of(folder: Path, planned: Plan) -> list[str]:
 
 
 def child_environment(asked: Asked, environment: Mapping[str, str]) -> dict[str, str]:
-    """Of verl: without the shortcuts, whose short names other programs may read, but with Ray's own variable."""
+    """The environment of verl: with Ray's own variable, without the shortcuts, whose names other programs may read."""
     own = {name: value for name, value in environment.items() if name not in VARIABLES}
     if asked.ray_address is not None:
         own["RAY_ADDRESS"] = asked.ray_address

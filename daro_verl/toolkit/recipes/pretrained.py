@@ -38,7 +38,7 @@ def is_asked(asked: Asked, arguments: Sequence[str]) -> bool:
     """Whether the variable or an argument asks for ``smollm2``. An argument overrides the variable.
 
     Raises:
-        DaroConfigError: it does, and the run is not a smoke run without a GPU.
+        DaroConfigError: one of them does, but the run is not a smoke run without a GPU.
     """
     named = [text for text in [*asked.overrides, *arguments] if key_of(text) == MODEL]
     if not named or named[-1].partition("=")[2].strip(" '\"") != NAME:

@@ -47,7 +47,7 @@ def number(low: float, high: float = math.inf, *, or_low: bool = False) -> Rule:
 
 
 def one_of(*values: Any) -> Rule:
-    """One of these."""
+    """One of these values."""
     return Rule(f"one of {', '.join(map(str, values))}", lambda value: value in values)
 
 
@@ -79,7 +79,7 @@ METHODS = one_of(*METHOD_NAMES)
 
 @dataclass(frozen=True)
 class Setting:
-    """``shortcut``: also an environment variable. ``of_penalty``: used only if long responses are penalised."""
+    """A setting. ``shortcut``: also an environment variable. ``of_penalty``: only for a penalty on long responses."""
 
     name: str
     key: str
@@ -151,7 +151,7 @@ def value_problems(config: DictConfig, variables: Mapping[str, str]) -> list[str
     """A problem for each setting whose value is not allowed.
 
     Args:
-        variables: the name of the environment variable of each key that one has set.
+        variables: the name of the environment variable that set a key, by key.
     """
     penalty, problems = OmegaConf.select(config, f"{OVERLONG}.enable"), []
     for setting in SETTINGS.values():

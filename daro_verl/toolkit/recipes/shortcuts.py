@@ -13,7 +13,7 @@ from daro_verl.errors import problem
 from daro_verl.toolkit.recipes.setting_rules import KEY, SETTINGS
 
 SHORTCUTS = [setting for setting in SETTINGS.values() if setting.shortcut]
-# Not settings of verl: of the recipe itself, and Ray's own. Default, expected, pattern.
+# Variables that are not settings of verl: the recipe's own, and one of Ray. Each: default, expected, pattern.
 OTHERS = {
     "DRY_RUN": ("0", "0 or 1", r"[01]"),
     "SMOKE": ("0", "0 or 1", r"[01]"),
@@ -21,8 +21,8 @@ OTHERS = {
     "RAY_ADDRESS": ("none", "none, or auto, HOST:PORT or ray://HOST:PORT", r"none|auto|(ray://)?[\w.-]+:\d+"),
 }
 VARIABLES = {*(setting.name for setting in SHORTCUTS), *OTHERS}
-# A name is taken for a misspelled one if it is one of these, or at least this long and this near. RAY_* variables and
-# PROJECT_ID are no nearer than 0.85.
+# A name counts as misspelled if it is one of ALIASES, or at least SHORTEST long and NEAR to a setting's name. RAY_*
+# variables and PROJECT_ID are no nearer than 0.85.
 ALIASES = {"BACKEND": "INFER_BACKEND", "ROLLOUT": "INFER_BACKEND", "BATCH_SIZE": "BATCH", "LEARNING_RATE": "LR",
            "MINI_BATCH_SIZE": "MINI_BATCH"}  # fmt: skip
 SHORTEST, NEAR = 5, 0.86
@@ -52,7 +52,7 @@ class Asked:
 def read_environment(environment: Mapping[str, str]) -> Asked:
     """The shortcuts in ``environment`` as Hydra overrides, and a problem for each variable that is wrong."""
     dry_run, smoke, gpu_smoke, address = (environment.get(name, default) for name, (default, *_) in OTHERS.items())
-    alone = address == "none" or smoke == "1"  # a smoke run has a Ray of its own
+    alone = address == "none" or smoke == "1"  # a smoke run starts its own Ray
     asked = Asked(dry_run=dry_run == "1", smoke=smoke == "1", gpu_smoke=gpu_smoke == "1")
     asked.ray_address = None if alone else address
     asked.problems = _stray(environment)

@@ -10,7 +10,7 @@ from daro_verl.toolkit.recipes.setting_rules import KEY, OVERLONG
 
 @dataclass(frozen=True)
 class Sizes:
-    """The settings of the same names. Batches are in prompts, lengths in tokens. Without a penalty, its are None."""
+    """Settings by name. Batches are in prompts, lengths in tokens. Without a penalty, ``overlong_*`` are None."""
 
     batch: int
     mini_batch: int
@@ -35,12 +35,12 @@ class Sizes:
 
     @property
     def world(self) -> int:
-        """GPUs in all."""
+        """Number of GPUs on all nodes."""
         return self.gpus * self.nnodes
 
     @property
     def dp(self) -> int:
-        """Data-parallel ranks, rounded down if the ranks do not divide."""
+        """Number of data-parallel ranks, rounded down if the GPUs do not divide evenly."""
         return self.world // (self.tp * self.pp * self.cp)
 
 

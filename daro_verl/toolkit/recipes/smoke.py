@@ -1,8 +1,8 @@
 """``SMOKE=1``: a tiny model and data, so that the same recipe runs without a GPU.
 
 The model has the settings of the real one: tied embeddings, grouped queries, rotary base, no chat template for Llama.
-The same command prepares it. The task is the greatest common divisor of small numbers. It is often 1 or 2, so a
-model that answers one of these is right about every mixture of prompts. The sizes are in
+The same command prepares both models. The task is the greatest common divisor of small numbers. It is often 1 or 2.
+So a model that answers 1 or 2 gives groups with every mixture of right and wrong. The sizes are in
 ``recipes/config/size/smoke.yaml``. ``MODEL=smollm2`` uses a pretrained model instead (``pretrained.py``).
 """
 
@@ -30,7 +30,7 @@ ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "HYDRA_FULL_ERROR": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Else Ray starts as many idle workers as it may promise CPUs: a minute of work, and gigabytes.
+    # Otherwise Ray starts an idle worker for each CPU that it may promise, which takes a minute, and gigabytes.
     "RAY_prestart_worker_first_driver": "0",
 }
 

@@ -7,14 +7,14 @@ from importlib import metadata
 from daro_verl.errors import problem
 from daro_verl.toolkit.recipes.setting_rules import KEY
 
-BUILT_IN = ("console", "file")  # loggers
+BUILT_IN = ("console", "file")  # loggers that need no package
 INSTALL = "docs/install.md"
 
 
 def missing(
     backend: str, vanilla_mbridge: bool, context_parallel: int, loggers: Sequence[str], smoke: bool = False
 ) -> list[str]:
-    """Packages that a job with these settings needs and that are not installed here, by setting.
+    """A problem for each package that a job with these settings needs and that is not installed here.
 
     On a GPU, both bridges need Transformer Engine: mbridge builds its layers, and packed sequences need its attention.
     The platform of a smoke run does not need it.

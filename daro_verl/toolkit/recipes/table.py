@@ -11,7 +11,7 @@ from daro_verl.toolkit.recipes.setting_rules import METHOD_NAMES
 
 def table_disk(
     models: Annotated[
-        list[str], typer.Argument(help="Files of base_model/, and KEY=VALUE arguments of the trainings.")
+        list[str], typer.Argument(help="Models (files in base_model/), and KEY=VALUE arguments of the trainings.")
     ],
     config_dir: Annotated[Path, typer.Option(help="The folder with daro.yaml.")] = Path("recipes/config"),
     methods: Annotated[int, typer.Option(min=1, help="Number of trainings of each model.")] = len(METHOD_NAMES),

@@ -47,11 +47,11 @@ def build(directory: Path, recipe: str, questions: list[list[dict[str, str]]]) -
     """Write the model and its tokenizer, as if they came from the hub.
 
     Args:
-        questions: prompts, as messages. It learns to answer them with ``\\boxed{1}`` or ``\\boxed{2}``.
+        questions: prompts, as messages. The model learns to answer them with ``\\boxed{1}`` or ``\\boxed{2}``.
     """
     import torch
 
-    torch.set_num_threads(1)  # as fast on this small a model, and unhurt by other work on the machine
+    torch.set_num_threads(1)  # as fast for so small a model, and not slowed by other work on the machine
     torch.manual_seed(0)
     tokenizer = _tokenizer(recipe)
     model = _model(recipe, tokenizer)
@@ -97,7 +97,7 @@ def _model(recipe: str, tokenizer: Any) -> Any:
 
 
 def _teach(model: Any, tokenizer: Any, questions: list[list[dict[str, str]]]) -> None:
-    """Teach it to answer any question with one of two values, sometimes after rambling."""
+    """Teach the model to answer any question with one of two values, sometimes after rambling."""
     import torch
 
     rng, template = random.Random(0), tokenizer.chat_template or PLAIN

@@ -14,8 +14,8 @@ def transfer_problems(config: DictConfig, shape: Shape, smoke: bool) -> list[str
     """A problem if a bridge would silently lose settings, or if a weight does not fit into a bucket.
 
     With transformers 5, mbridge 0.15.1 leaves out the scaling of rotary embeddings. Long texts would then have other
-    positions in training than in generation. The platform of a smoke run repairs that. Its weights go through shared
-    memory, where no weight may be larger than a bucket. CUDA's IPC has no such limit.
+    positions in training than in generation. The platform of a smoke run repairs that. In a smoke run, weights go
+    through shared memory, where no weight may be larger than a bucket. CUDA's IPC has no such limit.
     """
     actor, bucket = config.actor_rollout_ref.actor.megatron, _bucket(config)
     scaled, largest = shape.rope_scaling != "default", largest_weight(shape, BYTES.get(actor.dtype, 4))

@@ -28,8 +28,8 @@ def report(
             "method. Default label: the directory's name without -seedN.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The directory to write.")] = Path("daro_report"),
-    title: Annotated[str, typer.Option(help="Title of the page.")] = "",
+    out: Annotated[Path, typer.Option(help="The directory for the page and figures.")] = Path("daro_report"),
+    title: Annotated[str, typer.Option(help="Title of the page. Default: one that names the methods.")] = "",
     smoothing: Annotated[
         float, typer.Option(parser=_smoothing, metavar="ALPHA", help="Smoothing of figure 2, in (0, 1]; 1 for none.")
     ] = 0.1,

@@ -24,7 +24,7 @@ def require_matplotlib() -> None:
     """Check that matplotlib is installed.
 
     Raises:
-        DaroConfigError: it is not. The message says how to install it.
+        DaroConfigError: matplotlib is not installed. The message says how to install it.
     """
     try:
         import matplotlib  # noqa: F401
@@ -47,7 +47,7 @@ def styled(draw: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def new_figure(num_panels: int, height: float = 3.6, share_y: bool = False, ratios: Sequence[float] = ()) -> Any:
-    """A figure of panels in a row: (figure, list of axes). It does not use pyplot, so nothing stays open."""
+    """Return a figure of panels in a row, and the list of their axes. pyplot is not used, so nothing stays open."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -66,7 +66,7 @@ def thin(values: Values) -> Values:
 
 
 def curve(axes: Any, values: pd.Series, **style: Any) -> None:
-    """One curve over steps. Markers show the points if there are few, so a single point is visible."""
+    """Draw one curve over steps. Markers show the points if there are few, so a single point is visible."""
     values = thin(values)
     marker = "o" if len(values) <= MARKED_POINTS else ""
     axes.plot(values.index.to_numpy(), values.to_numpy(), marker=marker, **style)
@@ -106,7 +106,7 @@ def value_axis(axes: Any, values: np.ndarray) -> None:
 
 
 def bin_legend(figure: Any, colours: dict[int, Any], num_rollouts: int, extra: Sequence[Any] = ()) -> None:
-    """A legend right of the panels: the bins, easiest at the top, then other handles. Of many bins it names some."""
+    """Add a legend right of the panels: bins, easiest at the top, then other handles. Of many bins, some are named."""
     from matplotlib.lines import Line2D
 
     bins = sorted(colours, reverse=True)

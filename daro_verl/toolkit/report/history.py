@@ -27,7 +27,7 @@ class LogFile:
 
 @dataclass
 class HistoryBuilder:
-    """Collects values while a file is read, by step and metric. A later value of the same step replaces an earlier."""
+    """Collects values by step and metric while a file is read. A later value of a step replaces an earlier one."""
 
     rows: dict[int, dict[str, float]] = field(default_factory=dict)
 
@@ -48,9 +48,9 @@ def join_attempts(files: Sequence[LogFile]) -> tuple[pd.DataFrame, list[str]]:
     """The history of successive attempts, and notes about what was left out.
 
     A resumed job goes back to its last checkpoint and repeats the steps after it. An attempt replaces earlier values of
-    a family of metrics from the first step at which it logged that family. A family is ``actor/daro/loss`` with all
-    bins, or all of validation. This holds even if the attempt has not yet come as far as the
-    one before, or if a repeated step lacks a bin.
+    a family of metrics from the first step at which it logged that family. A family is, for example,
+    ``actor/daro/loss`` with all bins, or all of validation. This holds even if the attempt has not yet come as far as
+    the one before, or if a repeated step lacks a bin.
 
     Args:
         files: the files in the order of the attempts.

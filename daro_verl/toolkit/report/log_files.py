@@ -1,9 +1,9 @@
 """The two formats of verl's logs: JSON lines, and TensorBoard event files.
 
-A line of verl's file logger is ``{"step": int, "data": {metric: value}}``, NaN written as null.
+A line of verl's file logger is ``{"step": int, "data": {metric: value}}``, with NaN written as null.
 
-Event files are read with tensorboard's own loader: every scalar of every event, nothing sampled. At the first record
-that it cannot read, the loader stops without a warning. So the records in the file are also counted.
+Event files are read with tensorboard's own loader, which samples nothing: every scalar of every event is read. At the
+first record that it cannot read, the loader stops without a warning. So the records in the file are also counted.
 """
 
 import json

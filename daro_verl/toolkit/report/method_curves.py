@@ -1,4 +1,4 @@
-"""The runs of a report as curves: one method with one G for figures per bin, all methods for the others."""
+"""Curves of a report's runs: of one method with one G for figures per bin, of all methods for other figures."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def per_bin_curves(runs: Sequence[LoggedRun], quantities: Iterable[str], shares: str = "") -> list[MethodCurves]:
-    """One per method and G, in the order of the runs. Empty if no run logged any of the quantities.
+    """Curves for each method and G, in the order of the runs. Empty if no run logged any of the quantities.
 
     Args:
         shares: the quantity that adds up to one over the bins. A bin that lacks it at a step has the share 0.
@@ -69,14 +69,14 @@ def per_bin_curves(runs: Sequence[LoggedRun], quantities: Iterable[str], shares:
 
 
 def _with_zeros(shares: pd.DataFrame) -> pd.DataFrame:
-    """Add a 0 for each bin missing at a step. Else means cover only seeds with the bin, and add up to over one."""
+    """Add a 0 for each bin missing at a step. Else means cover only seeds with the bin, and their sum exceeds one."""
     keys = ["method", "run", "quantity", "num_rollouts", "step"]
     wide = shares.pivot_table(index=keys, columns="bin", values="value", sort=False).fillna(0.0)
     return wide.melt(ignore_index=False).reset_index()
 
 
 def curves_by_method(table: pd.DataFrame) -> list[MethodCurves]:
-    """One per method of a tidy table, in its order."""
+    """Curves for each method of a tidy table, in the table's order."""
     return [
         MethodCurves(
             str(method), int(part["num_rollouts"].iloc[0]), mean_over_runs(part), tuple(dict.fromkeys(part["run"]))

@@ -62,7 +62,7 @@ def family(metric: str) -> str:
 
 
 def is_drawn(metric: str) -> bool:
-    """Whether a figure or table of the report uses it."""
+    """Whether a figure or table of the report uses a metric."""
     if metric in _SCALAR_NAMES or VALIDATION.match(metric):
         return True
     match = BIN.match(metric)

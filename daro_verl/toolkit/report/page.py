@@ -19,10 +19,10 @@ LARGE = 10_000
 def page(
     title: str, sections: Sequence[Section], pictures: Mapping[str, Mapping[str, bytes]], runs: Sequence[LoggedRun]
 ) -> str:
-    """The page's text.
+    """Return the page as HTML.
 
     Args:
-        pictures: SVG by theme (``light``, ``dark``), by the section's file stem, of the sections that are drawn.
+        pictures: the SVG of each drawn section, by the section's file stem and then by theme (``light``, ``dark``).
     """
     from jinja2 import Environment
 
@@ -64,7 +64,7 @@ def data_uri(svg: bytes) -> str:
 
 
 def cells(table: Table) -> dict[str, Any]:
-    """A table as texts."""
+    """A table's caption, header and rows as texts."""
     rows = [
         [str(name), *map(number, row)] for name, row in zip(table.data.index, table.data.to_numpy(object), strict=True)
     ]
@@ -76,7 +76,7 @@ def cells(table: Table) -> dict[str, Any]:
 
 
 def number(value: Any) -> str:
-    """Four significant digits, except for whole numbers. A dash for NaN."""
+    """A number as text: four significant digits, except for whole numbers, and a dash for NaN."""
     if isinstance(value, str):
         return value
     value = float(value)

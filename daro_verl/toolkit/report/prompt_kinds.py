@@ -1,4 +1,4 @@
-"""How the difficulty of a data set moves: the memories in a run's checkpoints, counted."""
+"""How the difficulty of a data set changes: counts from the memories in a run's checkpoints."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from daro_verl.toolkit.data.difficulty import NOT_SEEN, kinds_of, step_of
 
 
 def prompt_kinds(run: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Prompts by kind, a row per checkpoint with a memory, and what could not be read.
+    """The number of prompts by kind, in a row per checkpoint with a memory, and warnings of unreadable memories.
 
-    ``not seen`` counts prompts of the data set only where the job chose its prompts: else it knows those it has seen.
+    ``not seen`` counts prompts only if the job chose its prompts. Otherwise the job knows only those that it has seen.
 
     Args:
-        run: a run's folder; a file has no checkpoints.
+        run: a run's folder. A log file has no checkpoints.
     """
     rows, warnings = {}, []
     for path in sorted(run.rglob(memory_file.FILE_NAME), key=step_of) if run.is_dir() else ():
@@ -31,5 +31,5 @@ def prompt_kinds(run: Path) -> tuple[pd.DataFrame, list[str]]:
 
 
 def without_empty(table: pd.DataFrame) -> pd.DataFrame:
-    """Without a column of prompts not seen where there were never any."""
+    """The table without the column of prompts not seen, if there never were any."""
     return table.drop(columns=NOT_SEEN) if NOT_SEEN in table and not table[NOT_SEEN].any() else table

@@ -21,7 +21,7 @@ SHOWN = 4
 class LoggedRun:
     """One run. ``history``: index ``step``, a column per drawn metric. ``steps``: all steps that were logged.
 
-    ``prompts``: of its checkpoints (:func:`~daro_verl.toolkit.report.prompt_kinds.prompt_kinds`).
+    ``prompts``: prompts by kind in its checkpoints (:func:`~daro_verl.toolkit.report.prompt_kinds.prompt_kinds`).
     """
 
     method: str
@@ -52,7 +52,7 @@ def read_run(source: RunSource) -> LoggedRun:
 
 
 def _read_files(path: Path) -> tuple[list[LogFile], list[str]]:
-    """Every log below ``path``, in the order of attempts: by name (``2`` before ``10``), events by their first one."""
+    """Every log below ``path``, in the order of attempts: by name (``2`` before ``10``), event files by first event."""
     read: list[LogFile] = []
     foreign: list[str] = []
     warnings: list[str] = []
@@ -77,7 +77,7 @@ def _find(path: Path) -> list[Path]:
 
 
 def _try(reader: Callable[[Path, str], LogFile | None], file: Path, name: str, warnings: list[str]) -> LogFile | None:
-    """The file; or, if it cannot be opened, one without steps. A file that disappears meanwhile does not stop this."""
+    """The log; if it cannot be opened, a log without steps. A file that disappears meanwhile does not stop this."""
     empty = LogFile(name, "unreadable", pd.DataFrame(), frozenset())
     try:
         return reader(file, name)
@@ -89,7 +89,7 @@ def _try(reader: Callable[[Path, str], LogFile | None], file: Path, name: str, w
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:
-    """Sorts ``2`` before ``10``."""
+    """A sort key that puts ``2`` before ``10``."""
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name) if part]
 
 

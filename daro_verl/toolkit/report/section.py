@@ -64,7 +64,7 @@ def file_stems(sections: Sequence[Section]) -> list[str]:
 
 
 def span(first: float, last: float) -> str:
-    """``step 3``, ``steps 1 to 3``."""
+    """A range of steps in words: ``step 3``, ``steps 1 to 3``."""
     return f"step {first:.0f}" if first == last else f"steps {first:.0f} to {last:.0f}"
 
 
@@ -78,5 +78,5 @@ def grouped(missing: Sequence[Missing]) -> list[tuple[str, tuple[str, ...], str]
 
 
 def seeds(count: int) -> str:
-    """``1 seed``, ``3 seeds``."""
+    """A number of seeds in words: ``1 seed``, ``3 seeds``."""
     return f"{count} seed" + ("" if count == 1 else "s")

@@ -18,7 +18,7 @@ def smooth(values: pd.Series, alpha: float) -> pd.Series:
 
 
 def centred_mean(values: pd.Series, part: float = 0.05) -> pd.Series:
-    """Moving mean over a twentieth of the points (an odd number), centred, so without lag. Shorter at both ends."""
+    """Centred moving mean, so without lag, over a twentieth of the points (an odd number), and fewer at both ends."""
     window = 2 * int(part * len(values) / 2) + 1
     return values.rolling(window, center=True, min_periods=1).mean()
 
@@ -72,10 +72,10 @@ def moments(steps: pd.Index, parts: int = 4) -> list[int]:
 
 
 def average_over_sources(by_source: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Validation as the unweighted mean over data sources, as quantity ``validation``, and notes.
+    """The unweighted mean of validation over data sources, as the quantity ``validation``, and notes.
 
     Only sources that every run logged count, so that methods are compared on the same sources. If there are none, each
-    run has all of its own. A step counts if it has all of the run's sources.
+    run's mean is over all of its own sources. A step counts if it has all of the run's sources.
     """
     notes = []
     per_run = by_source.groupby("run")["quantity"].agg(set)

@@ -27,15 +27,15 @@ TASK = Task(
     max_prompt_length=96,
     max_response_length=48,
     batch_size=12,
-    micro_batch=8,  # one group: padded to its own longest
-    learning_rate=1.5e-5,  # four times as much and the gap in length is gone after ten steps
+    micro_batch=8,  # one group, padded to its longest response
+    learning_rate=1.5e-5,  # at four times this rate, the gap in length is gone after ten steps
     num_devices=1,
     tensor_parallel=1,
     dtype=fast_dtype(),
     settings=(
         # One tensor of the model has 113 MB in float32; verl sends a tensor whole.
         "actor_rollout_ref.rollout.checkpoint_engine.update_weights_bucket_megabytes=128",
-        # As many as in training, so that the held-out problems fill the same bins.
+        # As many responses as in training, so that the held-out problems fill the same bins.
         f"actor_rollout_ref.rollout.val_kwargs.n={GROUP_SIZE}",
         # One optimizer step per batch, so the servers' own log-probabilities are the old ones.
         "actor_rollout_ref.rollout.calculate_log_probs=True",

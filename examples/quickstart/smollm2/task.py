@@ -11,11 +11,11 @@ from datasets import Dataset, disable_progress_bars
 
 from daro_verl.toolkit.data.exercises import PLAIN, WORKED, Problem, messages, train_and_test
 
-NUM_TRAIN, NUM_TEST = 240, 96  # as many of each level; asked plainly there are only 64 sums and 64 differences
+NUM_TRAIN, NUM_TEST = 240, 96  # the same number of each level, but there are only 64 plain sums and differences each
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 LEVELS = WORKED | PLAIN
 SOURCES = {level: f"smollm2_{level.replace(' ', '_')}" for level in LEVELS}
-"""verl validates per data source."""
+"""The data source of each level. verl validates per data source."""
 
 
 def is_right(response: str, answer: str) -> bool:

@@ -9,7 +9,7 @@ SMOKE_STEPS, SMOKE_TEST, SMOKE_MEASURED = 120, 16, 8
 
 
 def prepare(output: Path, smoke: bool) -> Start:
-    """Prepare data and a warm-started model. The end of the warm start measures its pass rates."""
+    """Prepare data and a warm-started model. At its end, the warm start measures the model's pass rates."""
     from examples.quickstart.sums.warm_start import STEPS, warm_start
 
     data = build_data(output / "data", num_test=SMOKE_TEST if smoke else NUM_TEST)

@@ -34,7 +34,7 @@ def sample_responses(
 def measure_pass_rates(
     model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast, problems: Sequence[Problem]
 ) -> dict:
-    """Measure these by sampling:
+    """Return these figures, measured by sampling:
 
     - ``pass_rate``, and ``pass_rate_of_level`` by level;
     - ``num_prompts_of_bin`` by ``k`` of ``GROUP_SIZE``;

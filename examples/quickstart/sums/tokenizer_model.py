@@ -10,8 +10,8 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}" + START + "{% endif %}"
 )
 HEAD_SIZE = 32  # the smallest that vLLM's CPU attention has
-# 256 bytes, 3 special tokens, and some that are never used: tensor parallelism splits 264 evenly, and verl bars ids of
-# the model beyond the tokenizer's from the rollout, but not from training, so the two must be as many.
+# 256 bytes, 3 special tokens, and some that are never used, because tensor parallelism splits 264 evenly. The model and
+# the tokenizer need the same number: verl bars ids beyond the tokenizer's from the rollout, but not from training.
 RESERVED = tuple(f"<|reserved{i}|>" for i in range(5))
 VOCAB_SIZE = 256 + 3 + len(RESERVED)
 

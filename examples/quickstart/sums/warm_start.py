@@ -1,6 +1,7 @@
 """A short supervised warm start, so that RL begins with responses that are sometimes right.
 
-Careful solutions come first and teach to add. Then careless ones join them, and teach to doubt, ramble and err.
+Careful solutions come first and teach the model to add. Then careless ones join them, and teach it to doubt, ramble and
+err.
 """
 
 import json
@@ -24,7 +25,7 @@ CAREFUL_SHARE = 0.7  # of the steps: only careful solutions
 CARELESS_SHARE = 0.5  # of the solutions in the steps after those
 BATCH_SIZE = 32
 LEARNING_RATE = 2e-3
-NUM_THREADS = 1  # as fast as two on this small a model, and unhurt by other work on the machine
+NUM_THREADS = 1  # as fast as two for so small a model, and not slowed by other work on the machine
 MAX_TOKENS = 72  # a longer solution is cut off in the supervised data
 IGNORED = -100  # label that cross-entropy skips
 REPORT = "warm_start.json"  # written last: a model directory that holds it is complete
@@ -56,7 +57,7 @@ def warm_start(directory: Path, steps: int = STEPS, num_measured: int = 200) -> 
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
         (partial / REPORT).write_text(json.dumps(report, indent=1))
-        shutil.rmtree(directory, ignore_errors=True)  # a directory without a report is not ours to keep
+        shutil.rmtree(directory, ignore_errors=True)  # a directory without a report is incomplete
         partial.rename(directory)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -64,7 +65,7 @@ def warm_start(directory: Path, steps: int = STEPS, num_measured: int = 200) -> 
 
 
 def train(steps: int, seed: int = 0) -> tuple[PreTrainedTokenizerFast, Qwen2ForCausalLM, list[float]]:
-    """The supervised loop: AdamW, linear warm-up, cosine decay. Returns the loss of each step, in nats per token."""
+    """Run the supervised loop: AdamW, linear warm-up, cosine decay. Returns each step's loss too, in nats per token."""
     torch.set_num_threads(NUM_THREADS)
     torch.manual_seed(seed)
     rng, held_out = random.Random(seed), frozenset(held_out_problems())

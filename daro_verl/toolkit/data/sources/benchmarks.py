@@ -1,4 +1,4 @@
-r"""The six benchmarks of the paper, and GSM8K, with the numbers of problems and responses that published scores have.
+r"""The six benchmarks of the paper, and GSM8K, with the numbers of problems and responses behind published scores.
 
 To add one, write a function from a raw row to a problem, and add an entry to ``SOURCES``.
 """
@@ -12,7 +12,7 @@ from daro_verl.toolkit.data import raw_fields as fields
 from daro_verl.toolkit.data.answers import canonical, competition_integer
 from daro_verl.toolkit.data.problem import MISSING, NEEDS_IMAGE, NO_BOX, Dropped, Problem, Source
 
-CORRECTIONS = {"t(0,4]": "(0,4]"}  # of OlympiadBench: a letter of the text around it
+CORRECTIONS = {"t(0,4]": "(0,4]"}  # in OlympiadBench, the answer includes a letter of its text
 
 
 def aime(row: Mapping[str, Any]) -> Problem:
@@ -29,7 +29,7 @@ def amc(row: Mapping[str, Any]) -> Problem:
 
 
 def math500(row: Mapping[str, Any]) -> Problem:
-    """MATH-500, of MATH's test split."""
+    """MATH-500, a part of MATH's test split."""
     answer = fields.get(row, "answer")
     return Problem(
         fields.text(row, "problem"),
@@ -42,7 +42,7 @@ def math500(row: Mapping[str, Any]) -> Problem:
 
 
 def minerva(row: Mapping[str, Any]) -> Problem:
-    """Minerva, of undergraduate courses. Numbers are in e-notation, units are in the problem.
+    """Minerva, from undergraduate courses. Numbers are in e-notation, and units are in the problem.
 
     The hub's file has ``question`` and ``answer``; other copies have ``problem`` and a ``solution`` with a box.
     """
@@ -62,7 +62,7 @@ def minerva(row: Mapping[str, Any]) -> Problem:
 def olympiadbench(row: Mapping[str, Any]) -> Problem:
     """OlympiadBench, open-ended text-only English mathematics (OE_TO_maths_en_COMP). Copies have 674 or 675 rows.
 
-    ``final_answer`` is a list with one text, which may hold several answers, ``$69$,$84$``. A unit is another field.
+    ``final_answer`` is a list with one text, which may hold several answers, ``$69$,$84$``. A unit has its own field.
     """
     images = [name for name, value in row.items() if name.startswith("image") and value not in (None, "", [])]
     if images:

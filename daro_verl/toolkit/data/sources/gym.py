@@ -1,6 +1,6 @@
 """reasoning-gym: 106 generators of problems, each with knobs of difficulty and a scorer.
 
-Scores are between 0 and 1 and not binary: "blah 3", where 3 is right, has 0.167. So a response is right only at 1.0.
+Scores are between 0 and 1 and not binary: "blah 3", where 3 is right, gets 0.167. So a response is right only at 1.0.
 The scorer needs the whole entry, which goes into the file as JSON. An entry is kept if its own answer still scores 1.0
 after the entry went through JSON. A few tasks have no answer of their own, or compare tuples with lists.
 """
@@ -32,7 +32,7 @@ class GymTask:
 
 
 def parse_task(argument: str, size: int, seed: int) -> GymTask:
-    """``NAME`` or ``NAME:{"knob": value}``.
+    """Read a task from ``NAME`` or ``NAME:{"knob": value}``.
 
     Raises:
         DaroConfigError: the knobs are not a JSON mapping, or they set the size or the seed.
@@ -50,7 +50,7 @@ def parse_task(argument: str, size: int, seed: int) -> GymTask:
 
 
 def create(task: GymTask) -> Any:
-    """The generator itself.
+    """Return reasoning-gym's generator of the task.
 
     Raises:
         DaroConfigError: reasoning-gym is not installed, or has no such task, or refuses the knobs.
@@ -75,7 +75,7 @@ def read(row: Mapping[str, Any]) -> Problem:
     try:
         entry = json.dumps(row)
         score = _library().get_score_answer_fn(name)(row["answer"], json.loads(entry))
-    except Exception as error:  # a scorer is anybody's code
+    except Exception as error:  # a scorer is foreign code, and may raise anything
         raise Dropped(GOLD, f"{name}: {type(error).__name__}: {error}"[:120]) from error
     if not score >= THRESHOLD:
         raise Dropped(GOLD, f"{name}: its own scorer gives {score} to its own answer")

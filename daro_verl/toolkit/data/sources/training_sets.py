@@ -25,11 +25,11 @@ def openr1(row: Mapping[str, Any]) -> Problem:
 
 
 def dapo(row: Mapping[str, Any]) -> Problem:
-    """The original file repeats each problem about a hundred times; the processed one has each once.
+    """DAPO-Math-17k, in both schemas. The original file has each problem about a hundred times, the processed one once.
 
-    This reads both schemas. The processed one has ``prompt`` and ``solution`` (the final answer) as texts. The original
-    one is verl's schema, with the problem inside an instruction to end with a line ``Answer: ...``. That instruction is
-    removed, because rewards here read a box.
+    The processed one has ``prompt`` and ``solution`` (the final answer) as texts. The original one is in verl's schema.
+    Its problems are inside an instruction to end with a line ``Answer: ...``. That instruction is removed, because
+    rewards here read a box.
     """
     if isinstance(fields.structure(fields.get(row, "prompt")), str):
         text = fields.text(row, "prompt")

@@ -1,1 +1,1 @@
-"""The paper's five figures and one of the prompts, a module each: ``sections(runs, alpha)``, ``draw(table)``."""
+"""The paper's five figures and one of the prompts. Each module has ``sections(runs, alpha)`` and ``draw(table)``."""

@@ -90,7 +90,7 @@ def draw(mean: pd.DataFrame, num_rollouts: int, *, theme: Theme) -> Any:
 
 
 def _bars(axes: Any, mean: pd.DataFrame, quantity: str, bins: list[int], index: int, theme: Theme) -> None:
-    """Draw bars of two quantities side by side, with whiskers over the quartiles of the steps."""
+    """Draw the bars of one quantity, beside the other's, with whiskers over the quartiles of the steps."""
     spread = {k: series(mean, quantity, k) for k in bins}
     spread = {k: values for k, values in spread.items() if len(values)}
     centre = [values.mean() for values in spread.values()]

@@ -1,4 +1,4 @@
-"""Figure 6: how the difficulty of the prompts moves, and how well it is predicted. Ours, not the paper's."""
+"""Figure 6: how the difficulty of the prompts changes, and how well it is predicted. Ours, not the paper's."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from daro_verl.toolkit.report.section import Missing, Section, Table
 from daro_verl.toolkit.report.theme import Theme
 
 TITLE = "Prompts by difficulty"
-LINES = {"informative": "as it came", "informative_predicted": "as predicted"}
+LINES = {"informative": "actual", "informative_predicted": "predicted"}
 NUMBERS = ("informative", "informative_predicted", "brier")
 TOKENS = ("generated", "trained", "discarded", "not_generated")
 FIX = "algorithm.adv_estimator=daro +algorithm.daro.metrics=all, with one of verl's V1 trainers"
@@ -20,7 +20,7 @@ SAVED = "trainer.save_freq=N, and the folder that has the checkpoints"
 
 
 def sections(runs: list[LoggedRun], alpha: float) -> list[Section]:
-    """A section per run that knows something of its prompts; one that says what is missing where none does."""
+    """A section per run with data on its prompts. If there is none, one section that says what is missing."""
     found = [run for run in runs if len(run.prompts) or SCALARS["informative"] in run.history]
     if not found:
         missing = Missing(SCALARS["informative"], FIX, tuple(run.name for run in runs))
@@ -40,8 +40,8 @@ def _section(run: LoggedRun) -> Section:
         key="prompts",
         title=TITLE,
         method=run.name,
-        caption="Left: the prompts that the job knows, by how often they were solved and by the pass rate that is "
-        "predicted of them, in every checkpoint that is still there. Right: share of the groups with both right and "
+        caption="Left: the prompts that the job knows, by how often they were solved and by their predicted pass "
+        "rate, in every checkpoint that is still there. Right: share of the groups with both right and "
         "wrong responses. `daro data difficulty` writes the prompts of a band to a file.",
         alt=f"Stacked areas of prompts by difficulty. At the end: {ends}.",
         draw=(lambda theme: draw(kinds, lines, theme=theme)) if len(kinds) or len(lines) else None,
@@ -57,7 +57,7 @@ def _lines(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def numbers(history: pd.DataFrame) -> pd.DataFrame:
-    """What came and what was predicted, mean over the first and the last tenth of the steps; tokens at the end."""
+    """Means of :data:`NUMBERS` over the first and the last tenth of the steps, and tokens at the end."""
     rows = {}
     for name in NUMBERS:
         if SCALARS[name] in history:
@@ -74,7 +74,7 @@ def numbers(history: pd.DataFrame) -> pd.DataFrame:
 
 @styled
 def draw(kinds: pd.DataFrame, lines: pd.DataFrame, *, theme: Theme) -> Any:
-    """The figure: ``kinds`` as stacked areas, ``lines`` as curves; a panel for each that has rows."""
+    """Draw ``kinds`` as stacked areas and ``lines`` as curves, with a panel for each table that has rows."""
     figure, panels = new_figure(bool(len(kinds)) + bool(len(lines)), height=3.4)
     if len(kinds):
         axes = panels[0]
