@@ -1,6 +1,6 @@
 """DARO (Difficulty-Aware Reweighting Policy Optimization, arXiv 2510.09001) for verl.
 
-What a reader wants to open first:
+Where to start reading:
 
 - ``objective.py``: the paper, from the pass rate to the update of the weights;
 - ``plugin.py``: what verl loads in every process; ``seams.py``: every place where verl is touched;
@@ -8,6 +8,7 @@ What a reader wants to open first:
 - ``advantage/``: pass rates, groups, weightings and advantages, as pure functions on tensors;
 - ``workers/``: the actor worker that trains with the learned weights, their checkpoint and metrics;
 - ``rollout/``: what the vLLM and SGLang servers know of the weights, and the replay buffer that counts by difficulty;
+- ``prompts/``: the memory of each prompt's difficulty, and the choice of prompts by it;
 - ``platform/``: verl, Megatron-core and the engines on a machine without a GPU;
 - ``reward/``: math answers, verified in processes that end at a deadline;
 - ``toolkit/`` and ``cli.py`` (``daro``): data, models, recipes, evaluation, report and doctor, around a training.

@@ -1,4 +1,4 @@
-"""The line at the start of a job: DARO is on, with which settings."""
+"""The log line at the start of a job: that DARO is on, and with which settings."""
 
 from importlib.metadata import PackageNotFoundError, version
 
@@ -19,7 +19,7 @@ DISTRIBUTIONS = {
 
 
 def announcement(config: DictConfig) -> str:
-    """The line of a prepared job: weighting, options other than its defaults, ``G``, policy loss, and versions."""
+    """The line of a prepared job: weighting, options that differ from its defaults, ``G``, policy loss and versions."""
     job = config.actor_rollout_ref
     options = job.daro.options
     usual = DaroConfig(weighting=options.weighting).to_dict()

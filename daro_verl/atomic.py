@@ -16,7 +16,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def partial_path(path: Path) -> Path:
-    """Where a file is written before :func:`publish` gives it its name."""
+    """The path at which a file is written before :func:`publish` gives it its name."""
     return path.with_name(f"{path.name}.partial")
 
 

@@ -35,7 +35,7 @@ COMMANDS = {
 
 
 class LazyCommands(TyperGroup):
-    """The commands of the table. A :class:`DaroError` becomes a message on standard error, and code 2."""
+    """The commands in :data:`COMMANDS`. A :class:`DaroError` becomes a message on standard error and exit code 2."""
 
     def __init__(self, **settings: Any) -> None:
         stubs = {name: TyperCommand(name, help=entry.help) for name, entry in COMMANDS.items()}
@@ -55,7 +55,7 @@ class LazyCommands(TyperGroup):
 
 
 def load(name: str) -> Any:
-    """Import a command of the table."""
+    """Import and return the command with this name in :data:`COMMANDS`."""
     module, _, attribute = COMMANDS[name].target.partition(":")
     found = getattr(import_module(module), attribute)
     parent = typer.Typer(rich_markup_mode=None)
@@ -83,8 +83,8 @@ def _daro() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``daro`` and return its exit code.
 
-    0: done. 2: wrong arguments, files or settings; standard error has the reason. 130: interrupted, and the same
-    command goes on.
+    0: done. 2: wrong arguments, files or settings; standard error has the reason. 130: interrupted; the same command
+    continues the work.
     """
     try:
         app(args=arguments, prog_name="daro")

@@ -1,4 +1,4 @@
-"""Which verl this version of daro-verl was tried with: its versions, and the signatures that it relies on."""
+"""The verl that this daro-verl was tried with: its versions, and the signatures that daro-verl relies on."""
 
 import ast
 import functools
@@ -58,7 +58,7 @@ TRIED: dict[str, dict[str, str]] = {
         "ReplayBufferAsync.sample": "self global_steps partition_id batch_size",
     },
 }
-"""By module, the parameters of the functions and methods that are replaced, overridden or relied upon."""
+"""By module, the parameters of the functions and methods that daro-verl replaces, overrides or relies on."""
 
 
 def problem_with(verl_version: str) -> str | None:
@@ -74,13 +74,13 @@ def problem_with(verl_version: str) -> str | None:
 
 
 def check_signatures(verl_folder: str | Path) -> None:
-    """Compare what daro-verl relies on with what it was tried with, in verl's source: nothing is imported.
+    """Compare the signatures in verl's source with those that daro-verl was tried with. Nothing is imported.
 
     Args:
         verl_folder: where verl is installed.
 
     Raises:
-        DaroVerlError: with every difference, as got and expected.
+        DaroVerlError: signatures differ. The message has every difference, as got and expected.
     """
     fix, problems = f'pip install --no-deps --force-reinstall "verl{SUPPORTED_VERL}"', []
     for module, names in TRIED.items():
@@ -90,18 +90,18 @@ def check_signatures(verl_folder: str | Path) -> None:
             if got != expected:
                 problems.append(problem(f"{module}.{name}", got, expected, fix))
     if problems:
-        raise DaroVerlError.of(problems, heading="verl is not as it was when daro-verl was tried with it:")
+        raise DaroVerlError.of(problems, heading="verl differs from the version that daro-verl was tried with:")
 
 
 @functools.cache
 def _parameters(source: str, names: tuple[str, ...]) -> list[str]:
-    """``parameters_of`` each name. Parsing is the slow part: a third of a second for the modules of verl."""
+    """:func:`parameters_of` each name. Parsing is the slow part: verl's modules take a third of a second."""
     tree = ast.parse(source)
     return [parameters_of(tree, name) for name in names]
 
 
 def parameters_of(tree: ast.Module, name: str) -> str:
-    """Names of the parameters of ``name``, a function or ``Class.method`` of a module."""
+    """The names of the parameters of ``name``, which is a function or ``Class.method`` of a module."""
     node: ast.AST = tree
     for part in name.split("."):
         body = getattr(node, "body", [])

@@ -42,16 +42,16 @@ def wants_daro(config: DictConfig) -> bool:
 
 
 def _by_weighting() -> Any:
-    """The default is that of the weighting (``Weighting.defaults``)."""
+    """A field whose default comes from the weighting (``Weighting.defaults``)."""
     return field(default=None)
 
 
 @dataclass(frozen=True)
 class DaroConfig:
-    """Options of DARO. Weights are per difficulty bin; all of them are dimensionless.
+    """Options of DARO. Each difficulty bin has one weight. All weights are dimensionless.
 
-    Where an option's default depends on the weighting, its docstring names that of ``learned``, and that of ``paper``
-    in brackets; ``daro_verl/advantage/weightings.py`` has them all.
+    If an option's default depends on the weighting, its docstring gives the default of ``learned``, and in brackets the
+    default of ``paper``. ``daro_verl/advantage/weightings.py`` has all of them.
     """
 
     weighting: str = "learned"
@@ -60,51 +60,53 @@ class DaroConfig:
     ``daro_verl.advantage.weightings``), or the import path of a user's own."""
 
     weight_lr: float = 0.05
-    """Adam's learning rate for ``ln w``, in (0, 1]; used by ``learned``. One update moves a weight by at most about
-    this fraction. The model's own rate (1e-6) would freeze the weights; 0.05 covers a factor of 100 in about 100
-    updates. The paper does not state its value: this default is ours."""
+    """Adam's learning rate for ``ln w``, in (0, 1]; used by ``learned`` and ``paper``. One update moves a weight by at
+    most about this fraction. The model's own rate (1e-6) would freeze the weights. 0.05 covers a factor of 100 in about
+    100 updates. The paper does not state its value: this default is ours."""
 
     weight_init: float = 1.0
-    """A factor on the weights before the first update, > 0. 1: from the weighting's own (ours)."""
+    """A factor on the weights before the first update, > 0. With 1, the weighting's own start is used (ours)."""
 
     loss_signal: str = _by_weighting()
-    """The loss that moves a learned weight: ``average``, its exponential moving average (bias-corrected,
-    ``loss_ema_decay``), because a single ``L_k`` is mostly noise (ours); ``batch``, the mini-batch's own. Default
-    ``average`` (``batch``)."""
+    """The loss that moves a learned weight. ``average``: the exponential moving average of ``L_k`` (bias-corrected,
+    ``loss_ema_decay``), because a single ``L_k`` is mostly noise (ours). ``batch``: the mini-batch's own ``L_k``.
+    Default ``average`` (``batch``)."""
 
     weight_min: float = _by_weighting()
-    """Lower bound of a weight, as a multiple of where it starts, in (0, 1]. With ``weight_max`` it bounds how far a bin
-    can be muted (ours). Default 1/3 (0.01)."""
+    """Lower bound of a weight, as a multiple of its start, in (0, 1]. With ``weight_max`` it bounds how far a bin can
+    be muted (ours). Default 1/3 (0.01)."""
 
     weight_max: float = _by_weighting()
-    """Upper bound of a weight, as a multiple of where it starts, >= 1. Where a bin's loss is not positive for long the
+    """Upper bound of a weight, as a multiple of its start, >= 1. If a bin's loss is not positive for long, the
     objective has no minimum, and the weight would grow for ever (ours). Default 3 (100)."""
 
     success_threshold: float | str = AUTO
-    """What a prompt's difficulty is. ``auto``: the mean reward of its responses within ``reward_range``, which is the
-    pass rate where rewards have two values (ours). A finite number: the pass rate, a response being a success if its
-    reward is greater; for rewards that add something to success or failure, as an overlong penalty does (paper)."""
+    """How rewards give a prompt's difficulty. ``auto``: the mean reward of its responses, in units of ``reward_range``
+    (ours). This is the pass rate if rewards have two values. A finite number: the pass rate (paper). A response is then
+    a success if its reward is greater than the number. Use a number if rewards add something to success or failure, as
+    an overlong penalty does."""
 
     reward_range: tuple[float, float] | str = AUTO
-    """``[low, high]``, the rewards of a failure and of a success, with ``low < high``. Advantages are in units of it.
-    ``auto``: the smallest and the largest reward that the job has seen (ours); give it where rewards have no bounds, as
-    those of a reward model: then one outlier would set it."""
+    """``[low, high]``, the rewards of a failure and of a success, with ``low < high``. Advantages are in units of this
+    range. ``auto``: the smallest and the largest reward that the job has seen (ours). Set the range yourself if rewards
+    have no bounds, as those of a reward model. Otherwise one outlier would set it."""
 
     loss_ema_decay: float = 0.9
     """Decay of the loss average of ``loss_signal=average``, in [0, 1): 0.9 averages over about 10 mini-batches
     (ours)."""
 
     prompts: str = "uniform"
-    """Which prompts are generated for (:mod:`daro_verl.prompts.selection`): ``uniform``, in verl's order, each once in
-    an epoch; ``informative``, rather those whose next group is likely to have right and wrong responses; ``band``,
-    rather those whose predicted pass rate is within ``prompt_band`` (ours)."""
+    """For which prompts the job generates responses (:mod:`daro_verl.prompts.selection`). ``uniform``: all, in verl's
+    order, each once in an epoch. ``informative``: more often for prompts whose next group is likely to have both right
+    and wrong responses (ours). ``band``: more often for prompts with a predicted pass rate within ``prompt_band``
+    (ours)."""
 
     prompt_band: tuple[float, float] = (0.1, 0.9)
     """Bounds of ``prompts=band``, both included (ours)."""
 
     metrics: str = "small"
-    """What is logged (:mod:`daro_verl.metric_set`): ``small``, thirteen figures that people look at; ``all``, also
-    every vector per difficulty bin, which ``daro report`` draws."""
+    """Which metrics are logged (:mod:`daro_verl.metric_set`). ``small``: thirteen figures that people look at. ``all``:
+    also every vector per difficulty bin, which ``daro report`` draws."""
 
     def __post_init__(self) -> None:
         for name, default in {**LITERAL, **find_weighting(self.weighting).defaults}.items():
@@ -148,7 +150,8 @@ class DaroConfig:
         """Read ``algorithm.daro``; absent options take their defaults.
 
         Raises:
-            DaroConfigError: an option is unknown (with a known name, if one is near), of another type or out of bounds.
+            DaroConfigError: an option is unknown, of another type or out of bounds. For an unknown option the message
+                has a similar name, if there is one.
         """
         options = dict(options or {})
         known = [field.name for field in fields(cls)]

@@ -17,7 +17,7 @@ class DaroError(Exception):
         """Say what is wrong.
 
         Args:
-            subject: an option, a file, or a place in verl. Without the others it is the whole message.
+            subject: an option, a file, or a place in verl. Without the other arguments it is the whole message.
             got: the value found.
             expected: the right value, and why.
             fix: what the user should do.
@@ -37,7 +37,7 @@ class DaroError(Exception):
 
 
 def without_traceback(error: DaroError) -> DaroError:
-    """The same error, which Hydra reports by its message alone. verl's entry points run under ``hydra.main``.
+    """The same error in a form of which Hydra shows only the message. verl's entry points run under ``hydra.main``.
 
     ``HYDRA_FULL_ERROR=1`` also shows the traceback. The error pickles as its original class.
     """
@@ -71,5 +71,5 @@ class DaroSnapshotError(DaroError, ValueError):
 
 
 def problem(subject: str, got: object, expected: str, fix: str) -> str:
-    """One problem in the form that every message of daro-verl has."""
+    """The text of one problem, in the form that every message of daro-verl has."""
     return f"{subject}: got {got!r}, expected {expected}. Fix: {fix}"

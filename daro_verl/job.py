@@ -1,6 +1,6 @@
 """A whole verl job, checked and prepared for DARO before any worker starts.
 
-verl's entry points call ``verl.utils.config.validate_config`` with the composed configuration; the hook in ``seams.py``
+verl's entry points call ``verl.utils.config.validate_config`` with the composed configuration. The hook in ``seams.py``
 calls :func:`prepare_job` first. Only a job with ``algorithm.adv_estimator=daro`` is changed.
 """
 
@@ -24,26 +24,31 @@ from daro_verl.rollout.sampler_settings import sampler_settings
 logger = logging.getLogger(__name__)
 
 CALLBACK = "daro_verl.prompts.in_verl.MemoryCheckpoint"
-"""What verl calls after each checkpoint; it calls the job's own class after it."""
+"""The class that verl calls after each checkpoint. It then calls the job's own callback class."""
 
 
 def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
-    """Refuse what cannot work with DARO, then hand DARO's options to the actor workers, in place.
+    """Refuse what cannot work with DARO, then hand DARO's options to the job's processes, in place.
 
-    Afterwards ``algorithm.daro`` holds every option, ``num_rollouts`` and ``rewards``, for the driver's estimator,
-    ``actor_rollout_ref.daro`` what the actor workers read, ``trainer.v1.sampler`` names the replay buffer that counts
-    by difficulty, where the job names none, and ``trainer.checkpoint_callback_class`` what saves its memory; more
-    classes are named where verl has a place (``official.py``).
-    Calling it again changes nothing. Where the job may resume, verl's tracker file is put in order (``resume.py``).
+    Afterwards the configuration has:
+
+    - in ``algorithm.daro``, every option, ``num_rollouts``, ``rewards`` and ``prompt_memory``, for the driver;
+    - in ``actor_rollout_ref.daro``, what the actor workers read;
+    - in ``trainer.v1.sampler``, the replay buffer that counts by difficulty, unless the job names its own;
+    - in ``trainer.checkpoint_callback_class``, the class that saves this buffer's memory;
+    - in ``data.daro``, what the sampler reads, if the job chooses its prompts;
+    - further classes, if verl has a place for them (``official.py``).
+
+    Another call changes nothing. If the job may resume, verl's tracker file is repaired (``resume.py``).
 
     Args:
         config: the job's composed configuration.
         use_critic: whether verl decided that the job trains a critic.
 
     Raises:
-        DaroConfigError: with every problem that was found, each as got, expected and fix; also where a job does not ask
-            for DARO but nearly does (``misplaced.py``).
-        DaroCheckpointError: which checkpoint the job would resume from cannot be told.
+        DaroConfigError: the job cannot work with DARO, or nearly asks for DARO but does not (``misplaced.py``). The
+            message has every problem, each as got, expected and fix.
+        DaroCheckpointError: the checkpoint from which the job would resume is unknown.
     """
     problems = misplaced_problems(config, is_prepared(config))
     if not wants_daro(config):
@@ -73,7 +78,7 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
 
 
 def is_prepared(config: DictConfig) -> bool:
-    """Whether :func:`prepare_job` has seen it."""
+    """Whether :func:`prepare_job` has already prepared this configuration."""
     return OmegaConf.select(config, "actor_rollout_ref.daro.options.weighting") is not None
 
 
@@ -113,12 +118,12 @@ def _hand_over(config: DictConfig, options: DaroConfig, sampler: dict[str, Any])
         if options.prompts != UNIFORM:
             chosen = {"prompts": options.prompts, "prompt_band": list(options.prompt_band)}
             config.data.daro = {**chosen, "num_rollouts": num_rollouts, "memory": memory}
-            config.data.dataloader_num_workers = 0  # else prompts are chosen long before they are generated for
+            config.data.dataloader_num_workers = 0  # with workers, prompts are chosen long before their turn
         name_classes(config, verl.__path__[0])
 
 
 def _rewards(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
-    """Where the job keeps the range of its rewards, and from which step it goes on (``advantage/reward_range.py``)."""
+    """Where the job saves its rewards' range, and the step from which it goes on (``advantage/reward_range.py``)."""
     folder = Path(OmegaConf.select(config, "trainer.default_local_dir") or ".").absolute()
     step, resumed = resumed_from(config, folder)
     return {
@@ -130,7 +135,7 @@ def _rewards(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
 
 
 def _prompt_memory(config: DictConfig) -> dict[str, Any]:
-    """Where the job keeps what it knows of its prompts, and from which step it goes on (``prompts/job_memory.py``)."""
+    """Where the job saves its memory of prompts, and the step from which it goes on (``prompts/job_memory.py``)."""
     folder = Path(OmegaConf.select(config, "trainer.default_local_dir") or ".").absolute()
     step, resumed = resumed_from(config, folder)
     files = config.data.train_files

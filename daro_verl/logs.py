@@ -49,13 +49,13 @@ def show_on_console() -> None:
 
 
 class HourlyLimit:
-    """Lets each cause through once an hour. Without it, such a line would be logged at every step."""
+    """Lets each cause through once an hour. Without this limit, its line would be logged at every step."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._last = clock, dict[str, float]()
 
     def allows(self, cause: str) -> bool:
-        """Whether to log it now. If so, not again for an hour."""
+        """Whether to log this cause now. If so, it is not logged again for an hour."""
         now = self._clock()
         if now - self._last.get(cause, -ONE_HOUR) < ONE_HOUR:
             return False

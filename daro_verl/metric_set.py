@@ -13,8 +13,8 @@
   choosing prompts saves (zero unless the option ``prompts`` leaves some out);
 - ``prompts/informative``: how many groups have both right and wrong responses, before any filter.
 
-What counts faults is logged in the steps that had one. ``all`` adds every vector per difficulty bin, which ``daro
-report`` draws, and logs the counters of faults in every step.
+Counters of faults are logged only in the steps that had a fault. ``all`` adds every vector per difficulty bin, which
+``daro report`` draws, and logs the counters of faults in every step.
 """
 
 from collections.abc import Mapping

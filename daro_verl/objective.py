@@ -47,7 +47,7 @@ def advantage_scale(weights: torch.Tensor, denominators: torch.Tensor) -> torch.
     """``w_k / D_k``, [G+1] float64. Times ``N`` it is ``s_k``, the factor of the advantages of bin ``k``.
 
     verl's ``token-mean`` divides the sum of all token losses by ``N``, the number of loss tokens of the mini-batch.
-    Token losses are proportional to a positive factor of the advantage. So with the factors ``s_k = w_k N / D_k`` it is
+    Token losses are proportional to a positive factor of the advantage. So with ``s_k = w_k N / D_k`` verl computes
 
         loss = (1 / N) sum_k s_k (sum of the token losses of bin k) = sum_k w_k (T_k / D_k) L_k,
 
@@ -100,8 +100,8 @@ class _Attached(torch.autograd.Function):
 
 # 3. The objective, and the weights that minimise it -----------------------------------------------------------------
 #
-# nu_k: what a bin contributes at the minimum, w_k L_k = nu_k. 1 in the paper: every bin the same. The default leans to
-# hard prompts (advantage/weightings.py).
+# nu_k: what a bin contributes at the minimum, w_k L_k = nu_k. In the paper it is 1, so every bin contributes the same.
+# The default leans to hard prompts (advantage/weightings.py).
 
 
 def objective(

@@ -1,6 +1,6 @@
-"""Official places of verl for what hooks of ``seams.py`` do. A prepared job uses those that its verl has.
+"""Official places in verl that replace hooks of ``seams.py``. A prepared job uses the places that its verl has.
 
-verl 0.9.1 has none of them; ``upstream/`` holds each as a change of verl. Where a place is there, its hook stays off.
+verl 0.9.1 has none of them. ``upstream/`` holds each as a change of verl. If verl has a place, its hook stays off.
 """
 
 import logging
@@ -19,11 +19,11 @@ WORKER = "daro_verl.workers.actor_worker.DaroActorWorker"
 MANAGER = "daro_verl.rollout.checkpoint_manager.DifficultyCheckpointEngineManager"
 MANAGER_OF_JOB = "get_checkpoint_manager_class"
 PASS_RATE = "daro_pass_rate"
-"""The estimator's column for the workers; without a place for it, ``returns`` carries the pass rates."""
+"""The estimator's column of pass rates for the workers. If verl has no place for it, ``returns`` carries them."""
 
 
 def has_own_daro(verl_folder: str) -> bool:
-    """Whether verl has DARO in its core (``upstream/daro_in_core``): then the name and the job are verl's."""
+    """Whether verl has DARO in its core (``upstream/daro_in_core``). If so, the name and the job are verl's."""
     return Path(verl_folder, "workers", "utils", "daro.py").is_file()
 
 
@@ -38,12 +38,12 @@ def has_checkpoint_manager_class(checkpoint_engine: ModuleType) -> bool:
 
 
 def advantage_output(core_algos: ModuleType) -> Any:
-    """verl's type of an estimator's result with further columns; None if it takes pairs only."""
+    """verl's type for an estimator's result with further columns; None if verl takes only pairs."""
     return getattr(core_algos, "AdvantageOutput", None)
 
 
 def outcome_estimators(core_algos: ModuleType) -> set[str]:
-    """Names of the estimators for which verl counts a session of several outputs once; an empty set if it has none."""
+    """Names of the estimators for which verl counts a session of several outputs once; empty if verl lists none."""
     return getattr(core_algos, "OUTCOME_ADV_ESTIMATORS", set())
 
 
@@ -51,7 +51,7 @@ def pass_rate_column(columns: Collection[str]) -> str:
     """The column of a mini-batch that has the pass rates.
 
     Raises:
-        DaroVerlError: verl takes columns of estimators, and the trainer did not hand this one on.
+        DaroVerlError: verl takes columns from estimators, but the trainer did not pass this one on.
     """
     from verl.trainer.ppo import core_algos
 
@@ -59,16 +59,16 @@ def pass_rate_column(columns: Collection[str]) -> str:
         return PASS_RATE
     if advantage_output(core_algos) is None:
         return "returns"
-    fix = "let the trainer hand on what compute_advantage adds to the batch"
+    fix = "let the trainer pass on the columns that compute_advantage adds to the batch"
     raise DaroVerlError("columns of the mini-batch", got=sorted(columns), expected=f"{PASS_RATE} among them", fix=fix)
 
 
 def name_classes(config: DictConfig, verl_folder: str) -> None:
-    """Name DARO's classes in a prepared job that may be changed. A class that the job names itself stays, and is told.
+    """Name DARO's classes in a prepared job. A class that the job itself names stays, and a warning says so.
 
     Args:
-        config: the job's composed configuration.
-        verl_folder: where verl is installed. Its source is looked at, and nothing is imported.
+        config: the job's composed configuration, which is changed in place.
+        verl_folder: where verl is installed. Its source is read, and nothing is imported.
     """
     places = {
         "actor.worker_class": ("workers/config/actor.py", "worker_class", WORKER, "No difficulty weights are learned"),

@@ -1,4 +1,4 @@
-"""What a job may not combine with DARO, and what it may but should not."""
+"""What a job may not combine with DARO (an error), and what it may but should not (a warning)."""
 
 import difflib
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ from daro_verl.rollout.sampler_settings import is_scored_at_source, is_v1
 from daro_verl.workers.policy_losses import HOMOGENEOUS, NOT_HOMOGENEOUS
 
 _SEQ_MEAN_IS_ZERO = (
-    "token-mean; with centred advantages a per-sequence mean of the loss is, on policy, minus the sum of the "
-    "advantages of the prompt: identically zero for every bin, so no weight could be learned"
+    "token-mean; with centred advantages and on policy, a per-sequence mean of the loss is minus the sum of the "
+    "prompt's advantages, which is zero in every bin, so no weight could be learned"
 )
 _NORMALISED_BY_BIN = "token-mean; DARO normalises the policy loss of a bin by the tokens of the bin itself"
 
 
 def number_problems(config: DictConfig) -> list[str]:
-    """Numbers of the job that DARO reads, where they are something else."""
+    """Problems with the numbers that DARO reads from the job, each as got, expected and fix."""
     why = "; a pass rate strictly between 0 and 1 needs two responses of a prompt"
     rows = [
         ("actor_rollout_ref.rollout.n", 2, why, 8),
@@ -39,7 +39,7 @@ def number_problems(config: DictConfig) -> list[str]:
 
 
 def job_problems(config: DictConfig, use_critic: bool) -> list[str]:
-    """What makes the job untrainable with any weighting, each as got, expected and fix."""
+    """The problems that make the job untrainable with any weighting, each as got, expected and fix."""
     actor = config.actor_rollout_ref.actor
     mode = actor.get("loss_agg_mode", "token-mean")
     dynamic_cp = bool(OmegaConf.select(actor, "megatron.dynamic_context_parallel", default=False))
@@ -74,7 +74,7 @@ def job_problems(config: DictConfig, use_critic: bool) -> list[str]:
             loss_mode in NOT_HOMOGENEOUS,
             "actor_rollout_ref.actor.policy_loss.loss_mode",
             loss_mode,
-            "a loss of tokens proportional to the advantage, which DARO scales by the bin's weight; not this one: "
+            "token losses proportional to the advantage, which DARO scales by the bin's weight; not this one: "
             + NOT_HOMOGENEOUS.get(loss_mode, ""),
             "set actor_rollout_ref.actor.policy_loss.loss_mode=vanilla, or gspo for ratios per sequence",
         ),
@@ -111,7 +111,7 @@ def job_problems(config: DictConfig, use_critic: bool) -> list[str]:
             actor.get("checkpoint", {}).get("async_save", False),
             "actor_rollout_ref.actor.checkpoint.async_save",
             True,
-            "False; DARO's file marks the actor's checkpoint as whole, while verl would still be writing it",
+            "False; DARO's file would mark the actor's checkpoint as complete while verl is still writing it",
             "set actor_rollout_ref.actor.checkpoint.async_save=False",
         ),
         (
@@ -126,17 +126,16 @@ def job_problems(config: DictConfig, use_critic: bool) -> list[str]:
             rejection is not None,
             "algorithm.rollout_correction.rollout_rs",
             rejection,
-            "null in bypass mode, where tokens are rejected inside the loss if at all, after those of every bin were "
-            "counted",
+            "null in bypass mode, which rejects tokens inside the loss, after DARO has counted the tokens of every bin",
             "set algorithm.rollout_correction.rollout_rs=null, or algorithm.rollout_correction.bypass_mode=False, "
-            "where rejection comes before DARO counts",
+            "which rejects before DARO counts",
         ),
     ]
     return [problem(subject, got, expected, fix) for wrong, subject, got, expected, fix in rows if wrong]
 
 
 def _is_unknown_loss(config: DictConfig, loss_mode: object) -> bool:
-    """Whether no process can have it: only workers import ``model.external_lib``, which may register a loss."""
+    """Whether no process can know the loss. Only workers import ``model.external_lib``, which may register it."""
     from verl.trainer.ppo.core_algos import POLICY_LOSS_REGISTRY
 
     if loss_mode in (*HOMOGENEOUS, *NOT_HOMOGENEOUS, "daro"):
@@ -152,20 +151,20 @@ def _known_loss(loss_mode: object) -> str:
 
 
 def weighting_problems(config: DictConfig, options: DaroConfig) -> list[str]:
-    """What contradicts the chosen weighting."""
+    """Settings that contradict the chosen weighting, each as got, expected and fix."""
     actor = config.actor_rollout_ref.actor
     low, high = (
         actor.clip_ratio if value is None else value for value in (actor.clip_ratio_low, actor.clip_ratio_high)
     )
     if isinstance(find_weighting(options.weighting), DAPO) and not _is_greater(high, low):
-        expected = f"more than clip_ratio_low ({low}), which is half of what makes DAPO differ from GRPO"
+        expected = f"more than clip_ratio_low ({low}); this is half of the difference between DAPO and GRPO"
         fix = "set actor_rollout_ref.actor.clip_ratio_high=0.28, or +algorithm.daro.weighting=grpo"
         return [problem("actor_rollout_ref.actor.clip_ratio_high", high, expected, fix)]
     return []
 
 
 def prompts_problems(config: DictConfig, options: DaroConfig, has_memory: bool) -> list[str]:
-    """What the option ``prompts`` needs and the job has not.
+    """What the option ``prompts`` needs and the job lacks, each as got, expected and fix.
 
     Args:
         has_memory: whether the job's replay buffer is DARO's.
@@ -204,7 +203,7 @@ def prompts_problems(config: DictConfig, options: DaroConfig, has_memory: bool) 
             f"set data.shuffle=True, or {fix}",
         ),
     ]
-    asked = f" where algorithm.daro.prompts={options.prompts}"
+    asked = f" (for algorithm.daro.prompts={options.prompts})"
     return [problem(subject, got, expected + asked, fix) for wrong, subject, got, expected, fix in rows if wrong]
 
 
@@ -213,7 +212,7 @@ def _is_greater(high: object, low: object) -> bool:
 
 
 def weighting_warnings(config: DictConfig, options: DaroConfig, given: Mapping[str, Any]) -> list[str]:
-    """What the chosen weighting makes pointless or incomplete.
+    """Warnings about settings that the chosen weighting makes pointless or incomplete.
 
     Args:
         given: the options that the user set.

@@ -62,7 +62,7 @@ def repair_tracker(folder: str | os.PathLike[str]) -> None:
 
 
 def resumed_from(config: Any, folder: Path) -> tuple[int, Path | None]:
-    """The step from which a job goes on, and the folder of its checkpoint; ``(0, None)`` from scratch.
+    """The step from which a job goes on, and the folder that holds its checkpoint; ``(0, None)`` from scratch.
 
     verl decides in the same way, from ``trainer.resume_mode``, ``resume_from_path`` and the tracker in ``folder``.
     """

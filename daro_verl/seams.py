@@ -1,35 +1,35 @@
-"""Every place where verl is touched: what, why no official place serves, and which change of verl would end it.
+"""Every place where DARO touches verl: what it does there, and which change of verl would make it unnecessary.
 
-1. ``verl.utils.config.validate_config`` (driver). Refuses or prepares a job before any worker starts; plugins have no
-   hook there. Ends with one.
-2. ``verl.trainer.main_ppo.run_ppo`` (driver). The same for entry points that validate after Ray has started
-   (``one_step_off_policy``) or never (``fully_async_policy``). Ends when all of them validate first.
-3. ``verl.workers.engine_workers.ActorRolloutRefWorker.actor_worker_cls`` (actor). verl's own class attribute: which
-   training worker the actor is. Ends when the configuration can name it.
-4. ``verl.workers.engine_workers.ActorRolloutRefWorker.difficulty_snapshot`` (actor). A method more, for the driver.
-   Ends when methods that a training worker registers can be called from the driver.
-5. ``verl.trainer.ppo.v1.utils.compute_advantage_for_multi_trajectories`` (driver). A session of several outputs counts
-   once; verl does that for the name ``grpo`` only. Ends when it does it for every estimator, and for a session whose
-   last output has no tokens.
+1. ``verl.utils.config.validate_config`` (driver). Refuses or prepares a job before any worker starts. Plugins have no
+   hook there. Unnecessary once they have one.
+2. ``verl.trainer.main_ppo.run_ppo`` (driver). Does the same for entry points that validate after Ray has started
+   (``one_step_off_policy``) or never (``fully_async_policy``). Unnecessary once all of them validate first.
+3. ``verl.workers.engine_workers.ActorRolloutRefWorker.actor_worker_cls`` (actor). verl's own class attribute, which
+   says which training worker the actor is. Unnecessary once the configuration can name that class.
+4. ``verl.workers.engine_workers.ActorRolloutRefWorker.difficulty_snapshot`` (actor). Adds a method for the driver.
+   Unnecessary once the driver can call methods that a training worker registers.
+5. ``verl.trainer.ppo.v1.utils.compute_advantage_for_multi_trajectories`` (driver). Counts a session of several outputs
+   once. verl does so only for the estimator ``grpo``. Unnecessary once verl does so for every estimator, and for a
+   session whose last output has no tokens.
 6. ``verl.checkpoint_engine.base.CheckpointEngineManager`` (driver). A subclass takes its place and sends the weights
-   after each sync. V1's trainers ignore ``rollout.checkpoint_manager_class``; ends when they do not.
+   after each sync. Unnecessary once V1's trainers no longer ignore ``rollout.checkpoint_manager_class``.
 7. ``verl.workers.rollout.llm_server.LLMServerManager.rollout_replica_class`` (driver). verl's own class attribute, left
-   for recipes: replicas whose servers hold the weights. Ends when the configuration can name the class.
-8. ``verl.trainer.ppo.v1.trainer_base.create_rl_sampler`` (driver). The order of the training prompts, where a job
-   chooses them. Ends when the configuration can name a sampler.
-9. ``run_uvicorn`` in the engine's server module (a rollout server's own process). Adds the route ``GET /daro``; done by
-   ``rollout/server.py``. Ends with a hook for routes.
+   for recipes. Chooses replicas whose servers hold the weights. Unnecessary once the configuration can name the class.
+8. ``verl.trainer.ppo.v1.trainer_base.create_rl_sampler`` (driver). Orders the training prompts, in a job that chooses
+   them. Unnecessary once the configuration can name a sampler.
+9. ``run_uvicorn`` in the engine's server module (a rollout server's own process). Adds the route ``GET /daro``
+   (``rollout/server.py``). Unnecessary once verl has a hook for routes.
 
-Official places: the entry-point group ``verl.plugins`` (``plugin.py``), ``register_adv_est``,
-``trainer.v1.sampler.custom_sampler`` (``rollout/sampling.py``; a job that names its own keeps it), and
-``trainer.checkpoint_callback_class`` (``prompts/in_verl.py``; it calls the one that a job names). Subclasses override
-methods of ``TrainingWorker`` (``workers/actor_worker.py``), of the rollout servers and replicas
-(``rollout/server.py``), and of ``ReplayBuffer`` (``rollout/sampling.py``). ``compatibility.py`` has the signature of
-everything that is touched or overridden; where one differs, a job that asks for DARO is refused.
+DARO also uses official places: the entry-point group ``verl.plugins`` (``plugin.py``), ``register_adv_est``,
+``trainer.v1.sampler.custom_sampler`` (``rollout/sampling.py``) and ``trainer.checkpoint_callback_class``
+(``prompts/in_verl.py``). A job that names its own sampler keeps it. DARO's callback class calls the one that a job
+names. Subclasses override methods of ``TrainingWorker`` (``workers/actor_worker.py``), of the rollout servers and
+replicas (``rollout/server.py``), and of ``ReplayBuffer`` (``rollout/sampling.py``). ``compatibility.py`` has the
+signature of everything that is touched or overridden. If one differs, a job that asks for DARO is refused.
 
-``official.py`` knows the places that ``upstream/`` proposes to verl, which end 3 and 6: in a verl that has one, its
-hook stays off. Of 5 only sessions whose last output has no tokens are left there. Where an estimator may return
-columns, pass rates travel in one of their own instead of ``returns``.
+``official.py`` knows the places that ``upstream/`` proposes to verl. In a verl that has a place for 3 or 6, that hook
+stays off. In a verl with the change for 5, the hook handles only sessions whose last output has no tokens. If an
+estimator may return columns, pass rates travel in a column of their own instead of ``returns``.
 
 Each hook waits for its verl module to be imported (wrapt's post-import hooks). A job that does not ask for DARO passes
 through unchanged.
@@ -50,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 
 def install() -> None:
-    """Attach every hook; modules that are imported already are touched at once. Idempotent per process."""
+    """Attach every hook. Modules that are already imported are changed at once. Idempotent per process."""
     for name, attach in SEAMS.items():
         wrapt.register_post_import_hook(attach, name)
 
@@ -115,7 +115,7 @@ def _prepare(config: Any, use_critic: bool) -> None:
 
 
 def _on_workers(module: ModuleType) -> None:
-    """The worker that holds the actor: its class of training worker, and a method that the driver can call."""
+    """Give the worker that holds the actor its class of training worker, and a method that the driver can call."""
     from verl.single_controller.base.decorator import Dispatch, register
 
     def difficulty_snapshot(self: Any, global_step: int, exchange: dict[str, float]) -> bytes:
@@ -132,13 +132,13 @@ def _on_workers(module: ModuleType) -> None:
 def _without_weights(actor: Any) -> Exception:
     from daro_verl.errors import DaroVerlError
 
-    fix = "let the class that your worker names in actor_worker_cls inherit from that one"
+    fix = "let the class that your worker names in actor_worker_cls inherit from DaroActorWorker"
     expected = "daro_verl.workers.actor_worker.DaroActorWorker, which holds the difficulty weights"
     return DaroVerlError("training worker of the actor", got=type(actor).__name__, expected=expected, fix=fix)
 
 
 class _ActorWorkerClass:
-    """Class attribute that answers with DARO's actor worker where the worker's job asks for DARO, else as before."""
+    """A class attribute. It is DARO's actor worker if the worker's job asks for DARO, otherwise the class as before."""
 
     def __init__(self, plain: type) -> None:
         self.plain = plain

@@ -35,7 +35,7 @@ def compute_daro_advantage(
         index: [num_responses] the prompt's id (verl's uid). Any order and uneven groups are allowed.
         weighting: the job's weighting.
         success_threshold: how rewards become difficulties (:func:`~daro_verl.advantage.groups.group_by_prompt`).
-        reward_range: the same.
+        reward_range: see the same function.
         final_row: see :func:`prompt_groups`.
 
     Returns:
@@ -58,7 +58,7 @@ def advantages_of(
     advantage = weighting.advantage_factor(groups)[groups.prompt_of] * centred
     advantage = torch.where(groups.counted, advantage, 0.0).to(groups.scores.dtype)
     pass_rate = written_pass_rates(groups).to(groups.scores.dtype)
-    # One copy of the mask in the dtype of the rewards, which then becomes the second result: memory is what this costs.
+    # One copy of the mask in the dtype of the rewards. It then becomes the first result: memory is what this costs.
     mask = response_mask.to(groups.scores.dtype, copy=True)
     returns = pass_rate.unsqueeze(-1) * mask
     return mask.mul_(advantage.unsqueeze(-1)), returns
@@ -90,9 +90,10 @@ def prompt_groups(
 def session_scores(
     token_level_rewards: torch.Tensor, response_mask: torch.Tensor, final_row: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-    """For each row, [num_responses]: its session's reward, whether the session has tokens, whether it stands for it.
+    """Of each row: its session's reward, whether the session has tokens, and whether the row stands for the session.
 
-    The third is None if every row is a session. The arguments are those of :func:`prompt_groups`.
+    All three are [num_responses]. The third is None if every row is a session. The arguments are as in
+    :func:`prompt_groups`.
     """
     scores = token_level_rewards.detach().sum(dim=-1)
     has_tokens = response_mask.sum(dim=-1) > 0  # several times faster than any()

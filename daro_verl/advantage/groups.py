@@ -31,7 +31,7 @@ class PromptGroups:
         mean_score: [num_prompts] float64, mean reward of the prompt's counted responses.
         mean_in_units: [num_prompts] float64, the same mean in units of the range.
         pass_rate: [num_prompts] float64, the difficulty ``mu``. With a threshold it is successes / counted responses.
-            Else it is the mean reward in units of the range. For rewards of two values both are the same.
+            Without one, it is the mean reward in units of the range. For rewards of two values both are the same.
         differs: [num_prompts] bool, whether its counted responses have different rewards.
     """
 

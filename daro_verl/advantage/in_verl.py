@@ -62,7 +62,7 @@ def rewards_of_job(saved: Mapping[str, Any] | None) -> SeenRewards:
     """The rewards that a job has seen. The estimator and the replay buffer of a process share one object.
 
     Args:
-        saved: where the job keeps them, from :func:`~daro_verl.job.prepare_job`; None: nowhere.
+        saved: where the job saves their range, from :func:`~daro_verl.job.prepare_job`; None: nowhere.
     """
     if saved is None:
         return SeenRewards()

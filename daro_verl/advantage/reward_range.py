@@ -55,7 +55,7 @@ UNIT = RewardRange(0.0, 1.0)
 
 
 class SeenRewards:
-    """The range of all rewards that a job has seen. It lives on the driver with the job, and is saved as it widens.
+    """The range of all rewards that a job has seen. It lives on the driver with the job, and is saved when it widens.
 
     The file is in the folder of the job's checkpoints. Each entry is a range, and the number of the estimate that set
     it. Estimates count like the job's steps. A job that resumes from step ``S`` leaves out the entries of later

@@ -15,8 +15,8 @@ class TrainingTokens:
 
     Attributes:
         number: [num_responses] int64, how many tokens train.
-        first: [num_responses] int64, the place of the first one, if all responses' tokens stand one after another. If
-            none trains, it may be any place.
+        first: [num_responses] int64, the place of the first one in the tokens of all responses, one response after
+            another. If none trains, it may be any place.
     """
 
     number: torch.Tensor
@@ -24,7 +24,7 @@ class TrainingTokens:
 
     @classmethod
     def of(cls, response_mask: torch.Tensor) -> "TrainingTokens":
-        """Find them in a mask.
+        """Find the training tokens in a mask.
 
         Args:
             response_mask: [num_responses, response_length] zeros and ones of any type, padded or nested (jagged).

@@ -38,8 +38,8 @@ class Weighting:
     """Which ``D_k``: a key of :data:`NORMALISERS`."""
 
     raw_rewards: ClassVar[bool] = False
-    """Whether ``r_i`` is the reward itself, as in other methods. Else it is in units of the rewards' range. Losses and
-    weights then mean the same for rewards of {0, 1}, {0, 0.1} and {10, 100} (ours)."""
+    """Whether ``r_i`` is the reward itself, as in other methods. Otherwise it is in units of the rewards' range. Losses
+    and weights then mean the same for rewards of {0, 1}, {0, 0.1} and {10, 100} (ours)."""
 
     defaults: ClassVar[Mapping[str, Any]] = LITERAL
     """The weighting's own defaults of options of ``algorithm.daro``."""
@@ -54,7 +54,7 @@ class Weighting:
         return torch.ones_like(groups.pass_rate)
 
     def bin_weights(self, pass_rate: torch.Tensor) -> torch.Tensor:
-        """``w_k`` over ``weight_init``, [G-1] float64, from ``mu = k / G``. Learned weights start from it."""
+        """``w_k / weight_init``, [G-1] float64, from ``mu = k / G``. Learned weights start from these values."""
         return torch.ones_like(pass_rate)
 
     def contributions(self, pass_rate: torch.Tensor) -> torch.Tensor:
@@ -76,8 +76,8 @@ def bin_tokens(tokens: torch.Tensor, token_budget: float) -> torch.Tensor:
 def all_tokens(tokens: torch.Tensor, token_budget: float) -> torch.Tensor:
     """``D_k = sum_j T_j``, all response tokens of the mini-batch (verl's ``token-mean``).
 
-    A bin's token mean counts by the bin's share of all tokens. Tokens of bins 0 and G count too, so a mini-batch that
-    teaches little has a small loss.
+    A bin's token mean counts in proportion to the bin's share of all tokens. Tokens of bins 0 and G count too, so a
+    mini-batch that teaches little has a small loss.
     """
     return torch.full_like(tokens, tokens.sum().clamp(min=1).item(), dtype=torch.float64)
 

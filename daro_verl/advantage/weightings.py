@@ -1,4 +1,4 @@
-"""Every method of the paper as a :class:`Weighting`; ``f``, ``w`` and ``D`` as there. See docs/weightings.md."""
+"""The methods of the paper and others, each a :class:`Weighting`, which defines ``f``, ``w``, ``D``. See docs/weightings.md."""
 
 from types import MappingProxyType
 
@@ -63,7 +63,7 @@ class Uniform(Weighting):
 
 @named("inverse_variance")
 class InverseVariance(Weighting):
-    """Ablation, does learning help? ``w_k = 1 / (mu (1 - mu))``, fixed; ``D_k = T_k``.
+    """Ablation for whether learning helps: ``w_k = 1 / (mu (1 - mu))``, fixed; ``D_k = T_k``.
 
     On policy ``L_k = mu (1-mu) (len_neg - len_pos) / len_mean``. So DARO would converge to this if the relative gap in
     length were 1 in every bin.

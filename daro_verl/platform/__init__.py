@@ -17,9 +17,9 @@ These entries are added to verl's registries, and these names of other libraries
     verl.checkpoint_engine.base.CheckpointEngineRegistry
         + zmq                                        verl's own need an accelerator
     verl.utils.distributed
-        get_device_name                              torch refuses the backend "cpu:gloo,cpu:gloo" that comes of "cpu"
+        get_device_name                              torch refuses the backend "cpu:gloo,cpu:gloo" that "cpu" gives
     verl.utils.fsdp_utils
-        fsdp2_sharded_save_to_cpu                    saves the weights themselves where it should copy
+        fsdp2_sharded_save_to_cpu                    saves the weights themselves instead of copies
     verl.workers.config.engine
         McoreEngineConfig.__post_init__              refuses float32, which exactness tests want
     verl.workers.engine.fsdp.transformer_impl

@@ -6,7 +6,7 @@ has one that runs on a CPU.
 """
 
 # mypy: disable-error-code="override"
-# The types that verl states are not those that it uses.
+# The types that verl declares differ from the types that it uses.
 
 import asyncio
 import pickle
@@ -29,8 +29,8 @@ class ZmqCheckpointEngine(CheckpointEngine):
     """One connection from training rank 0 to each rollout worker, one message per tensor, in order.
 
     A receiver binds in :meth:`prepare`, so no tensor is sent before a receiver listens. :meth:`finalize` ends a
-    transfer. The next one starts with new connections. The methods have the types with which verl calls them, which
-    differ from those of its base class.
+    transfer. The next one starts with new connections. The methods have the types with which verl calls them. The
+    base class declares other types.
     """
 
     def __init__(self, bucket_size: int, is_master: bool = False) -> None:

@@ -1,7 +1,7 @@
 """The CPU as a verl platform (``verl.plugin.platform``, verl 0.9.1)."""
 
 # mypy: disable-error-code="override"
-# The types that verl states are not those that it uses.
+# The types that verl declares differ from the types that it uses.
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -10,14 +10,14 @@ DEFAULTS = {
     # Ranks and servers share the cores: one thread each. vLLM would pin its threads to cores of its own choice.
     "OMP_NUM_THREADS": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-    # GiB of KV cache for each vLLM server, which else takes its share of the machine's memory.
+    # GiB of KV cache for each vLLM server. By default the cache takes its share of the machine's memory.
     "VLLM_CPU_KVCACHE_SPACE": "1",
     # The layers of SGLang ask for this, not for its argument ``device``.
     "SGLANG_USE_CPU_ENGINE": "1",
-    # vLLM's CPU build starts a process of its own for each rank unless this says that no process is to be started. The
-    # engine core still gets one: verl's servers always ask for it.
+    # vLLM's CPU build starts a process of its own for each rank, unless this forbids new processes. The engine core
+    # still gets one, because verl's servers always ask for it.
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-    # Megatron's tensor-parallel layers expect it; on a GPU it orders their kernels.
+    # Megatron's tensor-parallel layers expect it. On a GPU it orders their kernels.
     "CUDA_DEVICE_MAX_CONNECTIONS": "1",
 }
 
@@ -25,7 +25,7 @@ GC_THRESHOLDS = (200_000, 50, 100)
 
 
 def set_defaults() -> None:
-    """Set those of :data:`DEFAULTS` that the user did not set. Child processes inherit them, Ray's included."""
+    """Set every variable of :data:`DEFAULTS` that the user did not set. Child processes inherit it, Ray's included."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
 

@@ -6,13 +6,13 @@ import wrapt
 
 from daro_verl.errors import DaroConfigError
 
-# A local layer has its norms beside its linear layers; Transformer Engine fuses each into the linear layer after it.
+# A local layer has its norms beside its linear layers. Transformer Engine fuses each into the linear layer after it.
 FUSED_NORM = {
     "input_layernorm.weight": "self_attention.linear_qkv.layer_norm_weight",
     "pre_mlp_layernorm.weight": "mlp.linear_fc1.layer_norm_weight",
 }
 
-# Of llama3 scaling, what Megatron-core fixes; the factor is its own argument.
+# The parameters of llama3 scaling that Megatron-core fixes. The factor is an argument of its own.
 FIXED_SCALING = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
 
 

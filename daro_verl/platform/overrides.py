@@ -1,4 +1,4 @@
-"""The Hydra overrides of a ``verl.trainer.main_ppo`` job on the CPU platform. They set nothing of the task itself.
+"""The Hydra overrides of a ``verl.trainer.main_ppo`` job on the CPU platform. They set nothing about the task itself.
 
 ``python -m daro_verl.platform.overrides`` prints them one per line, for shell scripts::
 
@@ -26,7 +26,7 @@ TRANSFORMER_SWITCHES = {
     "masked_softmax_fusion": False,
     "persist_layer_norm": False,
     "sequence_parallel": False,
-    # Else each layer is initialised within Megatron's CUDA RNG state and warns that the CPU's changed.
+    # Otherwise each layer is initialised within Megatron's CUDA RNG state, and warns that the CPU's state changed.
     "use_cpu_initialization": True,
 }
 
@@ -37,7 +37,7 @@ SGLANG_ARGUMENTS = {
     "sampling_backend": "pytorch",
     "grammar_backend": "none",
     "enable_memory_saver": False,
-    # Of the KV cache, which else takes its share of the machine's memory.
+    # The size of the KV cache, which by default takes its share of the machine's memory.
     "max_total_tokens": 32768,
 }
 

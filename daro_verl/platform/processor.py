@@ -9,8 +9,8 @@ BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # two of x86, one of Arm
 def fast_dtype(cpuinfo: Path = CPUINFO) -> str:
     """``bfloat16`` if the processor has instructions that multiply it, else ``float32``.
 
-    With them a matrix product takes half of float32's time; without them, several times as long. The processor's flags
-    decide, not a measurement. So a job that is resumed beside other work keeps its format.
+    With them, a bfloat16 matrix product takes half of float32's time. Without them, it takes several times that. The
+    processor's flags decide, not a measurement. So a job that is resumed beside other work keeps its format.
     """
     try:
         lines = cpuinfo.read_text().splitlines()

@@ -72,7 +72,7 @@ def _cpu_if_cuda(arg: Any) -> Any:
 
 
 def disable_torch_compile(config: Any) -> None:
-    """Turn off torch.compile in this process. It asks for the properties of a CUDA device, and here are only stand-ins.
+    """Turn off torch.compile in this process. It asks for the properties of a CUDA device, which no stand-in has.
 
     torch 2.13 reads ``TORCHDYNAMO_DISABLE`` in ``import transformers``, before verl's plugins run. So setting the
     variable reaches only child processes. Not needed once verl loads plugins before torch.

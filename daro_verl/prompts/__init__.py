@@ -1,1 +1,1 @@
-"""What is known of each prompt's difficulty, and which prompts are generated for because of it."""
+"""What a job knows of each prompt's difficulty, and for which prompts it therefore generates responses."""

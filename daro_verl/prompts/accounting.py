@@ -11,51 +11,53 @@ KINDS = ("generated", "trained", "discarded", "not_generated")
 class Accounting:
     """Counts responses and tokens, and compares what was predicted of the prompts with what came.
 
-    Metrics, :meth:`take`:
+    :meth:`take` returns these metrics:
 
-    - ``daro/responses/generated``: responses of all prompts that ended; ``trained``: those that are trained on;
-      ``discarded``: those that never are (filtered, surplus, stale or failed); ``not_generated``: those of prompts that
-      the option ``prompts`` left out. The same under ``daro/tokens/``, where those of ``not_generated`` are estimated:
-      each would have had as many as the mean response so far. All of them with ``_so_far`` in all.
+    - ``daro/responses/generated``: responses of all prompts that ended;
+    - ``daro/responses/trained``: responses that are trained on;
+    - ``daro/responses/discarded``: responses that never are (filtered, surplus, stale or failed);
+    - ``daro/responses/not_generated``: responses of prompts that the option ``prompts`` left out;
+    - ``daro/tokens/``: the same four in tokens. A response that was not generated counts as the mean one so far;
+    - all of these with ``_so_far``: the total since the job started or resumed;
     - ``daro/prompts/informative``: share of the scored groups with both right and wrong responses;
-      ``daro/prompts/informative_predicted``: the same as it was predicted before (mean of ``1 - P(0) - P(G)``), and
-      ``daro/prompts/brier``: the mean square of the difference, group by group.
+    - ``daro/prompts/informative_predicted``: the same share as predicted before (mean of ``1 - P(0) - P(G)``);
+    - ``daro/prompts/brier``: the mean square of the difference between prediction and outcome, group by group.
     """
 
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[int, int]] = {}
-        """By prompt, responses and tokens of those that have ended and are neither trained on nor discarded yet."""
+        """The responses and the tokens of each prompt that has ended and is neither trained on nor discarded yet."""
         self._in_step: Counter[str] = Counter()
         self._so_far: Counter[str] = Counter()
         self._groups = np.zeros(4)  # groups, informative ones, sum of predictions, of squared differences
 
     @property
     def waiting(self) -> set[str]:
-        """Prompts that have ended and are neither trained on nor discarded yet."""
+        """The prompts that have ended and are neither trained on nor discarded yet."""
         return set(self._waiting)
 
     def generated(self, prompt: str, num_responses: int, num_tokens: int) -> None:
-        """A prompt has ended."""
+        """Count the responses and tokens of a prompt that has ended."""
         self._waiting[prompt] = num_responses, num_tokens
         self._count("generated", num_responses, num_tokens)
 
     def gone(self, prompts: Iterable[str], kind: str) -> None:
-        """Prompts are ``trained`` or ``discarded``; those that never ended count nothing."""
+        """Count prompts that are now ``trained`` or ``discarded``. Prompts that never ended count nothing."""
         for prompt in prompts:
             self._count(kind, *self._waiting.pop(prompt, (0, 0)))
 
     def left_out(self, num_responses: int) -> None:
-        """Responses that were not generated."""
+        """Count responses that were not generated."""
         mean = self._so_far["tokens/generated"] / max(self._so_far["responses/generated"], 1)
         self._count("not_generated", num_responses, round(num_responses * mean))
 
     def compare(self, predicted: np.ndarray, informative: np.ndarray) -> None:
-        """Groups [N]: the predicted probability of both right and wrong responses, and whether there were both."""
+        """Add groups [N]: the predicted probability of both right and wrong responses, and whether there were both."""
         squares = (predicted - informative) ** 2
         self._groups += len(predicted), informative.sum(), predicted.sum(), squares.sum()
 
     def take(self) -> dict[str, float]:
-        """The metrics of the step that ends; counting starts anew."""
+        """Return the metrics of the step that ends, and start counting anew."""
         metrics = {}
         for unit in ("responses", "tokens"):
             for kind in KINDS:

@@ -1,4 +1,4 @@
-"""Which prompt is which, over data sets and jobs: a number of 64 bits."""
+"""The identity of a prompt over data sets and jobs: a number of 64 bits."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 
 STABLE = ("key", "id")
-"""Fields of ``extra_info`` that name a problem, the first one that is there. ``daro data`` writes both."""
+"""Fields of ``extra_info`` that name a problem. The first one that is there counts. ``daro data`` writes both."""
 
 
 def prompt_id(data_source: str, messages: Any, extra_info: Mapping[str, Any] | None) -> int:
-    """The number of a prompt: of its source and its stable id, or of its source and its text, where it has none.
+    """The number of a prompt, from its source and its stable id, or from its source and its text if it has no id.
 
-    Prompts with the same number share what is known of them: duplicates do, and prompts with the same text and other
-    pictures, unless they have ids. Of a million prompts two others share a number by chance once in forty million
-    cases.
+    Prompts with the same number share what is known of them. This holds for duplicates, and for prompts with the same
+    text and different pictures, unless they have ids. Among a million prompts, the chance that any two different ones
+    share a number is one in forty million.
 
     Args:
         data_source: verl's column.
-        messages: the chat, of a data set (``prompt``) or as verl sends it (``raw_prompt``).
+        messages: the chat, from a data set (``prompt``) or as verl sends it (``raw_prompt``).
         extra_info: verl's column.
     """
     named = (str(value) for name in STABLE if (value := (extra_info or {}).get(name)) not in (None, ""))
@@ -30,7 +30,7 @@ def prompt_id(data_source: str, messages: Any, extra_info: Mapping[str, Any] | N
 
 
 def text_of(messages: Any) -> str:
-    """The chat as one text; a part that is not text is shown by its kind, as verl's data sets do (``<image>``)."""
+    """The chat as one text. A part that is not text is shown by its kind (``<image>``), as in verl's data sets."""
     if isinstance(messages, str):
         return messages
     return "\n".join(f"{message['role']}: {_content(message['content'])}" for message in messages)

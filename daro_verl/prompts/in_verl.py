@@ -1,4 +1,4 @@
-"""Where verl's V1 trainers meet the memory: the sampler of the training prompts, and the end of a checkpoint."""
+"""Where verl's V1 trainers use the memory: in the sampler of the training prompts, and after each checkpoint."""
 
 import logging
 from collections.abc import Callable, Hashable
@@ -19,26 +19,26 @@ logger = logging.getLogger(__name__)
 
 
 def prompt_sampler(dataset: Any, data_config: Any) -> PromptSampler:
-    """In place of verl's sampler, where the job chooses its prompts.
+    """The sampler that takes the place of verl's in a job that chooses its prompts.
 
     Args:
         dataset: verl's ``RLHFDataset``, or a class like it.
         data_config: verl's ``data`` node, in which :func:`~daro_verl.job.prepare_job` left ``daro``.
 
     Raises:
-        DaroDataError: the data set does not show its rows.
+        DaroDataError: the rows of the data set cannot be read.
     """
     options = data_config.daro
     rows = getattr(dataset, "dataframe", None)
     if rows is None or len(rows) != len(dataset):
-        expected, fix = "verl's RLHFDataset, or one with its dataframe", "set +algorithm.daro.prompts=uniform"
+        expected, fix = "verl's RLHFDataset, or a class with its dataframe", "set +algorithm.daro.prompts=uniform"
         raise DaroDataError("the training data set", got=type(dataset).__name__, expected=expected, fix=fix)
     columns = [name for name in ("data_source", dataset.prompt_key, "extra_info") if name in rows.column_names]
     ids, sources = prompt_ids(rows.select_columns(columns), dataset.prompt_key)
     job = memory_of_job(options.memory)
     num_known = int((job.memory.rows(ids) >= 0).sum())
     job.memory.add(ids, sources)
-    logger.info("%d training prompts, %d of them seen before: %s ones go first.", len(ids), num_known, options.prompts)
+    logger.info("%d training prompts, %d of them known; chosen by prompts=%s.", len(ids), num_known, options.prompts)
     accept, version = _acceptance(options)
 
     def accept_positions(positions: np.ndarray) -> np.ndarray:
@@ -54,7 +54,7 @@ def prompt_sampler(dataset: Any, data_config: Any) -> PromptSampler:
 
 
 def _acceptance(options: Any) -> tuple[Acceptance, Callable[[], Hashable]]:
-    """Of the option ``prompts``, and what its probabilities depend on beside the memory."""
+    """The acceptance of the option ``prompts``, and the version of what it depends on besides the memory."""
     if options.prompts == INFORMATIVE:
         return informative(options.num_rollouts, lambda: NEWEST_WEIGHTS.of(options.num_rollouts)), _weights_version
     return band(*options.prompt_band), lambda: None
@@ -74,7 +74,7 @@ class MemoryCheckpoint(CheckpointCallback):
         self._own = load_class_from_fqn(own, "CheckpointCallback")(config=config) if own else None
 
     def on_save(self, trainer: Any, global_step: int, checkpoint_dir: str, **kwargs: Any) -> None:
-        """After each checkpoint of verl's."""
+        """Save the memory after each of verl's checkpoints, then call the job's own class."""
         memory_of_job(self._settings).save(Path(checkpoint_dir), global_step)
         if self._own is not None:
             self._own.on_save(trainer=trainer, global_step=global_step, checkpoint_dir=checkpoint_dir, **kwargs)

@@ -1,4 +1,4 @@
-"""The one memory of a job, on its driver: read at the start, told what ends, saved with each checkpoint."""
+"""A job's only memory of difficulty, on its driver: read at the start, told what ends, saved with each checkpoint."""
 
 import logging
 from collections.abc import Hashable, Sequence
@@ -20,7 +20,7 @@ class JobMemory:
     """What the driver knows of the prompts. Lives as long as the process.
 
     Attributes:
-        memory: of all prompts.
+        memory: the difficulty of all prompts.
         train_files: the job's data, for readers of the saved file.
         num_left_out: prompts that were left out and are not accounted for yet.
     """
@@ -30,11 +30,11 @@ class JobMemory:
     num_left_out: int = 0
 
     def leave_out(self, num_prompts: int) -> None:
-        """Prompts were left out by the sampler."""
+        """Count prompts that the sampler left out."""
         self.num_left_out += num_prompts
 
     def take_left_out(self) -> int:
-        """Prompts left out since the last call."""
+        """The number of prompts left out since the last call."""
         number, self.num_left_out = self.num_left_out, 0
         return number
 
@@ -45,7 +45,7 @@ class JobMemory:
 
 
 def memory_of_job(settings: Any) -> JobMemory:
-    """The one object of this process for a job.
+    """This process's only object for a job.
 
     Args:
         settings: ``algorithm.daro.prompt_memory``, as :func:`~daro_verl.job.prepare_job` left it; None: a memory that
@@ -58,15 +58,15 @@ def memory_of_job(settings: Any) -> JobMemory:
 
 @cache
 def _memory_of_job(folder: str, resumed: str | None, step: int, train_files: tuple[str, ...]) -> JobMemory:
-    """``folder`` tells jobs of one process apart."""
+    """The object, made once per job. ``folder`` tells jobs of one process apart."""
     return JobMemory(_resumed(Path(resumed), step) if resumed else DifficultyMemory(), train_files)
 
 
 def _resumed(folder: Path, step: int) -> DifficultyMemory:
-    """The memory of the checkpoint from which a job goes on, or of the newest one before it that has one.
+    """The memory in the checkpoint from which a job goes on, or in the newest earlier checkpoint that has a memory.
 
-    verl names the checkpoint to resume from before it calls what saves the memory, so a kill in between leaves a
-    checkpoint without one. The job then goes on with a little less knowledge, and says so.
+    verl names the checkpoint to resume from before it calls the class that saves the memory. A kill in between leaves a
+    checkpoint without a memory. The job then goes on with a little less knowledge, and logs that.
     """
     files = memory_file.saved(folder, step)
     if not files:
@@ -92,14 +92,14 @@ class NewestWeights:
     weights: np.ndarray | None = None
 
     def set(self, version: Hashable, weights: Sequence[float]) -> None:
-        """Another sync."""
+        """Keep the weights of another sync."""
         self.version, self.weights = version, np.array(weights)
 
     def of(self, num_rollouts: int) -> np.ndarray:
-        """``w_k`` [G-1]; ones before the first sync, and where none are sent."""
+        """``w_k`` [G-1]; ones before the first sync, and if no weights are sent."""
         known = self.weights
         return known if known is not None and len(known) == num_rollouts - 1 else np.ones(num_rollouts - 1)
 
 
 NEWEST_WEIGHTS = NewestWeights()
-"""Of this process, which drives one job."""
+"""The newest weights in this process, which drives one job."""

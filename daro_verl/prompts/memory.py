@@ -1,14 +1,14 @@
-"""The difficulty memory: how often the model solves each prompt, as it was seen and as it is predicted now. NumPy only.
+"""The difficulty memory: how often the model solves each prompt, as seen so far and as predicted now. NumPy only.
 
-The *record* of a prompt is its pass rate over its visits, those before the last one counted half each time another one
-comes, because the model has learned since. What is predicted of it is what its *kin* did: prompts of the same source
-with the same record, when they were visited again (ours). Their pass rates ``mu`` have the moments
+The *record* of a prompt is its pass rate over its visits. Each visit halves the count of all earlier ones, because the
+model has learned since. A prediction says what the prompt's *kin* did: prompts of the same source with the same record,
+when they were visited again (ours). The pass rates ``mu`` of the kin have the moments
 
     m1 = sum k / sum n,    m2 = sum [n k (k - 1) / (n (n - 1))] / sum n    (E k (k - 1) = n (n - 1) E mu^2),
 
-``k`` of ``n`` responses right, sums over groups; recent ones count more. The posterior is the Beta distribution with
-these moments, between records interpolated. So the prediction follows a model that learns, also for prompts that are
-not visited; it is calibrated by what came; and no clock is needed.
+with ``k`` of ``n`` responses right, and sums over groups. Recent groups count more. The posterior is the Beta
+distribution with these moments, interpolated between records. So the prediction follows a model that learns, even for
+prompts that are not visited. It is calibrated by what came, and needs no clock.
 """
 
 from collections.abc import Sequence
@@ -17,18 +17,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 LEVELS = 10
-"""Records are told apart as 0, 0.1 .. 1; index ``LEVELS + 1`` is that of prompts that were never seen."""
+"""Records have the levels 0, 0.1 .. 1. Index ``LEVELS + 1`` stands for prompts that were never seen."""
 KEPT = 0.5
-"""Part of the older responses of a prompt that counts after another visit."""
+"""The part of a prompt's older responses that still counts after another visit."""
 KIN_KEPT = 0.9
-"""The same for kin, after each step that saw one of them: about ten such steps count."""
+"""The same for kin, after each step that saw some of them: about ten such steps count."""
 KINSHIP = 16.0
-"""Responses that a guess about kin counts for: all sources' kin, for one source's; the record itself, for those. With
-``KEPT`` a good compromise on simulated models that learn at different speeds (``benchmarks/prediction.py``)."""
+"""A guess about kin counts as this many responses. For the kin of one source, the guess is the kin of all sources. For
+the kin of all sources, it is the record itself. Together with ``KEPT``, this value is a good compromise on simulated
+models that learn at different speeds (``benchmarks/prediction.py``)."""
 GUESS = 8.0
-"""``alpha + beta`` of the guess at the record itself."""
+"""``alpha + beta`` of the guess that is the record itself."""
 LARGEST = 64.0
-"""Bound of ``alpha + beta``: above it a pass rate is as good as known."""
+"""Upper bound of ``alpha + beta``. Above it, a pass rate is as good as known."""
 
 COLUMNS = {
     "id": np.uint64,
@@ -39,7 +40,8 @@ COLUMNS = {
     "last_step": np.int32,
     "last_pass_rate": np.float32,
 }
-"""Of one prompt, 30 bytes. ``successes / responses`` is its record; before a visit ``last_step`` is -1."""
+"""What is stored of one prompt, 30 bytes. ``successes / responses`` is its record. Before its first visit,
+``last_step`` is -1."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,14 @@ class Posterior:
 
 @dataclass
 class DifficultyMemory:
-    """What is known of all prompts. Lives on the driver as long as the job; ``memory_file.py`` saves it.
+    """What is known of all prompts. It lives on the driver as long as the job. ``memory_file.py`` saves it.
 
     Attributes:
         prompts: the columns of ``COLUMNS`` [N], ordered by ``id``.
-        sources: names; ``source`` counts them.
-        kin: [sources, LEVELS + 2, 3] sums of ``n``, ``k`` and ``n k (k - 1) / (n (n - 1))``, by the record before.
-        version: counts the changes of what is predicted.
+        sources: names of the data sources. The column ``source`` is an index into them.
+        kin: [sources, LEVELS + 2, 3] sums of ``n``, ``k`` and ``n k (k - 1) / (n (n - 1))``, by source and by the
+            record before the visit.
+        version: number of times that the predictions have changed.
     """
 
     prompts: dict[str, np.ndarray] = field(
@@ -77,7 +80,7 @@ class DifficultyMemory:
         return len(self.prompts["id"])
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
-        """Where the prompts are, int64 of the shape of ``ids``; -1 for those that are not there."""
+        """The rows of prompts, int64 in the shape of ``ids``; -1 for prompts that are not there."""
         known = self.prompts["id"]
         if not len(known):
             return np.full(ids.shape, -1)
@@ -85,7 +88,7 @@ class DifficultyMemory:
         return np.where(known[found] == ids, found, -1)
 
     def add(self, ids: np.ndarray, sources: Sequence[str]) -> None:
-        """Make room for prompts [N]; those that are known already stay as they are."""
+        """Make room for prompts [N]. Prompts that are already there stay as they are."""
         new, first = np.unique(ids.astype(np.uint64), return_index=True)
         unknown = self.rows(new) < 0
         new, first = new[unknown], first[unknown]
@@ -100,14 +103,14 @@ class DifficultyMemory:
     def observe(
         self, ids: np.ndarray, sources: Sequence[str], successes: np.ndarray, responses: np.ndarray, step: int
     ) -> None:
-        """Take in the groups of one step. Groups of the same prompt count as one; a group without responses as none.
+        """Learn from the groups of one step. Groups of the same prompt count as one. Empty groups do not count.
 
         Args:
             ids: [B] prompts.
-            sources: [B] their data sources, for those that are new.
-            successes: [B] ``k``, sums of what counts as success, from 0 to ``n``.
+            sources: [B] their data sources, used for prompts that are new.
+            successes: [B] ``k``, the summed success of each group, from 0 to ``n``.
             responses: [B] ``n``, sizes of the groups.
-            step: the trainer's.
+            step: the trainer's step.
         """
         self.add(ids, sources)
         rows, group = np.unique(self.rows(ids), return_inverse=True)
@@ -123,7 +126,7 @@ class DifficultyMemory:
         self.version += 1
 
     def predict(self, rows: np.ndarray) -> Posterior:
-        """The posteriors of prompts, by row (:meth:`rows`); ``-1`` is a prompt of which nothing is known."""
+        """The posteriors of the prompts in ``rows`` (:meth:`rows`). Row -1 is a prompt of which nothing is known."""
         record, source = self._records(rows) * LEVELS, self._sources_of(rows)
         is_seen = record >= 0
         below = np.where(is_seen, np.floor(record), LEVELS + 1).astype(int)
@@ -134,7 +137,7 @@ class DifficultyMemory:
         return Posterior(m1 * size, (1 - m1) * size)
 
     def seen(self, rows: np.ndarray) -> np.ndarray:
-        """[N] bool: prompts with at least one visit, by row."""
+        """[N] bool, whether the prompts in ``rows`` were visited at least once."""
         return self._records(rows) >= 0
 
     def _observe_kin(self, rows: np.ndarray, k: np.ndarray, n: np.ndarray) -> None:
@@ -147,7 +150,7 @@ class DifficultyMemory:
         self.kin += seen
 
     def _moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """``m1`` and ``m2``, each [sources + 1, LEVELS + 2]; the last row is of no source in particular."""
+        """``m1`` and ``m2``, each [sources + 1, LEVELS + 2]. The last row is for an unknown source."""
         guess = np.append(np.arange(LEVELS + 1) / LEVELS, 0.5)
         moments = []
         for column, value in ((1, guess), (2, guess**2 + guess * (1 - guess) / (GUESS + 1))):
@@ -178,5 +181,5 @@ class DifficultyMemory:
 
 
 def _shrunk(kin: np.ndarray, column: int, value: np.ndarray) -> np.ndarray:
-    """A moment, with ``KINSHIP`` responses at ``value``."""
+    """A moment of the kin, with ``KINSHIP`` more responses at ``value``."""
     return (kin[..., column] + KINSHIP * value) / (kin[..., 0] + KINSHIP)

@@ -1,7 +1,7 @@
 """The difficulty memory in a checkpoint: ``global_step_N/daro_prompts.parquet``, one row per prompt.
 
-pandas and DuckDB read it. What concerns no single prompt (kin, the job's data files) is JSON in the file's footer.
-Numbers come back to the same bits.
+pandas and DuckDB read it. Data that concerns no single prompt (kin, the job's data files) is JSON in the file's footer.
+Numbers are read back to the same bits.
 """
 
 import json
@@ -21,11 +21,11 @@ FILE_NAME = "daro_prompts.parquet"
 FORMAT = 1
 FOOTER = b"daro_prompts"
 PREDICTED = "predicted_pass_rate"
-"""A column more, for readers: the mean of the posterior when the file was written."""
+"""A further column for readers: the mean of the posterior when the file was written."""
 
 
 def write(memory: DifficultyMemory, path: Path, about: dict[str, Any]) -> None:
-    """Write the memory; the file appears whole or not at all.
+    """Write the memory. The file appears whole or not at all.
 
     Args:
         about: plain values for the footer, for readers.
@@ -42,10 +42,10 @@ def write(memory: DifficultyMemory, path: Path, about: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> tuple[DifficultyMemory, dict[str, Any]]:
-    """What :func:`write` wrote: the memory, and the footer.
+    """Read a file of :func:`write`: the memory, and the footer.
 
     Raises:
-        DaroCheckpointError: the file is broken, or something else.
+        DaroCheckpointError: the file is broken, or no difficulty memory.
     """
     try:
         table = pq.read_table(path)
@@ -58,7 +58,7 @@ def read(path: Path) -> tuple[DifficultyMemory, dict[str, Any]]:
             raise ValueError("prompts out of order")
     except (OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
         got, expected = f"{type(error).__name__}: {error}", "the difficulty memory of a job"
-        fix = "restore it, or delete it: then the job goes on with what an earlier checkpoint knew, or with nothing"
+        fix = "restore it, or delete it; the job then goes on with an earlier checkpoint's memory, or with none"
         raise DaroCheckpointError(str(path), got=got, expected=expected, fix=fix) from error
     return DifficultyMemory(prompts, list(footer["sources"]), kin), footer
 
@@ -74,7 +74,7 @@ def _column(table: pa.Table, name: str, sources: list[str]) -> np.ndarray:
 
 
 def saved(folder: Path, up_to: int) -> list[tuple[int, Path]]:
-    """Steps not after ``up_to`` whose checkpoint in a job's folder has a memory, with the file; the newest first."""
+    """The steps up to ``up_to`` whose checkpoint in a job's folder has a memory, each with its file, newest first."""
     files = ((re.fullmatch(r"global_step_(\d+)", path.parent.name), path) for path in folder.glob(f"*/{FILE_NAME}"))
     found = [(int(match[1]), path) for match, path in files if match]
     return sorted((step, path) for step, path in found if step <= up_to)[::-1]

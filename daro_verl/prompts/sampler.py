@@ -1,4 +1,4 @@
-"""The order of the prompts: pass after pass through the data set, in which prompts are accepted or left out."""
+"""The order of the prompts: pass after pass through the data set. Each pass accepts some and leaves others out."""
 
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
@@ -9,15 +9,15 @@ from torch.utils.data import Sampler
 from daro_verl.errors import DaroCheckpointError
 
 CHUNK = 256
-"""Prompts whose acceptance is computed at once."""
+"""The number of prompts whose acceptance is computed at once."""
 
 
 class PromptSampler(Sampler[int]):
-    """Positions in the data set, without end. In one pass a prompt comes once at most.
+    """Yields positions in the data set, without end. In one pass, a prompt comes at most once.
 
-    A pass is a permutation and a uniform number per prompt, both from the seed and the number of the pass: a prompt is
-    accepted where its number is below its probability. So pass and place are the whole state, and a job that resumes
-    goes on with the same prompts, to the last one, where the memory is the same.
+    A pass is a permutation and a uniform number per prompt, both from the seed and the number of the pass. A prompt is
+    accepted if its number is below its probability. So pass and place are the whole state. If the memory is the same, a
+    job that resumes goes on with exactly the same prompts.
     """
 
     def __init__(
@@ -28,20 +28,20 @@ class PromptSampler(Sampler[int]):
         seed: int = 0,
         on_skip: Callable[[int], None] = lambda num_prompts: None,
     ) -> None:
-        """Of one data set.
+        """Make the sampler of one data set.
 
         Args:
-            num_prompts: in the data set.
-            accept: gives the probabilities [N] of positions [N], as they are now.
-            version: changes whenever probabilities may have changed.
-            seed: of the order.
-            on_skip: is told how many prompts were left out, as soon as they are.
+            num_prompts: size of the data set.
+            accept: returns the current probabilities [N] of positions [N].
+            version: returns a value that changes whenever probabilities may have changed.
+            seed: seed of the order.
+            on_skip: called with the number of prompts left out, as soon as they are.
         """
         self.num_prompts, self.accept, self.version = num_prompts, accept, version
         self.seed, self.on_skip = seed, on_skip
 
     def __len__(self) -> int:
-        """Of one pass, if nothing were left out: verl's idea of an epoch."""
+        """The length of a pass that leaves nothing out, which is verl's idea of an epoch."""
         return self.num_prompts
 
     def __iter__(self) -> "PromptIterator":
@@ -49,7 +49,7 @@ class PromptSampler(Sampler[int]):
 
 
 class PromptIterator(Iterator[int]):
-    """One walk; torchdata saves it as ``Stateful``."""
+    """One iteration over the prompts. torchdata saves it as ``Stateful``."""
 
     def __init__(self, sampler: PromptSampler) -> None:
         self.sampler = sampler
@@ -64,18 +64,18 @@ class PromptIterator(Iterator[int]):
                 return position
 
     def state_dict(self) -> dict[str, Any]:
-        """The pass, the place in it, and what the order depends on."""
+        """The pass, the place in it, and the values on which the order depends."""
         own = self.sampler
         return {"pass": self.number, "place": self.place, "seed": own.seed, "num_prompts": own.num_prompts}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state; with another data set or seed, from the start of a new pass.
+        """Go on from a saved state. With another data set or seed, go on from the start of a new pass.
 
         Raises:
-            DaroCheckpointError: the state is not that of this class.
+            DaroCheckpointError: another class saved the state.
         """
         if not {"pass", "place", "seed", "num_prompts"} <= state.keys():
-            expected, fix = "the place in the prompts of a job of DARO's", "resume with algorithm.daro.prompts=uniform"
+            expected, fix = "the place in the prompts of a DARO job", "resume with algorithm.daro.prompts=uniform"
             raise DaroCheckpointError("data.pt", got=sorted(state), expected=expected, fix=fix)
         is_same = (state["seed"], state["num_prompts"]) == (self.sampler.seed, self.sampler.num_prompts)
         self._begin(*((state["pass"], state["place"]) if is_same else (state["pass"] + 1, 0)))
@@ -89,7 +89,7 @@ class PromptIterator(Iterator[int]):
         self._chunk: tuple[Hashable, np.ndarray] = (None, np.empty(0))
 
     def _look_ahead(self) -> tuple[int, int | None]:
-        """How many prompts are left out, and the one after them; None if the chunk ends before one is accepted."""
+        """How many prompts are left out, and the next one accepted; None if the chunk ends before one is accepted."""
         if self.place == len(self._order):
             self._begin(self.number + 1, 0)
         accepted = self._accepted()[self.place % CHUNK :]
@@ -101,7 +101,7 @@ class PromptIterator(Iterator[int]):
         return skipped, int(self._order[self.place - 1])
 
     def _accepted(self) -> np.ndarray:
-        """Which prompts of the chunk with the present place are accepted; computed anew once something has changed."""
+        """Which prompts of the current chunk are accepted. This is computed anew once the version has changed."""
         start = self.place - self.place % CHUNK
         key = (start, self.sampler.version())
         if self._chunk[0] != key:

@@ -1,4 +1,4 @@
-"""Which prompts are worth generating for: how likely each is accepted, from what is predicted of it.
+"""Which prompts are worth generating for: the probability of accepting each one, from its predicted pass rate.
 
 A pass goes through all prompts in a random order and accepts each with a probability of its own (``sampler.py``):
 
@@ -7,10 +7,10 @@ A pass goes through all prompts in a random order and accepts each with a probab
     band:         1 where low <= E[mu] <= high, else f
     never seen:   1, whatever the rule
 
-``V = sum over k = 1 .. G-1 of P(k) w_k``: the chance that the next group of ``G`` responses has both right and wrong
-ones, each bin weighted by DARO's difficulty weight ``w_k`` (ours). ``P`` is beta-binomial, ``V*`` the largest ``V`` of
-a known pass rate. ``f = 0.1`` is the floor of exploration (``FLOOR``): no prompt is forgotten, however hopeless it
-looks.
+``V = sum over k = 1 .. G-1 of P(k) w_k`` is the chance that the next group of ``G`` responses has both right and wrong
+ones, each bin weighted by DARO's difficulty weight ``w_k`` (ours). ``P`` is beta-binomial. ``V*`` is the largest ``V``
+of a known pass rate. ``f = 0.1`` is the floor of exploration (``FLOOR``), so no prompt is forgotten, however hopeless
+it looks.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ UNIFORM, INFORMATIVE, BAND = "uniform", "informative", "band"
 CHOICES = (UNIFORM, INFORMATIVE, BAND)
 
 Acceptance = Callable[[Posterior], np.ndarray]
-"""Posteriors of N prompts to probabilities [N]."""
+"""Turns the posteriors of N prompts into probabilities [N]."""
 
 
 def bin_probabilities(posterior: Posterior, num_rollouts: int) -> np.ndarray:
@@ -48,7 +48,7 @@ def informative(num_rollouts: int, weights: Callable[[], np.ndarray]) -> Accepta
 
     Args:
         num_rollouts: ``G``.
-        weights: gives ``w_k`` [G-1] as they are now.
+        weights: returns the current ``w_k`` [G-1].
     """
     rates = np.linspace(0, 1, 101)[1:-1] * 1e6
     known = bin_probabilities(Posterior(rates, 1e6 - rates), num_rollouts)[:, 1:-1]
@@ -62,12 +62,12 @@ def informative(num_rollouts: int, weights: Callable[[], np.ndarray]) -> Accepta
 
 
 def band(low: float, high: float) -> Acceptance:
-    """The acceptance of ``band``: predicted pass rates within the bounds, both included."""
+    """The acceptance of ``band``: 1 for predicted pass rates within the bounds, both included."""
     return lambda posterior: np.where((posterior.mean >= low) & (posterior.mean <= high), 1.0, FLOOR)
 
 
 def chances(memory: DifficultyMemory, rows: np.ndarray, accept: Acceptance) -> np.ndarray:
-    """Probabilities [N] of prompts, by row of the memory; those never seen are accepted."""
+    """The probabilities [N] of the prompts in these rows of the memory; 1 for prompts that were never seen."""
     return np.where(memory.seen(rows), accept(memory.predict(rows)), 1.0)
 
 

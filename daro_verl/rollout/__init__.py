@@ -9,7 +9,8 @@ Down, after every weight sync:
 - :mod:`gauges` are their Prometheus metrics;
 - :mod:`replicas` chooses these servers.
 
-Up: :mod:`sampling` counts in verl's replay buffer what the rollout generates. :mod:`sampler_settings` puts it there.
+Up: :mod:`sampling` counts in verl's replay buffer what the rollout generates. :mod:`sampler_settings` lets verl build
+this buffer.
 
 This file imports nothing, because the pure parts need neither verl nor an engine.
 """

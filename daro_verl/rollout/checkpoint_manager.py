@@ -1,4 +1,4 @@
-"""The manager of the weight sync for ``rollout.checkpoint_manager_class``, in a verl whose trainers all honour that."""
+"""The manager of the weight sync for ``rollout.checkpoint_manager_class``, if all of verl's trainers honour that."""
 
 from verl.checkpoint_engine.base import CheckpointEngineManager
 

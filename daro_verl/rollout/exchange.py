@@ -79,8 +79,8 @@ class DifficultyExchange(PlainManager):
 def servers_of(replicas: Iterable[Any]) -> dict[str, Any]:
     """The servers of verl's replicas that take difficulty weights, by name.
 
-    Only servers that answer requests do. Classes without a counterpart in DARO (disaggregated prefill and decode,
-    TensorRT-LLM) do not.
+    Only servers that answer requests take them. Classes without a counterpart in DARO (disaggregated prefill and
+    decode, TensorRT-LLM) do not.
     """
     servers = {f"replica {replica.replica_rank}": replica.server_handle for replica in replicas}
     return {name: server for name, server in servers.items() if hasattr(server, "receive_difficulty")}
@@ -95,7 +95,7 @@ class Message:
     answer: Future[Receipt]
 
     def log_failure(self, answer: Future[Receipt]) -> None:
-        """Ray calls this in a thread of its own when there is an answer."""
+        """Log that the message failed, if it did. Ray calls this in a thread of its own when there is an answer."""
         if error := answer.exception():
             logger.warning("%s got no difficulty weights (%s): %s", self.server, self.snapshot, error)
 

@@ -1,6 +1,6 @@
 """The replay buffer of a DARO job, as verl's configuration names it: ``trainer.v1.sampler``.
 
-Read before any worker starts, so nothing of verl's trainers is imported here.
+The settings are made before any worker starts, so this module imports nothing of verl's trainers.
 """
 
 import logging
@@ -18,28 +18,28 @@ SAMPLER_PATH = "pkg://daro_verl.rollout.sampling"
 
 
 def sampler_settings(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
-    """What to merge into ``trainer.v1.sampler``, so that verl builds DARO's replay buffer.
+    """The settings to merge into ``trainer.v1.sampler``, so that verl builds DARO's replay buffer.
 
-    verl gives its settings of dynamic sampling only to its own buffer. They are worked out here as verl does
-    (``PPOTrainer._build_replay_buffer``), and travel in ``sampler_kwargs.daro.buffer``.
+    verl gives its settings of dynamic sampling only to its own buffer. This function works them out as verl does
+    (``PPOTrainer._build_replay_buffer``). They travel in ``sampler_kwargs.daro.buffer``.
 
     Args:
         config: the job's composed configuration.
-        options: of DARO.
+        options: DARO's options.
 
     Returns:
-        ``custom_sampler`` and ``sampler_kwargs``; empty for trainers other than V1, and where the job names a sampler
-        of its own, which stays: then nothing is logged about what the rollout generates.
+        ``custom_sampler`` and ``sampler_kwargs``. The result is empty for trainers other than V1, and if the job names
+        its own sampler. That sampler stays, and nothing is logged about what the rollout generates.
 
     Raises:
-        DaroConfigError: the settings of dynamic sampling are ones that verl refuses.
+        DaroConfigError: verl refuses the settings of dynamic sampling.
     """
     sampler = OmegaConf.select(config, "trainer.v1.sampler")
     if sampler is None or not is_v1(config):
         return {}
     custom = dict(sampler.get("custom_sampler", None) or {})
     if any(custom.values()) and custom.get("path") != SAMPLER_PATH:
-        logger.info("The job's own sampler %s stays: what it generates is neither logged nor remembered.", custom)
+        logger.info("The job keeps its own sampler %s, so DARO neither counts nor remembers its prompts.", custom)
         return {}
     in_sync = config.trainer.v1.trainer_mode == "sync"
     return {
@@ -62,21 +62,21 @@ def sampler_settings(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
 def is_v1(config: DictConfig) -> bool:
     """Whether one of verl's V1 trainers runs the job.
 
-    verl's experimental trainers have ``use_v1`` and V1's default mode ``sync`` in their configuration as well. They are
-    known by a node ``rollout``, which names the servers' devices; of V1's modes only ``separate_async`` may have one.
+    verl's experimental trainers also have ``use_v1`` and V1's default mode ``sync`` in their configuration. The node
+    ``rollout``, which names the servers' devices, tells them apart. Of V1's modes, only ``separate_async`` may have it.
     """
     v1 = config.trainer.v1
     return bool(config.trainer.get("use_v1", False)) and ("rollout" not in config or v1.trainer_mode == SEPARATE)
 
 
 def is_scored_at_source(config: DictConfig) -> bool:
-    """Whether responses are scored before they are sampled for training. Not by a reward model without devices."""
+    """Whether responses are scored before they are sampled for training. False for a reward model without devices."""
     reward_model = config.reward.reward_model
     return bool(not reward_model.enable or reward_model.enable_resource_pool)
 
 
 def _buffer_settings(config: DictConfig, in_sync: bool) -> dict[str, Any]:
-    """Arguments of verl's buffer that it does not give to a custom one."""
+    """The arguments that verl gives to its own buffer, but not to a custom one."""
     metric = _filter_groups_metric(config)
     refills_failed = bool(config.trainer.v1.sampler.get("sync_refill_failed_groups", False))
     settings: dict[str, Any] = {"filter_groups_metric": metric, "sync_refill_failed_groups": refills_failed}
@@ -93,13 +93,13 @@ def _buffer_settings(config: DictConfig, in_sync: bool) -> dict[str, Any]:
 
 
 def _filter_groups_metric(config: DictConfig) -> str | None:
-    """verl's ``PPOTrainer._resolve_filter_groups_metric``, before any worker starts."""
+    """The same as verl's ``PPOTrainer._resolve_filter_groups_metric``, before any worker starts."""
     filter_groups = config.algorithm.get("filter_groups", None)
     if filter_groups is None or not filter_groups.get("enable", False):
         return None
     metric, reward_model = filter_groups.get("metric", None), config.reward.reward_model
     if not metric:
-        expected = "the name of a metric, where algorithm.filter_groups.enable=True"
+        expected = "the name of a metric, because algorithm.filter_groups.enable=True"
         raise DaroConfigError(
             "algorithm.filter_groups.metric", got=metric, expected=expected, fix="set it, for example to reward"
         )

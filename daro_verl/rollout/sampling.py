@@ -1,7 +1,7 @@
-"""verl's replay buffers that count what the rollout generates, and remember how difficult each prompt was.
+"""verl's replay buffers, which here also count what the rollout generates and remember how difficult each prompt was.
 
-verl builds them through ``trainer.v1.sampler.custom_sampler`` (:mod:`daro_verl.rollout.sampler_settings`). What they
-sample, filter and refill is verl's own.
+verl builds them through ``trainer.v1.sampler.custom_sampler`` (:mod:`daro_verl.rollout.sampler_settings`). They sample,
+filter and refill as verl's own do.
 """
 
 from collections import Counter
@@ -28,16 +28,16 @@ TRAIN = "train"
 
 
 class DifficultyReplayBuffer(ReplayBuffer):
-    """For V1's trainer ``sync``. Counts start at the job's start or resumption.
+    """The replay buffer of V1's trainer ``sync``. Counts start when the job starts or resumes.
 
-    Metrics, added to those that :meth:`sample` returns, once per training step (verl averages over the samples of a
-    step, so the others return none): those of :class:`~daro_verl.prompts.accounting.Accounting`, and
+    Once per training step, :meth:`sample` adds metrics to verl's. verl averages over the samples of a step, so the
+    other samples add none. The metrics are those of :class:`~daro_verl.prompts.accounting.Accounting`, and:
 
-    - ``daro/source/num_prompts``: prompts that have ended and whose responses are scored, before any filter, and
-      ``daro/source/{k}of{G}``: the share of each bin among them.
+    - ``daro/source/num_prompts``: prompts that have ended and whose responses are scored, before any filter;
+    - ``daro/source/{k}of{G}``: the share of each bin among these prompts.
 
-    A response is a session, however many outputs it has. Where a reward model that shares the trainer's devices scores
-    after sampling, nothing can be said about difficulty, and nothing is remembered. The option ``metrics`` says what is
+    A response is a session, however many outputs it has. A reward model that shares the trainer's devices scores after
+    sampling. With it, nothing is known about difficulty, and nothing is remembered. The option ``metrics`` says what is
     logged (:mod:`daro_verl.metric_set`).
     """
 
@@ -57,7 +57,7 @@ class DifficultyReplayBuffer(ReplayBuffer):
         self._bins = torch.zeros(self._num_rollouts + 1, dtype=torch.int64)
 
     def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[Any, dict[str, Any]]:
-        """verl's, with the metrics."""
+        """Call verl's, and add the metrics."""
         if partition_id == TRAIN:
             self._step = global_steps
         batch, metrics = super().sample(global_steps=global_steps, partition_id=partition_id, batch_size=batch_size)
@@ -71,7 +71,7 @@ class DifficultyReplayBuffer(ReplayBuffer):
         return batch, {**metrics, **selected(self._step_metrics(), self._metrics)}
 
     def _sync_metadata_from_transfer_queue(self) -> None:
-        """verl's, whenever it looks what has ended; prompts that have ended since the last time are counted."""
+        """Call verl's, which looks for prompts that have ended, and count those that ended since the last call."""
         super()._sync_metadata_from_transfer_queue()
         self._count_discarded()
         new = self._ended() - self._accounting.waiting
@@ -85,7 +85,7 @@ class DifficultyReplayBuffer(ReplayBuffer):
             self._remember(sessions)
 
     def _ended(self) -> set[str]:
-        """Prompts that have ended, and are still there as far as the buffer knows."""
+        """The prompts that have ended and that, as far as the buffer knows, are still there."""
         return self.finished_keys[TRAIN] | self.failure_keys[TRAIN]
 
     def _count_discarded(self) -> None:
@@ -110,7 +110,7 @@ class DifficultyReplayBuffer(ReplayBuffer):
         memory.observe(ids, sources, rates * num_responses, num_responses, self._step)
 
     def _groups_of(self, keys: list[str]) -> PromptGroups:
-        """By prompt, in the order of ``keys``."""
+        """Group responses by prompt, in the order of ``keys``."""
         scores = _scores(tq.kv_batch_get(keys=keys, partition_id=TRAIN, select_fields=["rm_scores"]))
         rewards = torch.stack([score.sum() for score in scores])
         return group_by_prompt(
@@ -118,11 +118,11 @@ class DifficultyReplayBuffer(ReplayBuffer):
             torch.ones_like(rewards, dtype=torch.bool),
             np.array([uid_of(key) for key in keys]),
             self._success_threshold,
-            reward_range=self._rewards.range.including(rewards),  # which the estimator has not seen yet
+            reward_range=self._rewards.range.including(rewards),  # the estimator has not seen these yet
         )
 
     def _identities(self, keys: list[str]) -> tuple[np.ndarray, list[str]]:
-        """Numbers and data sources of prompts, by a response of each."""
+        """The numbers and the data sources of prompts, from the key of one response of each."""
         if not keys:
             return np.empty(0, np.uint64), []
         fields = ["data_source", "raw_prompt", "extra_info"]
@@ -134,7 +134,7 @@ class DifficultyReplayBuffer(ReplayBuffer):
         return self.partitions[TRAIN][key].get("response_len") != 0
 
     def _step_metrics(self) -> dict[str, float]:
-        """The metrics of the step that ends; counting starts anew."""
+        """Return the metrics of the step that ends, and start counting anew."""
         self._accounting.left_out(self._prompts.take_left_out() * self._num_rollouts)
         num_prompts = int(self._bins.sum())
         metrics = {"daro/source/num_prompts": float(num_prompts)}
@@ -146,20 +146,20 @@ class DifficultyReplayBuffer(ReplayBuffer):
 
 
 class DifficultyReplayBufferAsync(DifficultyReplayBuffer, ReplayBufferAsync):
-    """For V1's other trainers, which buffer more than a step needs."""
+    """The replay buffer of V1's other trainers, which buffer more than a step needs."""
 
 
 def _scores(data: Any) -> Any:
-    """The scores of the responses, by token; verl leaves them out where the reward function returned None."""
+    """The scores of the responses, by token. verl leaves them out if the reward function returned None."""
     if "rm_scores" in data.keys():
         return data["rm_scores"]
-    expected = "a number for each response; verl has none where the reward function returns None"
+    expected = "a number for each response; verl has none if the reward function returns None"
     fix = "let reward.custom_reward_function return a number on every path"
     raise DaroDataError("reward", got=None, expected=expected, fix=fix)
 
 
 def final_keys(keys: Iterable[str], uids: set[str]) -> dict[str, list[str]]:
-    """Of every prompt, the key of each session's last output, which stands for the session.
+    """By prompt, the key of each session's last output, which stands for the session.
 
     Args:
         keys: verl's, ``{uid}_{session}_{index of the output}``.
@@ -175,7 +175,7 @@ def final_keys(keys: Iterable[str], uids: set[str]) -> dict[str, list[str]]:
 
 
 def num_tokens(tags: Mapping[str, Mapping[str, Any]], uids: set[str]) -> Counter[str]:
-    """By prompt, the response tokens of all outputs."""
+    """By prompt, the number of response tokens in all of its outputs."""
     tokens: Counter[str] = Counter()
     for key, tag in tags.items():
         if (uid := uid_of(key)) in uids:
@@ -192,5 +192,5 @@ def _first_keys(keys: list[str]) -> list[str]:
 
 
 def uid_of(key: str) -> str:
-    """The prompt of one of verl's keys."""
+    """The prompt's uid in one of verl's keys."""
     return key.split("_")[0]

@@ -43,12 +43,12 @@ class Snapshot:
             raise problem
 
     def __str__(self) -> str:
-        """For log lines."""
+        """The version and the step, for log lines."""
         return f"version {self.version} of step {self.global_step}"
 
     @property
     def order(self) -> tuple[int, int]:
-        """Later snapshots of one job compare greater, because both counters only grow, even over a resume."""
+        """A key that is greater for later snapshots of one job, because both counters only grow, even over a resume."""
         return self.version, self.global_step
 
     def to_bytes(self) -> bytes:
@@ -56,7 +56,7 @@ class Snapshot:
         return json.dumps({"format": SNAPSHOT_FORMAT, **asdict(self)}, allow_nan=False).encode()
 
     def digest(self) -> str:
-        """A hash. Two snapshots have the same one exactly if they are equal to the last bit."""
+        """A hash. Two snapshots have the same hash exactly if they are equal to the last bit."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
     @classmethod

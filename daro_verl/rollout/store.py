@@ -19,7 +19,7 @@ class Delivery(StrEnum):
     DUPLICATE = "duplicate"
     """The same snapshot as the one kept."""
     OLDER = "older"
-    """Older than the one kept, and not that of the served model."""
+    """Older than the one kept, and not of the served model."""
     CONFLICT = "conflict"
     """The same version and step as the one kept, with other content. The first stays."""
     MALFORMED = "malformed"
@@ -32,7 +32,7 @@ class Receipt:
     Attributes:
         outcome: what the server did with it.
         digest: digest of the snapshot of the model that the server serves; None if it has none.
-        is_first: whether the server kept none before, because it is new or was restarted.
+        is_first: whether the server kept no snapshot before, because it is new or was restarted.
     """
 
     outcome: Delivery
@@ -112,7 +112,7 @@ class SnapshotStore:
         kept = self.newest
         if kept is None or snapshot.order > kept.order:
             return Delivery.ACCEPTED
-        if snapshot.global_step == self.global_step != kept.global_step:  # what is kept was never of this job's models
+        if snapshot.global_step == self.global_step != kept.global_step:  # the kept one belongs to no model of this job
             return Delivery.ACCEPTED
         if snapshot.order < kept.order:
             return Delivery.OLDER

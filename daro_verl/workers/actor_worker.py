@@ -54,7 +54,7 @@ class DaroActorWorker(TrainingWorker):
         self._loss_is_checked = self._policy_loss in HOMOGENEOUS
         self._exchange_metrics: dict[str, float] = {}
         self._health, self._step_line = Health(daro["num_rollouts"]), StepLine()
-        if dist.get_rank() > 0:  # all ranks see the same, one says it
+        if dist.get_rank() > 0:  # all ranks see the same, so only rank 0 logs it
             logging.getLogger("daro_verl.workers").setLevel(logging.ERROR)
 
     @register(dispatch_mode=Dispatch.ONE_TO_ALL)
@@ -113,7 +113,7 @@ class DaroActorWorker(TrainingWorker):
         """The snapshot of this actor for the rollout servers; the same on every rank.
 
         Args:
-            global_step: verl's label of the model that they serve.
+            global_step: verl's label of the model that the servers serve.
             exchange: outcomes of earlier snapshots, logged with the next update.
         """
         self._step_line.say(global_step)
@@ -128,7 +128,7 @@ class DaroActorWorker(TrainingWorker):
         """Save verl's checkpoint with the difficulty weights inside. Their file marks it as complete (``saved_state``).
 
         With ``max_ckpt_to_keep=1``, verl removes the previous checkpoint before its trainer names the new one. A job
-        killed in between could not resume. So two are kept, which is also the number at the end of a save.
+        killed in between could not resume. So two are kept, as many as verl has at the end of a save.
         """
         state = self.difficulty_weights.state_dict()
         self._check_ranks_agree(state["log_weights"])
@@ -168,7 +168,7 @@ class DaroActorWorker(TrainingWorker):
         super().load_checkpoint(local_path, hdfs_path, del_local_after_load)
 
     def _check_ranks_agree(self, log_weights: torch.Tensor) -> None:
-        """Raise unless every rank holds the same weights, to the last bit. Else a checkpoint would hide a fault.
+        """Raise unless every rank holds the same weights, to the last bit. A checkpoint would otherwise hide a fault.
 
         One all-reduce of 2 (G-1) numbers, so the cost does not grow with the number of ranks.
         """

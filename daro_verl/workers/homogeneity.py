@@ -23,8 +23,8 @@ def check_homogeneity(loss_fn: Callable[..., tuple], model_output: dict[str, Any
 
     Args:
         loss_fn: verl's loss function of the actor, around the policy loss.
-        model_output: the first micro-batch's; unchanged.
-        data: the first micro-batch's, with bins; unchanged.
+        model_output: the output for the first micro-batch; unchanged.
+        data: the first micro-batch, with bins; unchanged.
         name: name of the policy loss.
 
     Raises:

@@ -25,7 +25,8 @@ def step_metrics(
     - ``daro/loss``*: ``L_k``;
     - ``daro/weighted_loss``*: ``w_k (T_k / D_k) L_k``, the bin's part of the model's loss, with the weight that the
       model's step used;
-    - ``daro/loss_share``*: the absolute ``weighted_loss``, over the sum of those of all bins (the loss scale issue);
+    - ``daro/loss_share``*: the absolute ``weighted_loss`` over the sum of all bins' absolute values (the loss scale
+      issue);
     - ``daro/loss_on_policy``*: ``L_k`` from lengths and rewards alone, if every ratio is 1 (paper, Theorem 1);
     - ``daro/loss_gap``*: ``|loss - loss_on_policy| / larger of the two``, both as absolute values;
     - ``daro/loss_not_positive``: share of the updates so far in which the present bin had ``L_k <= 0``;
@@ -101,7 +102,7 @@ def _of_weights(weights: DifficultyWeights) -> dict[str, float]:
 
 
 def _over_bins_present(loss_share: torch.Tensor, snr: torch.Tensor) -> dict[str, float]:
-    """Leave out what has no value. verl averages over updates, so one infinite ratio would spoil the mean."""
+    """The metrics that have a value. verl averages over updates, so one infinite ratio would spoil the mean."""
     metrics = {}
     if (loss_share > 0).any() and loss_share.min() != 0:
         metrics["daro/loss_share_ratio"] = (loss_share.max() / loss_share.min()).item()
@@ -134,5 +135,5 @@ def _of_bins_present(counts: BinCounts, losses: torch.Tensor) -> dict[str, torch
 
 
 def _undefined(name: str, value: float) -> bool:
-    """Whether the value is a mean over no response or a ratio of zeros. A loss that is not finite stays as it is."""
+    """Whether the value is a mean over no response or a ratio of zeros. A loss that is not finite is logged."""
     return math.isnan(value) and name in ("loss_gap", "length_right", "length_wrong", "loss_snr", "loss_share")

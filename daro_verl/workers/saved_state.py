@@ -49,7 +49,7 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
     """The state in ``folder``; None if there is no file (a checkpoint of a job without DARO).
 
     Raises:
-        DaroCheckpointError: the checkpoint is unfinished; or the file is not one of :func:`begin`; or it was copied
+        DaroCheckpointError: the checkpoint is unfinished, or the file is not one of :func:`begin`, or it was copied
             from the checkpoint of another step.
     """
     path = Path(folder) / FILE_NAME
@@ -85,7 +85,7 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 
 def _check_step(path: Path, saved_step: Any) -> None:
-    """verl names a checkpoint's folder after its step. A file of another step was copied from somewhere else."""
+    """Raise if the file is not of the step in its folder's name. It was then copied from another checkpoint."""
     folder = next((part for part in reversed(path.parent.parts) if part.startswith("global_step_")), None)
     if folder is not None and saved_step is not None and folder != f"global_step_{saved_step}":
         raise DaroCheckpointError(

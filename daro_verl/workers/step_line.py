@@ -10,7 +10,7 @@ from daro_verl.logs import PLAIN
 
 logger = logging.getLogger(__name__)
 MOST_UPDATES = 1000
-"""A line covers at most this many optimizer steps. Else a job that never syncs its weights would keep them all."""
+"""A line covers at most this many optimizer steps. A job that never syncs its weights would otherwise keep them all."""
 
 
 class StepLine:
