@@ -1,4 +1,4 @@
-"""The methods of the paper and others, each a :class:`Weighting`, which defines ``f``, ``w``, ``D``. See docs/weightings.md."""
+"""The methods of the paper and others, each a :class:`Weighting` with its ``f``, ``w``, ``D`` (docs/weightings.md)."""
 
 from types import MappingProxyType
 
