@@ -45,12 +45,12 @@ def error(predict: Predict, rise: float, spread: float, mean: float) -> float:
     speed = rise * random.lognormal(0, 0.5, NUM_PROMPTS)
     squares: list[np.ndarray] = []
     for number in range(NUM_PASSES):
-        for part in np.split(random.permutation(ids), NUM_STEPS):
+        for step, part in enumerate(np.split(random.permutation(ids), NUM_STEPS), number * NUM_STEPS):
             rate = 1 / (1 + np.exp(-logits[part]))
             if number:
                 squares.append((predict(known, known.rows(part)) - rate) ** 2)
             successes = random.binomial(GROUP_SIZE, rate).astype(float)
-            known.observe(part, ["one"] * len(part), successes, np.full(len(part), float(GROUP_SIZE)), number)
+            known.observe(part, ["one"] * len(part), successes, np.full(len(part), float(GROUP_SIZE)), step)
             logits += speed / NUM_STEPS
     return float(np.sqrt(np.mean(squares)))
 

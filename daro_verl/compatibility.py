@@ -55,7 +55,9 @@ TRIED: dict[str, dict[str, str]] = {
         "max_inflight_gen_batches sync_refill_failed_groups",
         "ReplayBuffer.sample": "self global_steps partition_id batch_size",
         "ReplayBuffer._sync_metadata_from_transfer_queue": "self",
+        "ReplayBufferAsync.get_sampleable_count": "self global_steps partition_id",
         "ReplayBufferAsync.sample": "self global_steps partition_id batch_size",
+        "ReplayBufferAsync.wait_for_sampleable": "self global_steps partition_id target_count",
     },
 }
 """By module, the parameters of the functions and methods that daro-verl replaces, overrides or relies on."""

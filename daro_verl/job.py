@@ -18,7 +18,7 @@ from daro_verl.misplaced import misplaced_problems
 from daro_verl.official import name_classes
 from daro_verl.prompts.selection import UNIFORM
 from daro_verl.refusals import job_problems, number_problems, prompts_problems, weighting_problems, weighting_warnings
-from daro_verl.resume import repair_tracker, resumed_from
+from daro_verl.resume import check_data_order, repair_tracker, resumed_from
 from daro_verl.rollout.sampler_settings import sampler_settings
 
 logger = logging.getLogger(__name__)
@@ -74,6 +74,9 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
     folder = OmegaConf.select(config, "trainer.default_local_dir")
     if folder and OmegaConf.select(config, "trainer.resume_mode") == "auto":
         repair_tracker(folder)
+    _, step, resumed = _checkpoints(config)
+    if resumed:
+        check_data_order(resumed / f"global_step_{step}", is_chosen=options.prompts != UNIFORM)
     _hand_over(config, options, sampler)
 
 
@@ -122,22 +125,31 @@ def _hand_over(config: DictConfig, options: DaroConfig, sampler: dict[str, Any])
         name_classes(config, verl.__path__[0])
 
 
-def _rewards(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
-    """Where the job saves its rewards' range, and the step from which it goes on (``advantage/reward_range.py``)."""
+def _checkpoints(config: DictConfig) -> tuple[Path, int, Path | None]:
+    """The folder of the job's checkpoints, and :func:`~daro_verl.resume.resumed_from`."""
     folder = Path(OmegaConf.select(config, "trainer.default_local_dir") or ".").absolute()
-    step, resumed = resumed_from(config, folder)
+    return folder, *resumed_from(config, folder)
+
+
+def _rewards(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
+    """Where the job saves its rewards' range, and the estimate from which it goes on (``advantage/reward_range.py``).
+
+    verl estimates advantages once in a step, or ``parameter_sync_step`` times in its trainer ``separate_async``.
+    """
+    folder, step, resumed = _checkpoints(config)
+    mode = OmegaConf.select(config, "trainer.v1.trainer_mode")
+    per_step = OmegaConf.select(config, f"trainer.v1.{mode}.parameter_sync_step") or 1
     return {
         "file": str(folder / REWARDS),
         "resumed_file": str(resumed / REWARDS) if resumed else None,
-        "step": step,
+        "step": step * per_step,
         "given": options.to_dict()["reward_range"] if options.reward_range != AUTO else None,
     }
 
 
 def _prompt_memory(config: DictConfig) -> dict[str, Any]:
     """Where the job saves its memory of prompts, and the step from which it goes on (``prompts/job_memory.py``)."""
-    folder = Path(OmegaConf.select(config, "trainer.default_local_dir") or ".").absolute()
-    step, resumed = resumed_from(config, folder)
+    folder, step, resumed = _checkpoints(config)
     files = config.data.train_files
     callback = config.trainer.get("checkpoint_callback_class", None)
     if callback == CALLBACK:

@@ -12,6 +12,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from daro_verl.atomic import write_atomically
 from daro_verl.errors import DaroCheckpointError
 
@@ -73,7 +75,35 @@ def resumed_from(config: Any, folder: Path) -> tuple[int, Path | None]:
         return (int(match[1]), path.parent) if match else (0, None)
     tracker = folder / TRACKER
     step = _number(tracker.read_bytes()) if mode == "auto" and tracker.is_file() else None
-    return (step, folder) if step else (0, None)
+    return (step, folder) if step and _step_folder(folder, step).is_dir() else (0, None)
+
+
+def check_data_order(checkpoint: Path, is_chosen: bool) -> None:
+    """Check that the checkpoint's position in the data is one that the job can read.
+
+    verl's sampler and DARO's (``prompts/sampler.py``) save different positions. verl's loader would fail at another
+    one's only when all workers run, and without a hint.
+
+    Args:
+        checkpoint: the folder of the checkpoint from which the job goes on.
+        is_chosen: whether the job chooses its prompts.
+
+    Raises:
+        DaroCheckpointError: the other sampler saved it.
+    """
+    file = checkpoint / "data.pt"
+    if not zipfile.is_zipfile(file):
+        return
+    try:
+        state = torch.load(file, weights_only=False)
+    except Exception:  # a broken file, which verl's own load will name
+        return
+    was_chosen = "pass" in ((state.get("_sampler_iter_state") or {}).get("sampler_iter_state") or {})
+    if was_chosen != is_chosen:
+        places = {False: "a place in verl's order (prompts=uniform)", True: "a place in the order of chosen prompts"}
+        fix = f"resume with the same algorithm.daro.prompts, or delete {file}: the job then begins a new pass"
+        got, expected = places[was_chosen], places[is_chosen]
+        raise DaroCheckpointError(str(file), got=got, expected=expected, fix=fix)
 
 
 def newest_complete(folder: str | os.PathLike[str]) -> int | None:

@@ -89,8 +89,18 @@ class SeenRewards:
         entries = _read(Path(resumed_file)) if resumed_file and not given else []
         self._entries = [entry for entry in entries if entry[0] <= step]
         low, high = given or (self._entries[-1][1:] if self._entries else (math.inf, -math.inf))
-        self.range = RewardRange(low, high)
+        self.range = self._previewed = RewardRange(low, high)
         self.log_limit = HourlyLimit()
+        if self._entries and resumed_file != file:
+            self._write()
+
+    def preview(self, rewards: torch.Tensor) -> RewardRange:
+        """The range with all rewards of this and earlier previews, which no estimate may have seen yet."""
+        if self.given:
+            return self.range
+        ends = torch.tensor([self._previewed.low, self._previewed.high], dtype=torch.float64)
+        self._previewed = self.range.including(ends).including(rewards)
+        return self._previewed
 
     def see(self, rewards: torch.Tensor) -> RewardRange:
         """Widen the range by the rewards of one estimate, log and save it if it changes, and return it."""
@@ -118,6 +128,9 @@ class SeenRewards:
 
     def _save(self) -> None:
         self._entries.append((self._estimates, self.range.low, self.range.high))
+        self._write()
+
+    def _write(self) -> None:
         if self._file:
             path = Path(self._file)
             path.parent.mkdir(parents=True, exist_ok=True)

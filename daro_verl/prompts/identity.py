@@ -33,12 +33,12 @@ def text_of(messages: Any) -> str:
     """The chat as one text. A part that is not text is shown by its kind (``<image>``), as in verl's data sets."""
     if isinstance(messages, str):
         return messages
-    return "\n".join(f"{message['role']}: {_content(message['content'])}" for message in messages)
+    return "\n".join(f"{message['role']}: {_content(message.get('content'))}" for message in messages)
 
 
 def _content(content: Any) -> str:
-    if isinstance(content, str):
-        return content
+    if content is None or isinstance(content, str):  # a call of a tool has none
+        return content or ""
     return "".join(part.get("text") or f"<{part['type']}>" for part in content)
 
 

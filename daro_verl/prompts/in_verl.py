@@ -1,5 +1,6 @@
 """Where verl's V1 trainers use the memory: in the sampler of the training prompts, and after each checkpoint."""
 
+import hashlib
 import logging
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -35,6 +36,9 @@ def prompt_sampler(dataset: Any, data_config: Any) -> PromptSampler:
         raise DaroDataError("the training data set", got=type(dataset).__name__, expected=expected, fix=fix)
     columns = [name for name in ("data_source", dataset.prompt_key, "extra_info") if name in rows.column_names]
     ids, sources = prompt_ids(rows.select_columns(columns), dataset.prompt_key)
+    if not len(ids):
+        fix = "look at data.train_files, and at data.max_prompt_length, which leaves out longer prompts"
+        raise DaroDataError("the training data set", got="no prompt", expected="at least one", fix=fix)
     job = memory_of_job(options.memory)
     num_known = int((job.memory.rows(ids) >= 0).sum())
     job.memory.add(ids, sources)
@@ -48,8 +52,9 @@ def prompt_sampler(dataset: Any, data_config: Any) -> PromptSampler:
         len(ids),
         accept_positions,
         version=lambda: (job.memory.version, version()),
-        seed=data_config.get("seed") or 0,
+        seed=(data_config.get("seed") or 0) % 2**64,
         on_skip=job.leave_out,
+        data=hashlib.blake2b(ids.tobytes(), digest_size=8).hexdigest(),
     )
 
 

@@ -1,7 +1,7 @@
 """A job's only memory of difficulty, on its driver: read at the start, told what ends, saved with each checkpoint."""
 
 import logging
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -22,12 +22,17 @@ class JobMemory:
     Attributes:
         memory: the difficulty of all prompts.
         train_files: the job's data, for readers of the saved file.
+        restored: uids of groups that are in the memory, and that verl restores with the checkpoint of an asynchronous
+            job. They are not learned from again.
         num_left_out: prompts that were left out and are not accounted for yet.
+        waiting: returns the uids of the groups that are in the memory and still wait to be trained on.
     """
 
     memory: DifficultyMemory = field(default_factory=DifficultyMemory)
     train_files: Sequence[str] = ()
+    restored: frozenset[str] = frozenset()
     num_left_out: int = 0
+    waiting: Callable[[], set[str]] = set
 
     def leave_out(self, num_prompts: int) -> None:
         """Count prompts that the sampler left out."""
@@ -40,7 +45,7 @@ class JobMemory:
 
     def save(self, checkpoint: Path, step: int) -> None:
         """Write the memory into a checkpoint's folder."""
-        about = {"step": step, "train_files": list(self.train_files)}
+        about = {"step": step, "train_files": list(self.train_files), "waiting": sorted(self.waiting())}
         memory_file.write(self.memory, checkpoint / memory_file.FILE_NAME, about)
 
 
@@ -59,11 +64,14 @@ def memory_of_job(settings: Any) -> JobMemory:
 @cache
 def _memory_of_job(folder: str, resumed: str | None, step: int, train_files: tuple[str, ...]) -> JobMemory:
     """The object, made once per job. ``folder`` tells jobs of one process apart."""
-    return JobMemory(_resumed(Path(resumed), step) if resumed else DifficultyMemory(), train_files)
+    memory, waiting = _resumed(Path(resumed), step) if resumed else (DifficultyMemory(), frozenset())
+    return JobMemory(memory, train_files, waiting)
 
 
-def _resumed(folder: Path, step: int) -> DifficultyMemory:
-    """The memory in the checkpoint from which a job goes on, or in the newest earlier checkpoint that has a memory.
+def _resumed(folder: Path, step: int) -> tuple[DifficultyMemory, frozenset[str]]:
+    """The memory in the checkpoint from which a job goes on, or in the newest earlier one that has a memory.
+
+    The second result has the groups that were in that memory and waited to be trained on.
 
     verl names the checkpoint to resume from before it calls the class that saves the memory. A kill in between leaves a
     checkpoint without a memory. The job then goes on with a little less knowledge, and logs that.
@@ -71,12 +79,13 @@ def _resumed(folder: Path, step: int) -> DifficultyMemory:
     files = memory_file.saved(folder, step)
     if not files:
         logger.warning("No checkpoint up to step %d knows the prompts' difficulty: it is learned anew.", step)
-        return DifficultyMemory()
+        return DifficultyMemory(), frozenset()
     saved_step, path = files[0]
     if saved_step < step:
         message = "The checkpoint of step %d has no %s: the prompts' difficulty is that of step %d."
         logger.warning(message, step, memory_file.FILE_NAME, saved_step)
-    return memory_file.read(path)[0]
+    memory, about = memory_file.read(path)
+    return memory, frozenset(about.get("waiting", ()))  # earlier files have none
 
 
 @dataclass

@@ -66,6 +66,8 @@ class DifficultyMemory:
         sources: names of the data sources. The column ``source`` is an index into them.
         kin: [sources, LEVELS + 2, 3] sums of ``n``, ``k`` and ``n k (k - 1) / (n (n - 1))``, by source and by the
             record before the visit.
+        kin_step: [sources, LEVELS + 2] the last step that added to ``kin``, or -1. The groups of one step may come in
+            many calls, which together count as one.
         version: number of times that the predictions have changed.
     """
 
@@ -74,6 +76,7 @@ class DifficultyMemory:
     )
     sources: list[str] = field(default_factory=list)
     kin: np.ndarray = field(default_factory=lambda: np.zeros((0, LEVELS + 2, 3)))
+    kin_step: np.ndarray = field(default_factory=lambda: np.zeros((0, LEVELS + 2), np.int64))
     version: int = 0
 
     def __len__(self) -> int:
@@ -103,7 +106,7 @@ class DifficultyMemory:
     def observe(
         self, ids: np.ndarray, sources: Sequence[str], successes: np.ndarray, responses: np.ndarray, step: int
     ) -> None:
-        """Learn from the groups of one step. Groups of the same prompt count as one. Empty groups do not count.
+        """Learn from groups of one step. Groups of the same prompt count as one. Empty groups do not count.
 
         Args:
             ids: [B] prompts.
@@ -116,7 +119,7 @@ class DifficultyMemory:
         rows, group = np.unique(self.rows(ids), return_inverse=True)
         k, n = (np.bincount(group, weights, len(rows)) for weights in (successes, responses))
         rows, k, n = rows[n > 0], k[n > 0], n[n > 0]
-        self._observe_kin(rows, k, n)
+        self._observe_kin(rows, k, n, step)
         prompts = self.prompts
         prompts["successes"][rows] = KEPT * prompts["successes"][rows] + k
         prompts["responses"][rows] = KEPT * prompts["responses"][rows] + n
@@ -140,13 +143,15 @@ class DifficultyMemory:
         """[N] bool, whether the prompts in ``rows`` were visited at least once."""
         return self._records(rows) >= 0
 
-    def _observe_kin(self, rows: np.ndarray, k: np.ndarray, n: np.ndarray) -> None:
+    def _observe_kin(self, rows: np.ndarray, k: np.ndarray, n: np.ndarray, step: int) -> None:
         records = self._records(rows)
         level = np.where(records < 0, LEVELS + 1, np.rint(records * LEVELS)).astype(int)
         pairs = np.where(n > 1, k * (k - 1) / np.maximum(n - 1, 1), k**2 / n)
         seen = np.zeros_like(self.kin)
         np.add.at(seen, (self._sources_of(rows), level), np.stack([n, k, pairs], axis=-1))
-        self.kin[seen[..., 0] > 0] *= KIN_KEPT
+        old = (seen[..., 0] > 0) & (self.kin_step != step)
+        self.kin[old] *= KIN_KEPT
+        self.kin_step[old] = step
         self.kin += seen
 
     def _moments(self) -> tuple[np.ndarray, np.ndarray]:
@@ -177,6 +182,7 @@ class DifficultyMemory:
         num_new = len(numbers) - len(self.sources)
         self.sources = list(numbers)
         self.kin = np.concatenate([self.kin, np.zeros((num_new, *self.kin.shape[1:]))])
+        self.kin_step = np.concatenate([self.kin_step, np.full((num_new, LEVELS + 2), -1)])
         return np.fromiter(map(numbers.__getitem__, names), np.uint16, len(names))
 
 

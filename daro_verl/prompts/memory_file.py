@@ -35,7 +35,8 @@ def write(memory: DifficultyMemory, path: Path, about: dict[str, Any]) -> None:
         pa.array(memory.prompts["source"].astype(np.int32)), pa.array(memory.sources, pa.string())
     )
     columns[PREDICTED] = memory.predict(np.arange(len(memory))).mean.astype(np.float32)
-    footer = {"format": FORMAT, "sources": memory.sources, "kin": memory.kin.tolist(), **about}
+    kin = {"kin": memory.kin.tolist(), "kin_step": memory.kin_step.tolist()}
+    footer = {"format": FORMAT, "sources": memory.sources, **kin, **about}
     table = pa.table(columns).replace_schema_metadata({FOOTER: json.dumps(footer)})
     pq.write_table(table, partial_path(path), compression="zstd")
     publish(partial_path(path), path)
@@ -54,13 +55,15 @@ def read(path: Path) -> tuple[DifficultyMemory, dict[str, Any]]:
             raise ValueError(f"format {footer['format']}")
         prompts = {name: _column(table, name, footer["sources"]) for name in COLUMNS}
         kin = np.array(footer["kin"], dtype=float).reshape(len(footer["sources"]), LEVELS + 2, 3)
+        kin_step = np.full(kin.shape[:2], -1)  # earlier files have none
+        kin_step = np.array(footer.get("kin_step", kin_step), dtype=np.int64).reshape(kin.shape[:2])
         if (prompts["id"][1:] <= prompts["id"][:-1]).any():
             raise ValueError("prompts out of order")
     except (OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
         got, expected = f"{type(error).__name__}: {error}", "the difficulty memory of a job"
         fix = "restore it, or delete it; the job then goes on with an earlier checkpoint's memory, or with none"
         raise DaroCheckpointError(str(path), got=got, expected=expected, fix=fix) from error
-    return DifficultyMemory(prompts, list(footer["sources"]), kin), footer
+    return DifficultyMemory(prompts, list(footer["sources"]), kin, kin_step), footer
 
 
 def _column(table: pa.Table, name: str, sources: list[str]) -> np.ndarray:

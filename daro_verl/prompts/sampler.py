@@ -27,6 +27,7 @@ class PromptSampler(Sampler[int]):
         version: Callable[[], Hashable],
         seed: int = 0,
         on_skip: Callable[[int], None] = lambda num_prompts: None,
+        data: str = "",
     ) -> None:
         """Make the sampler of one data set.
 
@@ -36,9 +37,10 @@ class PromptSampler(Sampler[int]):
             version: returns a value that changes whenever probabilities may have changed.
             seed: seed of the order.
             on_skip: called with the number of prompts left out, as soon as they are.
+            data: says which data set it is, so that a resumed job knows whether it still has the same one.
         """
         self.num_prompts, self.accept, self.version = num_prompts, accept, version
-        self.seed, self.on_skip = seed, on_skip
+        self.seed, self.on_skip, self.data = seed, on_skip, data
 
     def __len__(self) -> int:
         """The length of a pass that leaves nothing out, which is verl's idea of an epoch."""
@@ -66,7 +68,7 @@ class PromptIterator(Iterator[int]):
     def state_dict(self) -> dict[str, Any]:
         """The pass, the place in it, and the values on which the order depends."""
         own = self.sampler
-        return {"pass": self.number, "place": self.place, "seed": own.seed, "num_prompts": own.num_prompts}
+        return {"pass": self.number, "place": self.place, **self._order_of(own)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state. With another data set or seed, go on from the start of a new pass.
@@ -77,8 +79,13 @@ class PromptIterator(Iterator[int]):
         if not {"pass", "place", "seed", "num_prompts"} <= state.keys():
             expected, fix = "the place in the prompts of a DARO job", "resume with algorithm.daro.prompts=uniform"
             raise DaroCheckpointError("data.pt", got=sorted(state), expected=expected, fix=fix)
-        is_same = (state["seed"], state["num_prompts"]) == (self.sampler.seed, self.sampler.num_prompts)
+        own = self._order_of(self.sampler)
+        is_same = {name: state.get(name, own[name]) for name in own} == own  # earlier states have no data
         self._begin(*((state["pass"], state["place"]) if is_same else (state["pass"] + 1, 0)))
+
+    @staticmethod
+    def _order_of(own: PromptSampler) -> dict[str, Any]:
+        return {"seed": own.seed, "num_prompts": own.num_prompts, "data": own.data}
 
     def _begin(self, number: int, place: int) -> None:
         own = self.sampler

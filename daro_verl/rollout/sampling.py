@@ -49,11 +49,13 @@ class DifficultyReplayBuffer(ReplayBuffer):
         self._rewards = rewards_of_job(options.get("rewards"))
         self._metrics: str = options["metrics"]
         self._scored_at_source: bool = options["scored_at_source"]
-        self._prompts = memory_of_job(options.get("prompt_memory"))
+        about = options.get("prompt_memory")
+        self._prompts = memory_of_job(about)
         self._samples_per_step: int = self.trainer_config.get("parameter_sync_step", 1)
         self._num_samples = 0
-        self._step = 0
+        self._step: int = about["step"] if about else 0
         self._accounting = Accounting()
+        self._prompts.waiting = lambda: self._accounting.waiting
         self._bins = torch.zeros(self._num_rollouts + 1, dtype=torch.int64)
 
     def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[Any, dict[str, Any]]:
@@ -82,7 +84,7 @@ class DifficultyReplayBuffer(ReplayBuffer):
         for uid, keys in sessions.items():
             self._accounting.generated(uid, len(keys), tokens[uid])
         if self._scored_at_source:
-            self._remember(sessions)
+            self._remember({uid: keys for uid, keys in sessions.items() if uid not in self._prompts.restored})
 
     def _ended(self) -> set[str]:
         """The prompts that have ended and that, as far as the buffer knows, are still there."""
@@ -118,7 +120,7 @@ class DifficultyReplayBuffer(ReplayBuffer):
             torch.ones_like(rewards, dtype=torch.bool),
             np.array([uid_of(key) for key in keys]),
             self._success_threshold,
-            reward_range=self._rewards.range.including(rewards),  # the estimator has not seen these yet
+            reward_range=self._rewards.preview(rewards),
         )
 
     def _identities(self, keys: list[str]) -> tuple[np.ndarray, list[str]]:
@@ -127,7 +129,8 @@ class DifficultyReplayBuffer(ReplayBuffer):
             return np.empty(0, np.uint64), []
         fields = ["data_source", "raw_prompt", "extra_info"]
         data = tq.kv_batch_get(keys=keys, partition_id=TRAIN, select_fields=fields)
-        rows = list(zip(*([getattr(value, "data", value) for value in data[name]] for name in fields), strict=True))
+        columns = [data[name] if name in data.keys() else [None] * len(keys) for name in fields]
+        rows = list(zip(*([getattr(value, "data", value) for value in column] for column in columns), strict=True))
         return np.array([prompt_id(*row) for row in rows], dtype=np.uint64), [str(source) for source, *_ in rows]
 
     def _has_tokens(self, key: str) -> bool:
@@ -147,6 +150,16 @@ class DifficultyReplayBuffer(ReplayBuffer):
 
 class DifficultyReplayBufferAsync(DifficultyReplayBuffer, ReplayBufferAsync):
     """The replay buffer of V1's other trainers, which buffer more than a step needs."""
+
+    def get_sampleable_count(self, global_steps: int, partition_id: str) -> int:
+        """Call verl's, which looks for prompts that have ended, in this step."""
+        self._step = global_steps
+        return super().get_sampleable_count(global_steps, partition_id)
+
+    def wait_for_sampleable(self, global_steps: int, partition_id: str, target_count: int) -> tuple[set[str], dict]:
+        """Call verl's, which looks for prompts that have ended, in this step."""
+        self._step = global_steps
+        return super().wait_for_sampleable(global_steps, partition_id, target_count)
 
 
 def _scores(data: Any) -> Any:

@@ -98,10 +98,10 @@ class DaroActorWorker(TrainingWorker):
         else:
             _log_bins_not_finite(losses, weights, "over all ranks")
         self._health.look(mini_batch.counts, losses, weights)
+        own = step_metrics(mini_batch, used_weights, losses, weights)
+        self._step_line.add(own)  # also on a pipeline's first stage, which has no output: rank 0 logs the line
         if output is not None:
-            own = step_metrics(mini_batch, used_weights, losses, weights)
-            self._step_line.add(own)
-            own |= self._exchange_metrics
+            own = own | self._exchange_metrics
             own["daro/gradient_not_finite"] = float(not stepped)
             own["daro/weight_version/max"] = Metric(AggregationType.MAX, weights.version)
             metrics |= selected(own, weights.options.metrics)

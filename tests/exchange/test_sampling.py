@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,17 +84,25 @@ def arguments(trainer_mode: str, steps: int = 1) -> dict:
 
 
 def buffer(
-    queue: Queue, monkeypatch, *, mode: str = "sync", steps: int = 1, metric: str | None = "acc", scored: bool = True
+    queue: Queue,
+    monkeypatch,
+    *,
+    mode: str = "sync",
+    steps: int = 1,
+    metric: str | None = "acc",
+    scored: bool = True,
+    resumed: Path | None = None,
 ) -> DifficultyReplayBuffer:
     """DARO's buffer, as verl makes it: the settings of dynamic sampling are in ``sampler_kwargs`` only."""
     for module in (replay_buffer, sampling):
         monkeypatch.setattr(module, "tq", queue)
+    from_checkpoint = {"resumed": str(resumed) if resumed else None, "step": 1 if resumed else 0}
     own = {
         "num_rollouts": G,
         "success_threshold": 0.5,
         "metrics": "all",
         "scored_at_source": scored,
-        "prompt_memory": {"folder": f"job {next(JOBS_SO_FAR)}", "resumed": None, "step": 0, "train_files": []},
+        "prompt_memory": {"folder": f"job {next(JOBS_SO_FAR)}", "train_files": [], **from_checkpoint},
         "buffer": {"filter_groups_metric": metric, **BUFFER},
     }
     given = OmegaConf.create({"daro": own})
@@ -270,6 +279,30 @@ def test_every_scored_group_is_remembered_also_those_that_are_thrown_away(monkey
     remembered = [known(made, uid) for uid in ("p0", "p5", "p10", "p15")]
     assert [prompt["successes"] for prompt in remembered] == [1, 0, 4, 2]
     assert {(prompt["last_step"], prompt["responses"]) for prompt in remembered} == {(7, 4)}
+
+
+def test_groups_that_verl_restores_are_not_learned_from_again(monkeypatch, tmp_path):
+    """An asynchronous job saves finished groups with its checkpoint, after they were remembered."""
+    queue = Queue(MANY)
+    first = buffer(queue, monkeypatch, mode="colocate_async")
+    sampled(first, 4)
+    (tmp_path / "global_step_1").mkdir()
+    first._prompts.save(tmp_path / "global_step_1", 1)
+    second = buffer(queue, monkeypatch, mode="colocate_async", resumed=tmp_path)
+    queue.add("new", [[1.0], [0.0], [0.0], [0.0]])
+    second.get_sampleable_count(2, "train")
+    assert (second._prompts.memory.prompts["visits"] == 1).all()
+    assert known(second, "new")["last_step"] == 2
+    assert known(second, "p0")["last_step"] == 1
+
+
+def test_a_data_set_without_sources(monkeypatch):
+    queue = Queue([1, 2])
+    get = queue.kv_batch_get
+    queue.kv_batch_get = lambda **kwargs: {name: of for name, of in get(**kwargs).items() if name != "data_source"}
+    made = buffer(queue, monkeypatch)
+    sampled(made, 2)
+    assert made._prompts.memory.sources == ["None"]  # as of the rows of such a data set
 
 
 def test_groups_that_say_nothing_are_not_remembered(monkeypatch):

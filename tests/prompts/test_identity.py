@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from daro_verl.prompts.identity import prompt_id, prompt_ids
+from daro_verl.prompts.identity import prompt_id, prompt_ids, text_of
 
 CHAT = [{"role": "user", "content": "1 + 1"}]
 
@@ -36,6 +36,11 @@ def test_an_id_is_stable_where_the_text_changes_and_no_id_is_no_id():
 def test_a_picture_in_a_data_set_and_as_verl_sends_it():
     sent = [{"role": "user", "content": [{"type": "image", "image": object()}, {"type": "text", "text": "how many?"}]}]
     assert prompt_id("math", [{"role": "user", "content": "<image>how many?"}], {}) == prompt_id("math", sent, {})
+
+
+def test_a_message_without_content_as_in_an_example_of_a_tools_call():
+    call, named = {"role": "assistant", "content": None}, {"role": "assistant"}
+    assert text_of([{"role": "user", "content": "2+2"}, call, named]) == "user: 2+2\nassistant: \nassistant: "
 
 
 def test_the_rows_of_a_data_set():

@@ -5,14 +5,16 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from omegaconf import OmegaConf
+from torchdata.stateful_dataloader import StatefulDataLoader
 from verl.trainer.ppo.checkpoint_callback import CheckpointCallback, build_checkpoint_callback
 from verl.trainer.ppo.v1 import trainer_base
 from verl.utils.config import validate_config
 from verl.utils.dataset.rl_dataset import RLHFDataset
 
 from daro_verl.config import DaroConfig
-from daro_verl.errors import DaroConfigError, DaroDataError
+from daro_verl.errors import DaroCheckpointError, DaroConfigError, DaroDataError
 from daro_verl.job import prepare_job
 from daro_verl.prompts import memory_file
 from daro_verl.prompts.job_memory import NEWEST_WEIGHTS, memory_of_job
@@ -180,6 +182,36 @@ def test_a_data_set_that_does_not_show_its_rows_is_refused(job):
     config = job("+algorithm.daro.prompts=informative")
     with pytest.raises(DaroDataError, match="the training data set: got 'list', expected verl's RLHFDataset"):
         trainer_base.create_rl_sampler(config.data, [1, 2, 3])
+
+
+def test_a_data_set_whose_prompts_are_all_too_long_is_refused(job):
+    config = job("+algorithm.daro.prompts=informative")
+    rows = RLHFDataset(config.data.train_files, Tokenizer(), config.data)
+    rows.dataframe = rows.dataframe.select([])
+    with pytest.raises(DaroDataError, match="the training data set: got 'no prompt', expected at least one"):
+        trainer_base.create_rl_sampler(config.data, rows)
+
+
+def test_a_negative_seed_as_verls_own_sampler_takes_it(job):
+    assert len(list(islice(sampler_of(job("+algorithm.daro.prompts=informative", "data.seed=-1")), 5))) == 5
+
+
+def test_a_job_cannot_go_on_in_another_order_of_prompts(job, tmp_path):
+    """Told before any worker starts; verl's loader would fail after all of them have."""
+    config = job("+algorithm.daro.prompts=informative")
+    rows = RLHFDataset(config.data.train_files, Tokenizer(), config.data)
+    loader = StatefulDataLoader(rows, batch_size=4, sampler=sampler_of(config), collate_fn=list)
+    next(iter(loader))
+    folder = tmp_path / "checkpoints" / "global_step_2"
+    folder.mkdir(parents=True)
+    torch.save(loader.state_dict(), folder / "data.pt")
+    (folder.parent / "latest_checkpointed_iteration.txt").write_text("2")
+    (folder / "actor").mkdir()
+    job("+algorithm.daro.prompts=band")
+    with pytest.raises(DaroCheckpointError, match="got 'a place in the order of chosen prompts'.* or delete"):
+        job()
+    (folder / "data.pt").unlink()
+    job()
 
 
 class Own(CheckpointCallback):

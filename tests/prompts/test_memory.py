@@ -86,6 +86,19 @@ def test_kin_that_were_seen_long_ago_count_less():
     assert memory.kin[0, 0].tolist() == pytest.approx([15.2, 7.2, 7.2])
 
 
+@pytest.mark.parametrize("num_parts", [2, 30])
+def test_the_groups_of_a_step_count_the_same_in_many_parts(num_parts):
+    """verl's buffer is looked at every two seconds: prompts that end in one step come in many calls."""
+    ids, step, whole, parts = np.arange(240), 0, DifficultyMemory(), DifficultyMemory()
+    for step in range(4):
+        successes, full = (ids * (step + 3) % 9).astype(float), np.full(240, 8.0)
+        whole.observe(ids, ["math"] * 240, successes, full, step)
+        for part in np.array_split(ids, num_parts):
+            parts.observe(part, ["math"] * len(part), successes[part], full[part], step)
+    assert parts.kin == pytest.approx(whole.kin)
+    assert parts.predict(ids).mean == pytest.approx(whole.predict(ids).mean)
+
+
 def test_kin_that_differ_leave_more_doubt_than_kin_that_are_alike():
     """After 0 of 8, forty prompts each have 4 of 8 again; or half of them 0, half 8. The mean is the same, about 1/2;
     in the first case ``mu`` is nearly known, in the second it is near 0 or 1."""
@@ -121,15 +134,15 @@ def test_the_prediction_follows_a_model_that_learns():
     """500 prompts at one rate, which rises from .1 to .9 in ten passes, .09 each. Where half of a pass is done, what
     each of the others did last time is .09 behind. The prediction is less than 0.7 as far off."""
     random, memory, ids = np.random.default_rng(0), DifficultyMemory(), np.arange(500)
-    for step, rate in enumerate(np.linspace(0.1, 0.9, 10)):
+    for visit, rate in enumerate(np.linspace(0.1, 0.9, 10)):
         parts = np.split(random.permutation(ids), 10)
         for number, part in enumerate(parts):
-            if step > 1 and number == 5:
+            if visit > 1 and number == 5:
                 waiting = memory.rows(np.concatenate(parts[5:]))
                 last = memory.prompts["last_pass_rate"][waiting].mean()
                 assert abs(memory.predict(waiting).mean.mean() - rate) < 0.7 * abs(last - rate)
             successes = random.binomial(8, rate, len(part)).astype(float)
-            memory.observe(part, ["math"] * len(part), successes, np.full(len(part), 8.0), step)
+            memory.observe(part, ["math"] * len(part), successes, np.full(len(part), 8.0), 10 * visit + number)
 
 
 def test_a_million_prompts_need_30_megabytes():

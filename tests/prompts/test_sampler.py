@@ -7,6 +7,7 @@ import pytest
 
 from daro_verl.errors import DaroCheckpointError
 from daro_verl.prompts.sampler import PromptSampler
+from daro_verl.resume import check_data_order
 
 
 def sampler(num_prompts=1000, accept=lambda positions: np.ones(len(positions)), version=lambda: 0, **kwargs):
@@ -72,18 +73,51 @@ def test_a_resumed_job_goes_on_with_the_same_prompts(stop):
     assert take(second, 2000 - stop) == whole[stop:]
 
 
-def test_another_data_set_begins_with_a_new_pass():
-    first = iter(sampler(500))
+@pytest.mark.parametrize(("num_prompts", "data"), [(600, "one"), (500, "another of the same size")])
+def test_another_data_set_begins_with_a_new_pass(num_prompts, data):
+    first = iter(sampler(500, data="one"))
     take(first, 20)
-    second = iter(sampler(600))
+    second = iter(sampler(num_prompts, data=data))
     second.load_state_dict(first.state_dict())
     assert (second.number, second.place) == (1, 0)
-    assert sorted(take(second, 600)) == list(range(600))
+    assert sorted(take(second, num_prompts)) == list(range(num_prompts))
+
+
+def test_a_state_of_an_earlier_version_does_not_know_its_data_set():
+    first = iter(sampler(500))
+    take(first, 20)
+    second = iter(sampler(500, data="one"))
+    second.load_state_dict({name: value for name, value in first.state_dict().items() if name != "data"})
+    assert (second.number, second.place) == (0, 20)
 
 
 def test_a_state_of_verls_own_sampler_is_refused():
     with pytest.raises(DaroCheckpointError, match="prompts=uniform"):
         iter(sampler()).load_state_dict({"generator": None, "yielded": 3})
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_position_of_the_other_order_is_refused_before_any_worker_starts(num_workers, tmp_path):
+    """As verl saves them; its loaders differ by the number of worker processes, and DARO's has none."""
+    import torch
+    from torchdata.stateful_dataloader import StatefulDataLoader
+    from torchdata.stateful_dataloader.sampler import RandomSampler
+
+    def save(name, order, workers):
+        loader = StatefulDataLoader(range(64), batch_size=8, sampler=order, num_workers=workers)
+        next(iter(loader))
+        (tmp_path / name).mkdir()
+        torch.save(loader.state_dict(), tmp_path / name / "data.pt")
+
+    save("verl's", RandomSampler(range(64)), num_workers)
+    save("chosen", sampler(64), 0)
+    check_data_order(tmp_path / "verl's", is_chosen=False)
+    check_data_order(tmp_path / "chosen", is_chosen=True)
+    check_data_order(tmp_path / "nothing saved", is_chosen=True)
+    with pytest.raises(DaroCheckpointError, match="got \"a place in verl's order .* or delete .*data.pt"):
+        check_data_order(tmp_path / "verl's", is_chosen=True)
+    with pytest.raises(DaroCheckpointError, match="got 'a place in the order of chosen prompts', expected a place in"):
+        check_data_order(tmp_path / "chosen", is_chosen=False)
 
 
 def test_in_verls_data_loader():

@@ -69,6 +69,12 @@ class TestLayout:
             assert rank["state"]["version"] == 4
             assert rank["state"]["num_updates"].tolist() == [4, 4, 4]
 
+    def test_one_rank_says_what_a_step_did(self, train_all, layout):
+        """Rank 0, which on a pipeline's first stage has no output."""
+        first, *others = train_all(layout)["variants"]["static 2"]["ranks"]
+        assert [line.partition(" pass ")[0] for line in first["said"]] == ["DARO step 1:"]
+        assert not any(rank["said"] for rank in others)
+
 
 def test_the_formula_exercises_what_it_should(model):
     """The cases above would prove little if weights stayed at 1, nothing was clipped or the model stood still."""

@@ -7,6 +7,7 @@ and weights after every step, and the model's full gradient (Hugging Face names)
 
 import argparse
 import json
+import logging
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -128,11 +129,24 @@ class Recorder:
         return taken
 
 
+def said_at_a_sync(worker: DaroActorWorker) -> list[str]:
+    """What this rank logs about the steps since the last sync."""
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    own = logging.getLogger("daro_verl.workers.step_line")
+    own.addHandler(handler)
+    worker._step_line.say(1)
+    own.removeHandler(handler)
+    return said
+
+
 def run_variant(worker: DaroActorWorker, variant: Variant, batches: list[dict], recorder: Recorder) -> dict:
     steps = steps_of(worker, variant, batches)
     recorded = recorder.drain()
     own = {"steps": steps, "state": worker.difficulty_weights.state_dict()}
     own["num_micro_batches"] = recorded["num_micro_batches"]
+    own["said"] = said_at_a_sync(worker)
     everyone: list = [None] * dist.get_world_size()
     dist.all_gather_object(everyone, own)
     return {"ranks": everyone, "gradients": recorded["gradients"]}

@@ -159,8 +159,37 @@ def test_a_resumed_job_knows_what_it_knew(tmp_path):
     assert [entry[0] for entry in json.loads((tmp_path / "daro_rewards.json").read_text())["ranges"]] == [1, 4]
 
 
+def test_a_range_goes_along_to_another_folder(tmp_path):
+    """A job resumed from another job's checkpoint, and resumed once more before its range widens."""
+    old, new = str(tmp_path / "old.json"), str(tmp_path / "new" / "daro_rewards.json")
+    SeenRewards(old).see(torch.tensor([0.0, 1.0]))
+    SeenRewards(new, old, step=3).see(torch.tensor([0.2]))
+    assert SeenRewards(new, new, step=5).range == RewardRange(0.0, 1.0)
+
+
+def test_estimates_count_where_a_step_has_several(tmp_path):
+    """verl's separate_async: four in a step. The second one of step 10 is before a checkpoint of step 20."""
+    (tmp_path / "global_step_20").mkdir()
+    (tmp_path / "latest_checkpointed_iteration.txt").write_text("20")
+    job = [f"trainer.default_local_dir={tmp_path}", "trainer.v1.trainer_mode=separate_async", "+rollout.nnodes=1"]
+    config = compose_job(*job, "trainer.v1.separate_async.parameter_sync_step=4")
+    prepare_job(config)
+    assert config.algorithm.daro.rewards.step == 80
+
+
+def test_rewards_that_no_estimate_has_seen_are_previewed():
+    """By the replay buffer, poll by poll, before the trainer has the batch. What was declared does not change."""
+    seen = SeenRewards()
+    assert not seen.preview(torch.tensor([10.0])).is_known
+    assert seen.preview(torch.tensor([100.0])) == RewardRange(10.0, 100.0)
+    assert not seen.range.is_known
+    seen.see(torch.tensor([0.0, 10.0]))
+    assert seen.preview(torch.tensor([5.0])) == RewardRange(0.0, 100.0)
+
+
 def test_a_range_that_is_given_never_changes(tmp_path):
     seen = SeenRewards(str(tmp_path / "r.json"), given=(0.0, 1.0))
+    assert seen.preview(torch.tensor([30.0])) == RewardRange(0.0, 1.0)
     assert seen.see(torch.tensor([-5.0, 5.0])) == RewardRange(0.0, 1.0)
     assert not (tmp_path / "r.json").exists()
 
@@ -177,13 +206,14 @@ def test_a_broken_file_is_an_error(tmp_path, content):
     [
         ([], None, (0, None)),
         ([], "7", (7, "here")),
+        ([], "8", (0, None)),  # its folder is gone: verl starts from scratch
         (["trainer.resume_mode=disable"], "7", (0, None)),
         (["trainer.resume_mode=resume_path", "trainer.resume_from_path=other/global_step_4"], "7", (4, "other")),
     ],
 )
 def test_where_a_job_goes_on(tmp_path, monkeypatch, overrides, tracker, expected):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "global_step_7").mkdir(parents=True)
     if tracker:
         (tmp_path / "here" / "latest_checkpointed_iteration.txt").write_text(tracker)
     step, folder = expected
