@@ -77,7 +77,8 @@ def drawn_after(output: Path, step: int) -> set[int]:
     def accept_positions(positions: np.ndarray) -> np.ndarray:
         return chances(memory, memory.rows(ids[positions]), accept)
 
-    prompts = iter(PromptSampler(len(ids), accept_positions, version=lambda: None, seed=place["seed"]))
+    same = {"seed": place["seed"], "data": place["data"]}
+    prompts = iter(PromptSampler(len(ids), accept_positions, version=lambda: None, **same))
     prompts.load_state_dict(place)
     return {int(ids[position]) for position in islice(prompts, BATCH)}
 
