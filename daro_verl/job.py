@@ -134,11 +134,13 @@ def _checkpoints(config: DictConfig) -> tuple[Path, int, Path | None]:
 def _rewards(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
     """Where the job saves its rewards' range, and the estimate from which it goes on (``advantage/reward_range.py``).
 
-    verl estimates advantages once in a step, or ``parameter_sync_step`` times in its trainer ``separate_async``.
+    verl estimates advantages once in a step, but several times in its trainers ``separate_async`` and
+    ``fully_async_policy``, which name a checkpoint after the syncs of the weights.
     """
     folder, step, resumed = _checkpoints(config)
     mode = OmegaConf.select(config, "trainer.v1.trainer_mode")
-    per_step = OmegaConf.select(config, f"trainer.v1.{mode}.parameter_sync_step") or 1
+    names = ("async_training.trigger_parameter_sync_step", f"trainer.v1.{mode}.parameter_sync_step")
+    per_step = next((number for name in names if (number := OmegaConf.select(config, name))), 1)
     return {
         "file": str(folder / REWARDS),
         "resumed_file": str(resumed / REWARDS) if resumed else None,

@@ -56,7 +56,7 @@ def advantage_scale(weights: torch.Tensor, denominators: torch.Tensor) -> torch.
     constants in it, so the model's gradient is ``sum_k w_k dL_k/dtheta`` (paper).
 
     Args:
-        weights: [G-1] ``w_k``. Bins 0 and G have weight 1.
+        weights: [G-1] ``w_k``. Bins 0 and G have weight 1, which counts only in methods that know no bins.
         denominators: [G+1] ``D_k``. It is infinite for a bin that does not count.
     """
     scale = 1 / denominators.double()

@@ -49,8 +49,10 @@ def estimate_advantage(
     groups = group_by_prompt(scores, has_tokens, index, threshold, once, seen.see(scores[has_tokens]))
     if groups.lost.any() and seen.log_limit.allows("lost"):
         log_lost(groups, index)
-    _warn_of_threshold(groups, threshold, seen)
-    return advantages_of(groups, response_mask, find_weighting(options["weighting"]))
+    weighting = find_weighting(options["weighting"])
+    if not weighting.raw_rewards:
+        _warn_of_threshold(groups, threshold, seen)
+    return advantages_of(groups, response_mask, weighting)
 
 
 def threshold_of(option: float | str) -> float | None:

@@ -62,8 +62,15 @@ class Weighting:
         return torch.ones_like(pass_rate)
 
     def denominators(self, tokens: torch.Tensor, token_budget: float) -> torch.Tensor:
-        """``D`` [G+1] float64 of a mini-batch with ``T`` [G+1] tokens. It is infinite for a bin that does not count."""
-        return NORMALISERS[self.normaliser](tokens, token_budget)
+        """``D`` [G+1] float64 of a mini-batch with ``T`` [G+1] tokens. It is infinite for a bin that does not count.
+
+        Bins 0 and G do not count, also where rewards differ on one side of a ``success_threshold``. Other methods know
+        no bins: with ``raw_rewards`` such prompts train as in verl.
+        """
+        denominators = NORMALISERS[self.normaliser](tokens, token_budget)
+        if not self.raw_rewards:
+            denominators[0] = denominators[-1] = torch.inf
+        return denominators
 
 
 def bin_tokens(tokens: torch.Tensor, token_budget: float) -> torch.Tensor:

@@ -110,6 +110,7 @@ class Messages:
     def __init__(self) -> None:
         self.first: Snapshot | None = None
         self.last: Snapshot | None = None
+        self._label: int | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="daro-exchange")
         self._sendings: list[Future[list[Message]]] = []
         self._next_outcomes = dict.fromkeys((*OUTCOMES, MILLISECONDS), 0.0)
@@ -125,6 +126,7 @@ class Messages:
             servers: Ray handles by name, each with ``receive_difficulty``.
         """
         start = time.perf_counter()
+        self._label = global_step
         try:
             reply = actor_wg.difficulty_snapshot(global_step, self.outcomes())
             snapshot = Snapshot.from_bytes(reply[0] if isinstance(reply, list) else reply)
@@ -138,10 +140,10 @@ class Messages:
 
     def repeat_label(self, servers: dict[str, Any]) -> None:
         """Tell the servers again the label of the model that they had."""
-        if self.last is None:
+        if self._label is None:
             return
         for server in servers.values():
-            server.set_global_steps.remote(self.last.global_step)
+            server.set_global_steps.remote(self._label)
 
     def outcomes(self) -> dict[str, float]:
         """Outcomes of the messages since the last call, each counted once: numbers under ``daro/exchange/``.

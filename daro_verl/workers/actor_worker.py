@@ -21,7 +21,7 @@ from daro_verl.rollout.snapshot import snapshot_of
 from daro_verl.workers import saved_state
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from daro_verl.workers.health import Health
-from daro_verl.workers.homogeneity import HOMOGENEOUS, check_homogeneity
+from daro_verl.workers.homogeneity import HOMOGENEOUS, check_homogeneity, has_advantages
 from daro_verl.workers.metrics import step_metrics
 from daro_verl.workers.mini_batch import MiniBatch, Ranks
 from daro_verl.workers.step_line import StepLine
@@ -64,11 +64,16 @@ class DaroActorWorker(TrainingWorker):
         self._verl_loss_fn = loss_fn
         self.loss_fn = self._loss
 
-    def _loss(self, model_output: Any, data: TensorDict, dp_group: Any = None) -> tuple:
-        """The loss of one micro-batch. The first one checks a loss that is not verl's."""
+    def _loss(self, model_output: Any = None, data: Any = None, dp_group: Any = None, **logits: Any) -> Any:
+        """The loss of one micro-batch. The first one with advantages checks a loss that is not verl's.
+
+        In a distillation verl's engines also call the loss function with ``logits``, which have no advantages.
+        """
+        if logits:
+            return self._verl_loss_fn(data=data, **logits)
         if self._mini_batch is None:
             return self._verl_loss_fn(model_output=model_output, data=data, dp_group=dp_group)
-        if not self._loss_is_checked:
+        if not self._loss_is_checked and has_advantages(data):
             check_homogeneity(self._verl_loss_fn, model_output, data, self._policy_loss)
             self._loss_is_checked = True
         return self._mini_batch.loss(self._verl_loss_fn, model_output, data, dp_group)

@@ -113,6 +113,7 @@ class DifficultyWeights:
             "num_rollouts": self.num_rollouts,
             "weighting": self.options.weighting,
             "version": self.version,
+            "loss_ema_decay": float(self.options.loss_ema_decay),
             "log_weights": self.rule.log_weights(),
             **self.rule.state(),
             **self.history.state(),
@@ -127,9 +128,10 @@ class DifficultyWeights:
         Raises:
             DaroCheckpointError: the state has another format, is incomplete, or holds values that are not finite.
         """
+        state = {"loss_ema_decay": float(self.options.loss_ema_decay), **state}  # earlier files have none
         check_state(state, lambda G, weighting: DifficultyWeights(G, {"weighting": weighting}).state_dict())
         if state["num_rollouts"] != self.num_rollouts:
-            saved, state = state, interpolate_state(state, self.num_rollouts, self.options.loss_ema_decay)
+            saved, state = state, interpolate_state(state, self.num_rollouts)
             logger.warning(
                 "rollout.n was %d when the difficulty weights were saved and is %d now: "
                 "interpolated over the pass rate, from %s to %s.",

@@ -23,8 +23,8 @@ def check_homogeneity(loss_fn: Callable[..., tuple], model_output: dict[str, Any
 
     Args:
         loss_fn: verl's loss function of the actor, around the policy loss.
-        model_output: the output for the first micro-batch; unchanged.
-        data: the first micro-batch, with bins; unchanged.
+        model_output: the output for a micro-batch; unchanged.
+        data: the micro-batch, with bins and advantages that are not all 0; unchanged.
         name: name of the policy loss.
 
     Raises:
@@ -45,6 +45,12 @@ def check_homogeneity(loss_fn: Callable[..., tuple], model_output: dict[str, Any
             expected=f"{policy_part:.6g} more: token losses proportional to the advantage",
             fix=f"set actor_rollout_ref.actor.policy_loss.loss_mode to one of {', '.join(HOMOGENEOUS)}, or correct it",
         )
+
+
+def has_advantages(data: TensorDict) -> bool:
+    """Whether any advantage is not 0. Without one, every loss doubles."""
+    advantages: Any = data["advantages"]  # torch's stubs know no values of a nested tensor
+    return bool((advantages.values() if advantages.is_nested else advantages).any())
 
 
 def _with_noise(log_probs: torch.Tensor) -> torch.Tensor:

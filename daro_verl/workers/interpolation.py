@@ -19,7 +19,7 @@ KNOWN = {"log_weights", "num_updates", "num_not_positive", "loss_average", "loss
 KNOWN |= ADAM_DECAYS.keys()
 
 
-def interpolate_state(state: Mapping[str, Any], num_rollouts: int, loss_ema_decay: float) -> dict[str, Any]:
+def interpolate_state(state: Mapping[str, Any], num_rollouts: int) -> dict[str, Any]:
     """``state`` (of :meth:`DifficultyWeights.state_dict`) as if it had been saved with ``num_rollouts``.
 
     - Log weights are interpolated as they are, so weights change geometrically.
@@ -50,7 +50,7 @@ def interpolate_state(state: Mapping[str, Any], num_rollouts: int, loss_ema_deca
         "log_weights": along(state["log_weights"]),
         "num_updates": new_updates,
         "num_not_positive": along(state["num_not_positive"]).round(),
-        "loss_average": average("loss_average", updates, new_updates, loss_ema_decay),
+        "loss_average": average("loss_average", updates, new_updates, state["loss_ema_decay"]),
         "loss_mean": average("loss_mean", updates, new_updates, MOMENTS_DECAY),
         "loss_square": average("loss_square", updates, new_updates, MOMENTS_DECAY),
     }

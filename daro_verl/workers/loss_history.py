@@ -1,6 +1,7 @@
 """Averages and counts of each bin's loss over the optimizer steps so far."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -61,9 +62,13 @@ class LossHistory:
             "loss_square": self._square.clone(),
         }
 
-    def load(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Continue from a saved :meth:`state`."""
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Continue from a saved :meth:`state`. An average with another decay keeps its value."""
         self.num_updates, self.num_not_positive = state["num_updates"].clone(), state["num_not_positive"].clone()
         self._average, self._mean, self._square = (
             state[name].clone() for name in ("loss_average", "loss_mean", "loss_square")
         )
+        if (saved := state["loss_ema_decay"]) != self.decay:
+            known = self.num_updates > 0
+            bias = (1 - self.decay**self.num_updates) / (1 - saved**self.num_updates)
+            self._average = torch.where(known, self._average * bias, self._average)

@@ -84,8 +84,10 @@ def step_metrics(
 
 def _of_responses(counts: BinCounts, num_rollouts: int) -> dict[str, float]:
     share = (counts.responses / counts.responses.sum().clamp(min=1)).tolist()
+    num_scored = (counts.responses.sum() - counts.lost.sum()).clamp(min=1)
+    right = counts.responses @ torch.arange(num_rollouts + 1).to(counts.responses) / num_rollouts
     return {
-        "daro/pass_rate": sum(k * share_k for k, share_k in enumerate(share)) / num_rollouts,
+        "daro/pass_rate": (right / num_scored).item(),
         "daro/taught_nothing": share[0] + share[-1],
         "daro/missed_by_threshold": (counts.with_advantage[0] + counts.with_advantage[-1]).item(),
         "daro/reward_not_finite": counts.lost.sum().item(),

@@ -29,5 +29,8 @@ class StandInServer:
             await asyncio.sleep(self.delay)
         return self.store.receive(message)
 
+    async def label(self) -> int | None:
+        return self.store.global_step
+
     async def shown(self) -> Snapshot | None:
         return self.store.snapshot

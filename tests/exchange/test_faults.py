@@ -228,3 +228,13 @@ def test_a_sync_without_a_label_before_the_first_one_sends_nothing(actor):
     job = Job(num_servers=1, actor=actor)
     job.update_weights()
     assert job.shown() == [None] and ray.get(job.actor.told.remote()) == []
+
+
+def test_a_label_is_repeated_whose_snapshot_failed(job):
+    """A later sync without a label, as for a validation: the servers hold the newer model."""
+    sync(job, 1)
+    ray.get(job.actor.spoil.remote())
+    sync(job, 2)
+    ray.get([server.sleep.remote() for server in job.servers])
+    job.update_weights()
+    until(lambda: {ray.get(server.label.remote()) for server in job.servers} == {2})

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from daro_verl.advantage.weighting import find_weighting, weighting_names
 from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroCheckpointError, DaroConfigError
 from daro_verl.workers.difficulty_weights import DifficultyWeights
@@ -118,6 +119,36 @@ def test_a_loss_that_is_not_positive_lets_the_weight_grow():
     # the gradient w L - 1 is -6 at first and more later: Adam's steps are about its rate, 0.1 each
     assert weights.weights().item() == pytest.approx(10 * math.exp(0.3), rel=0.01)
     assert weights.history.num_not_positive.tolist() == [3]
+
+
+@pytest.mark.parametrize("weighting", weighting_names())
+def test_bins_0_and_G_teach_nothing_but_where_a_method_knows_no_bins(weighting):
+    """Their rewards may differ on one side of a threshold. Methods of raw rewards train such prompts, as verl does."""
+    scale = DifficultyWeights(4, {"weighting": weighting}, 100.0).scale(torch.tensor([20.0, 0, 20, 0, 10]).double())
+    is_verls = find_weighting(weighting).raw_rewards
+    assert [value > 0 for value in scale[[0, 2, 4]].tolist()] == [is_verls, True, is_verls]
+
+
+@pytest.mark.parametrize("num_rollouts", [4, 8])
+def test_a_loss_average_keeps_its_value_under_another_decay(num_rollouts):
+    """Ten updates with L = 0.1: the average is 0.1, whatever the decay of the job that resumes."""
+    saved = paper(4, loss_ema_decay=0.9)
+    for _ in range(10):
+        saved.step(torch.full((3,), 0.1), torch.tensor([True, True, False]))
+    resumed = paper(num_rollouts, loss_ema_decay=0.99)
+    resumed.load_state_dict(saved.state_dict())
+    average = resumed.history.average()
+    assert average[:2].tolist() == pytest.approx([0.1, 0.1])
+    assert num_rollouts == 8 or average[2].isnan()
+
+
+def test_a_state_of_an_earlier_version_goes_on_with_this_jobs_decay():
+    saved, resumed = paper(4), paper(4)
+    saved.step(torch.full((3,), 0.1), ALL)
+    state = saved.state_dict()
+    del state["loss_ema_decay"]
+    resumed.load_state_dict(state)
+    assert resumed.history.average().tolist() == pytest.approx([0.1] * 3)
 
 
 def test_signal_to_noise_of_a_loss():

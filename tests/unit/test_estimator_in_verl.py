@@ -34,6 +34,14 @@ def test_the_weighting_of_the_job_is_used():
     assert data.batch["advantages"].flatten().tolist() == pytest.approx([0.5**0.5, -(0.5**0.5), 0, 0], rel=1e-5)
 
 
+@pytest.mark.parametrize(("weighting", "is_told"), [("learned", True), ("grpo", False)])
+def test_prompts_on_one_side_of_the_threshold_are_named_where_they_teach_nothing(weighting, is_told, caplog):
+    """Rewards of -1 and -2: no success above 0. GRPO knows no threshold, and trains the prompt."""
+    config = {"daro": {**PREPARED["daro"], "weighting": weighting, "success_threshold": 0.0}}
+    compute_advantage(batch([-1.0, -2.0, 1.0, -1.0], list("aabb")), adv_estimator="daro", config=config)
+    assert ("1 of 2 prompts teach nothing although their rewards differ" in caplog.text) is is_told
+
+
 def test_rewards_that_are_not_finite_are_named_and_sent_on(caplog):
     rewards = [1.0, 0.0, float("nan"), float("inf")]
     data = compute_advantage(batch(rewards, list("aabb")), adv_estimator="daro", config=PREPARED)

@@ -103,6 +103,7 @@ def test_rewards_that_are_not_finite_are_counted():
     # prompt 0: one of three is right, 4/3 rounds to bin 1; the other five responses count in bin 0
     assert metrics["daro/reward_not_finite"] == 5
     assert metrics["daro/response_share/1of4"] == 3 / 8 and metrics["daro/taught_nothing"] == 5 / 8
+    assert metrics["daro/pass_rate"] == 1 / 4  # of those that have a reward
 
 
 def test_baselines_log_their_share_of_the_loss():

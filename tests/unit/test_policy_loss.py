@@ -1,6 +1,7 @@
 """DARO around verl's own losses, which it calls with scaled advantages: what changes, what must not."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +13,8 @@ from verl.workers.utils.losses import ppo_loss
 
 from daro_verl.advantage import read_pass_rates
 from daro_verl.errors import DaroConfigError
-from daro_verl.workers.homogeneity import check_homogeneity
+from daro_verl.workers.actor_worker import DaroActorWorker
+from daro_verl.workers.homogeneity import check_homogeneity, has_advantages
 from daro_verl.workers.mini_batch import BINS_KEY
 from daro_verl.workers.policy_losses import HOMOGENEOUS, NOT_HOMOGENEOUS
 from tests.unit.bins import daro_scale, mini_batch_of, tokens_of
@@ -192,6 +194,44 @@ def test_the_check_of_a_users_loss_lets_a_term_without_advantages_pass():
         return ((0.01 - advantages) * log_prob * response_mask).sum() / 50, {}
 
     checked("test_with_a_bonus")
+
+
+def test_a_micro_batch_without_advantages_checks_nothing():
+    """In it every loss doubles: it would let any loss pass for the rest of the job."""
+    data, _, _ = micro_batch(5)
+    assert has_advantages(data)
+    data["advantages"] = data["advantages"] * 0
+    assert not has_advantages(data)
+
+
+def test_the_worker_checks_at_the_first_micro_batch_that_can_tell():
+    checks = []
+    worker = worker_of(lambda **given: checks.append("verl's"))
+    worker._loss_is_checked, worker._policy_loss = False, "mine"
+    data, output, _ = micro_batch(5)
+    nothing = data.copy()
+    nothing["advantages"] = data["advantages"] * 0
+    worker._mini_batch = SimpleNamespace(loss=lambda *given: checks.append("DARO's"))
+    worker._loss(output, nothing)
+    assert checks == ["DARO's"] and not worker._loss_is_checked
+    worker._verl_loss_fn = partial(ppo_loss, config=actor_config("vanilla"))
+    worker._loss(output, data)
+    assert worker._loss_is_checked
+
+
+def test_a_distillation_asks_with_logits():
+    """verl's engines call the loss function as a processor of logits, too, and Megatron's names a format."""
+    worker = worker_of(lambda **given: given)
+    worker._mini_batch = object()
+    for more in ({}, {"data_format": "thd"}):
+        given = {"student_logits": torch.zeros(2), "data": {"a": 1}, **more}
+        assert worker._loss(**given) == given
+
+
+def worker_of(loss_fn) -> DaroActorWorker:
+    worker = object.__new__(DaroActorWorker)
+    worker._verl_loss_fn, worker._mini_batch = loss_fn, None
+    return worker
 
 
 @pytest.mark.parametrize("power", [2, 0.5])

@@ -20,6 +20,7 @@ from daro_verl.resume import resumed_from
 from daro_verl.workers.bin_counts import count_bins
 from tests.unit.jobs import compose_job
 from tests.unit.reward_scales import SCALES, two_values
+from tests.unit.test_seams import compose_experimental
 
 G = 4
 LENGTHS = torch.tensor([3, 1, 4, 2, 5, 2, 6, 1, 2, 2, 2, 2])
@@ -175,6 +176,17 @@ def test_estimates_count_where_a_step_has_several(tmp_path):
     config = compose_job(*job, "trainer.v1.separate_async.parameter_sync_step=4")
     prepare_job(config)
     assert config.algorithm.daro.rewards.step == 80
+
+
+def test_estimates_count_where_a_checkpoint_is_named_after_a_sync(tmp_path):
+    """verl's fully_async_policy: a sync, and a version, after four."""
+    (tmp_path / "global_step_5").mkdir()
+    (tmp_path / "latest_checkpointed_iteration.txt").write_text("5")
+    job = [f"trainer.default_local_dir={tmp_path}", "actor_rollout_ref.rollout.n=4"]
+    job += ["actor_rollout_ref.actor.strategy=fsdp2", "async_training.trigger_parameter_sync_step=4"]
+    config = compose_experimental("fully_async_policy", *job)
+    prepare_job(config)
+    assert config.algorithm.daro.rewards.step == 20
 
 
 def test_rewards_that_no_estimate_has_seen_are_previewed():

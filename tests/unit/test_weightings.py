@@ -184,7 +184,7 @@ def test_maxrl_leans_to_hard_prompts_and_easy_to_easy_ones():
     for name, weights in {"maxrl": [4, 2, 4 / 3], "easy": [4 / 3, 2, 4]}.items():
         weighting = find_weighting(name)
         assert weighting.bin_weights(rates).tolist() == pytest.approx(weights)
-        assert weighting.denominators(tokens, 100.0).tolist() == [10] * 5
+        assert weighting.denominators(tokens, 100.0).tolist() == [math.inf, 10, 10, 10, math.inf]
         assert not weighting.learns
 
 
@@ -319,9 +319,9 @@ def test_learned_by_default_by_hand():
     weights.step(torch.tensor([2 * 3 / 16, 1 / 2 / 4, -0.1]), torch.tensor([True, True, True]))
     moved = [start[0] * math.exp(-0.05), start[1] * math.exp(0.05), start[2] * math.exp(0.05)]
     assert weights.weights().tolist() == pytest.approx(moved)
-    # tokens 1, 2, 3, 0, 2: every D is 8 tokens, those of bins 0 and G too, whose weight is 1 and whose advantage is 0
+    # tokens 1, 2, 3, 0, 2: every D is all 8 tokens; bins 0 and G teach nothing
     scale = weights.scale(torch.tensor([1.0, 2, 3, 0, 2]))
-    assert scale.tolist() == pytest.approx([1 / 8, *(w / 8 for w in moved), 1 / 8])
+    assert scale.tolist() == pytest.approx([0, *(w / 8 for w in moved), 0])
     for _ in range(200):
         weights.step(torch.tensor([2 * 3 / 16, 1 / 2 / 4, -0.1]), torch.tensor([True, True, False]))
     assert weights.weights()[:2].tolist() == pytest.approx([start[0] / 2, start[1] * 2], rel=1e-3)  # nu / L
