@@ -81,7 +81,8 @@ class Asked:
         self.calls: list[str] = []
         self.update_weights = lambda **_: self.calls.append("model") or []
         self.difficulty_snapshot = lambda *_: self.calls.append("snapshot") or b""
-        handle = SimpleNamespace(receive_difficulty=None) if takes else SimpleNamespace()
+        label = SimpleNamespace(remote=lambda step: self.calls.append(f"label {step}"))
+        handle = SimpleNamespace(receive_difficulty=None, set_global_steps=label) if takes else SimpleNamespace()
         config = SimpleNamespace(backend="naive", custom_backend_module=None)
         replica = SimpleNamespace(replica_rank=0, server_handle=handle)
         self.manager = (manager_class or with_exchange(CheckpointEngineManager))(config, self, [replica])
@@ -109,7 +110,7 @@ def test_the_snapshot_is_asked_for_after_the_model_from_any_kind_of_caller(caplo
     asyncio.run(not_awaiting(asked))
     assert asked.calls == 3 * ["model", "snapshot"]
     asked.manager.update_weights()
-    assert asked.calls[6:] == ["model"]
+    assert asked.calls[6:] == ["model", "label 1"]
 
 
 def test_a_training_worker_without_weights_is_named_at_the_first_sync():
