@@ -23,6 +23,7 @@ from daro_verl.rollout.sampler_settings import sampler_settings
 
 logger = logging.getLogger(__name__)
 
+Checkpoints = tuple[Path, int, Path | None]
 CALLBACK = "daro_verl.prompts.in_verl.MemoryCheckpoint"
 """The class that verl calls after each checkpoint. It then calls the job's own callback class."""
 
@@ -74,10 +75,11 @@ def prepare_job(config: DictConfig, use_critic: bool = False) -> None:
     folder = OmegaConf.select(config, "trainer.default_local_dir")
     if folder and OmegaConf.select(config, "trainer.resume_mode") == "auto":
         repair_tracker(folder)
-    _, step, resumed = _checkpoints(config)
+    checkpoints = _checkpoints(config)
+    _, step, resumed = checkpoints
     if resumed:
         check_data_order(resumed / f"global_step_{step}", is_chosen=options.prompts != UNIFORM)
-    _hand_over(config, options, sampler)
+    _hand_over(config, options, sampler, checkpoints)
 
 
 def is_prepared(config: DictConfig) -> bool:
@@ -100,12 +102,12 @@ def _user_options(config: DictConfig) -> dict[str, Any]:
     return options
 
 
-def _hand_over(config: DictConfig, options: DaroConfig, sampler: dict[str, Any]) -> None:
+def _hand_over(config: DictConfig, options: DaroConfig, sampler: dict[str, Any], checkpoints: Checkpoints) -> None:
     import verl
 
     num_rollouts = int(config.actor_rollout_ref.rollout.n)
     with open_dict(config):
-        rewards, memory = _rewards(config, options), _prompt_memory(config)
+        rewards, memory = _rewards(config, options, checkpoints), _prompt_memory(config, checkpoints)
         own = {"num_rollouts": num_rollouts, "rewards": rewards, "prompt_memory": memory}
         config.algorithm.daro = {**options.to_dict(), **own}
         config.actor_rollout_ref.daro = {
@@ -125,19 +127,19 @@ def _hand_over(config: DictConfig, options: DaroConfig, sampler: dict[str, Any])
         name_classes(config, verl.__path__[0])
 
 
-def _checkpoints(config: DictConfig) -> tuple[Path, int, Path | None]:
+def _checkpoints(config: DictConfig) -> Checkpoints:
     """The folder of the job's checkpoints, and :func:`~daro_verl.resume.resumed_from`."""
     folder = Path(OmegaConf.select(config, "trainer.default_local_dir") or ".").absolute()
     return folder, *resumed_from(config, folder)
 
 
-def _rewards(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
+def _rewards(config: DictConfig, options: DaroConfig, checkpoints: Checkpoints) -> dict[str, Any]:
     """Where the job saves its rewards' range, and the estimate from which it goes on (``advantage/reward_range.py``).
 
     verl estimates advantages once in a step, but several times in its trainers ``separate_async`` and
     ``fully_async_policy``, which name a checkpoint after the syncs of the weights.
     """
-    folder, step, resumed = _checkpoints(config)
+    folder, step, resumed = checkpoints
     mode = OmegaConf.select(config, "trainer.v1.trainer_mode")
     names = ("async_training.trigger_parameter_sync_step", f"trainer.v1.{mode}.parameter_sync_step")
     per_step = next((number for name in names if (number := OmegaConf.select(config, name))), 1)
@@ -149,9 +151,9 @@ def _rewards(config: DictConfig, options: DaroConfig) -> dict[str, Any]:
     }
 
 
-def _prompt_memory(config: DictConfig) -> dict[str, Any]:
+def _prompt_memory(config: DictConfig, checkpoints: Checkpoints) -> dict[str, Any]:
     """Where the job saves its memory of prompts, and the step from which it goes on (``prompts/job_memory.py``)."""
-    folder, step, resumed = _checkpoints(config)
+    folder, step, resumed = checkpoints
     files = config.data.train_files
     callback = config.trainer.get("checkpoint_callback_class", None)
     if callback == CALLBACK:

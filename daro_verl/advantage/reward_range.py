@@ -98,8 +98,8 @@ class SeenRewards:
         """The range with all rewards of this and earlier previews, which no estimate may have seen yet."""
         if self.given:
             return self.range
-        ends = torch.tensor([self._previewed.low, self._previewed.high], dtype=torch.float64)
-        self._previewed = self.range.including(ends).including(rewards)
+        low, high = min(self.range.low, self._previewed.low), max(self.range.high, self._previewed.high)
+        self._previewed = RewardRange(low, high).including(rewards)
         return self._previewed
 
     def see(self, rewards: torch.Tensor) -> RewardRange:

@@ -42,6 +42,11 @@ class PromptSampler(Sampler[int]):
         self.num_prompts, self.accept, self.version = num_prompts, accept, version
         self.seed, self.on_skip, self.data = seed, on_skip, data
 
+    @property
+    def order(self) -> dict[str, Any]:
+        """The values on which the order of a pass depends."""
+        return {"seed": self.seed, "num_prompts": self.num_prompts, "data": self.data}
+
     def __len__(self) -> int:
         """The length of a pass that leaves nothing out, which is verl's idea of an epoch."""
         return self.num_prompts
@@ -67,8 +72,7 @@ class PromptIterator(Iterator[int]):
 
     def state_dict(self) -> dict[str, Any]:
         """The pass, the place in it, and the values on which the order depends."""
-        own = self.sampler
-        return {"pass": self.number, "place": self.place, **self._order_of(own)}
+        return {"pass": self.number, "place": self.place, **self.sampler.order}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state. With another data set or seed, go on from the start of a new pass.
@@ -79,13 +83,9 @@ class PromptIterator(Iterator[int]):
         if not {"pass", "place", "seed", "num_prompts"} <= state.keys():
             expected, fix = "the place in the prompts of a DARO job", "resume with algorithm.daro.prompts=uniform"
             raise DaroCheckpointError("data.pt", got=sorted(state), expected=expected, fix=fix)
-        own = self._order_of(self.sampler)
+        own = self.sampler.order
         is_same = {name: state.get(name, own[name]) for name in own} == own  # earlier states have no data
         self._begin(*((state["pass"], state["place"]) if is_same else (state["pass"] + 1, 0)))
-
-    @staticmethod
-    def _order_of(own: PromptSampler) -> dict[str, Any]:
-        return {"seed": own.seed, "num_prompts": own.num_prompts, "data": own.data}
 
     def _begin(self, number: int, place: int) -> None:
         own = self.sampler
