@@ -23,9 +23,10 @@ from daro_verl.toolkit.data.problem import NOT_AN_INTEGER, WRONG_TYPE, Dropped
 
 _E_NOTATION = re.compile(r"(?<![\w.\\])([-+]?(?:\d+(?:\.\d*)?|\.\d+))[eE]([-+]?\d+)(?![\w.])")
 _NUMPY = re.compile(r"\bnp\.(?=[a-z]+\()")
-_BARE_POINT = re.compile(r"(?<=\d)\.(?!\d)")
+_BARE_POINT = re.compile(r"(?<=\d)\.(?!(?:\\[,!;: ]|[\s{])*(?:\d|\\(?:overline|bar|dot|overset)(?![a-zA-Z])))")
 _DEGREES = re.compile(r"\^\s*(?:\\circ|\{\s*\\circ\s*\})$")
 LARGEST_AIME_ANSWER = 999
+LARGEST_EXACT_FLOAT = 2.0**53  # from here on, not every integer is a float
 
 DEADLINE = 10.0  # seconds for one answer; an easy one takes 2 ms
 LONGEST = 400  # characters; longer texts are explanations
@@ -53,6 +54,8 @@ def canonical(value: Any) -> str:
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
             raise Dropped(WRONG_TYPE, f"answer is {value}")
+        if abs(value) >= LARGEST_EXACT_FLOAT:
+            raise Dropped(WRONG_TYPE, f"answer is {value}: a number, not text, so its last digits may be lost")
         value = int(value) if value.is_integer() else value
     text = str(value).replace(r"\$", "").replace("$", "")
     text = _E_NOTATION.sub(lambda match: rf"{match[1]} \times 10^{{{int(match[2])}}}", text)

@@ -1,53 +1,12 @@
-r"""Decide about one raw row: keep it as a problem, or drop it for a reason. Decide when two problems are the same.
+"""Decide about one raw row: keep it as a problem, or drop it for a reason."""
 
-Two problems are the same if their texts are equal without their typesetting. Case, whitespace, punctuation, dollar
-signs and LaTeX spacing do not count. Signs, digits, decimal points and operators do. ``1 2`` is not ``12``, ``1.5`` is
-not ``15`` and ``x-1`` is not ``x+1``.
-"""
-
-import hashlib
-import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from daro_verl.toolkit.data.problem import CONTRADICTION, DUPLICATE, GOLD, IN_TEST, MISSING, Dropped, Problem, Source
+from daro_verl.toolkit.data.same_problem import exact_key, problem_key, without_drawings
 
 Check = Callable[[str], str | None]
-
-_SAME = {
-    r"\dfrac": r"\frac",
-    r"\tfrac": r"\frac",
-    r"\leq": r"\le",
-    r"\geq": r"\ge",
-    r"\neq": r"\ne",
-    "−": "-",
-    "–": "-",
-}
-_COMMANDS = re.compile(r"\\(?:dfrac|tfrac|leq|geq|neq)(?![a-zA-Z])|[−–]")
-_SPACING = re.compile(
-    r"\\(?:quad|qquad|thinspace|left|right|bigl|bigr|big|Big|displaystyle|textstyle|limits|hfill|par|newline)(?![a-zA-Z])"
-    r"|\\[,;:!> \n]|\\\\|~|\\[()\[\]]|\\?\$"
-)
-_ONE_IN_BRACES = re.compile(r"\{\s*(\w)\s*\}")
-_PUNCTUATION = re.compile(r"[!?;:\"'`“”‘’…]|(?<!\d)[.,]|[.,](?!\d)")
-_KEPT_SPACE = re.compile(r"(?<=[^\W\d])\s+(?=[^\W\d])|(?<=\d)\s+(?=\d)")
-
-
-def normalised(text: str) -> str:
-    """The text without its typesetting."""
-    text = unicodedata.normalize("NFKC", text)
-    text = _COMMANDS.sub(lambda match: _SAME[match.group()], text)
-    text = _SPACING.sub(" ", text)
-    text = _ONE_IN_BRACES.sub(r"\1", text).casefold()
-    text = _PUNCTUATION.sub(" ", text).strip()
-    text = _KEPT_SPACE.sub("\0", text)
-    return re.sub(r"\s+", "", text).replace("\0", " ")
-
-
-def problem_key(text: str) -> str:
-    """Twelve bytes of a digest of the normalised text, in hexadecimal digits."""
-    return hashlib.blake2b(normalised(text).encode("utf-8", "replace"), digest_size=12).hexdigest()
 
 
 class Cleaner:
@@ -75,7 +34,7 @@ class Cleaner:
         for name, value in (("problem", problem.text), ("answer", problem.answer)):
             if not value.strip():
                 raise Dropped(MISSING, f"{name} is empty")
-        identity = problem_key(problem.text)
+        identity = problem_key(problem.text) if source.rows is None else exact_key(problem.text)
         remarks = []
         for doubt in self._doubts(source, problem, identity):
             if source.role == "train":
@@ -94,7 +53,7 @@ class Cleaner:
 
     def _known(self, problem: Problem, identity: str) -> Dropped | None:
         begin = problem.text[:80]
-        if identity in self._test_keys:
+        if not self._test_keys.isdisjoint((identity, problem_key(without_drawings(problem.text)))):
             return Dropped(IN_TEST, begin)
         if identity not in self.seen:
             return None

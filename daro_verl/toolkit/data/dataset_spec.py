@@ -9,7 +9,7 @@ from typing import Any, Literal
 from daro_verl.toolkit.data.problem import PromptStyle, Source
 from daro_verl.toolkit.data.raw_rows import local_files
 
-FORMAT = 1  # version of the format. With a new number, older finished files count as files of other arguments
+FORMAT = 2  # of the file and of the cleaning. With a new number, older finished files count as files of other arguments
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from daro_verl.errors import DaroConfigError, DaroDataError
 from daro_verl.prompts import memory_file
 from daro_verl.prompts.identity import prompt_ids
 from daro_verl.prompts.memory import DifficultyMemory
+from daro_verl.toolkit.data.parquet_file import METADATA
 
 BATCH = 4096
 NOT_SEEN, NEVER, ALWAYS = "not seen", "never solved", "always solved"
@@ -75,7 +76,7 @@ def filter_prompts(
         fix = "widen --low and --high, pass --not-seen, or name with --data the files that the job trained on"
         raise DaroDataError(str(source), got=got, expected=f"a row from {low:g} to {high:g}", fix=fix)
     out.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table.filter(pa.array(kept)), partial_path(out))
+    pq.write_table(_without_origin(table.filter(pa.array(kept))), partial_path(out))
     publish(partial_path(out), out)
     return Filtered(int(kept.sum()), len(table), kinds_of(memory, rows), source)
 
@@ -121,6 +122,12 @@ def _table(files: Sequence[Path]) -> pa.Table:
         fix = "name the parquet files with --data"
         expected = "the data that the job trained on"
         raise DaroDataError("--data", got=str(error), expected=expected, fix=fix) from error
+
+
+def _without_origin(table: pa.Table) -> pa.Table:
+    """The table without the footer of ``daro data train``, which would take some of its rows for the whole file."""
+    metadata = {key: value for key, value in (table.schema.metadata or {}).items() if key != METADATA.encode()}
+    return table.replace_schema_metadata(metadata)
 
 
 def _ids(table: pa.Table, prompt_key: str) -> Iterator[np.ndarray]:

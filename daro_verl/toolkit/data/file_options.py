@@ -47,6 +47,7 @@ def dataset_spec(sources: Sequence[Source], options: FileOptions, arguments: Any
         fix = "name each source once; write the same task with other knobs into another file"
         raise DaroConfigError("sources", got=duplicates, expected="each source once", fix=fix)
     local = {name: Path(path) for name, path in _pairs(options.local, "--local").items()}
+    _check_names({source.name for source in sources if source.rows is None}, options, set(local))
     for path in local.values():
         local_files(path)
     if options.split == "train" and not options.tests and not options.no_test:
@@ -66,19 +67,8 @@ def dataset_spec(sources: Sequence[Source], options: FileOptions, arguments: Any
 
 
 def named_sources(names: Sequence[str], options: FileOptions) -> list[Source]:
-    """Data sets by their names, with the given splits and revisions.
-
-    Raises:
-        DaroConfigError: an option names a source that the file does not have.
-    """
-    local, splits = _pairs(options.local, "--local"), _pairs(options.splits, "--splits")
-    revisions = _pairs(options.revision, "--revision")
-    with_system: set[str] = {*names, *filter(None, [options.system_from])}
-    allowances = [("--local", local, with_system), ("--splits", splits, set(names))]
-    for option, given, allowed in [*allowances, ("--revision", revisions, with_system - set(local))]:
-        if unknown := set(given) - allowed:
-            fix = f"name one of {', '.join(names)}"
-            raise DaroConfigError(option, got=sorted(unknown), expected="sources of this file", fix=fix)
+    """Data sets by their names, with the given splits and revisions."""
+    splits, revisions = _pairs(options.splits, "--splits"), _pairs(options.revision, "--revision")
     chosen = [replace(SOURCES[name], revision=revisions.get(name)) for name in names]
     return [
         replace(item, splits=tuple(splits[item.name].split("+"))) if item.name in splits else item for item in chosen
@@ -88,6 +78,21 @@ def named_sources(names: Sequence[str], options: FileOptions) -> list[Source]:
 def gym_sources(tasks: Sequence[str], size: int, seed: int, rollouts: int) -> list[Source]:
     """reasoning-gym's tasks, each as a source."""
     return [source(parse_task(text, size, seed), rollouts) for text in tasks]
+
+
+def _check_names(names: set[str], options: FileOptions, local: set[str]) -> None:
+    """Refuse an option that names a source which it cannot apply to. A local file has neither splits nor revisions."""
+    with_system = names | set(filter(None, [options.system_from]))
+    splits, revisions = _pairs(options.splits, "--splits"), _pairs(options.revision, "--revision")
+    for option, given, allowed, kind in (
+        ("--local", local, with_system, ""),
+        ("--splits", set(splits), names - local, " from the hub"),
+        ("--revision", set(revisions), with_system - local, " from the hub"),
+    ):
+        if unknown := sorted(given - allowed):
+            fix = f"name one of {', '.join(sorted(allowed))}" if allowed else "leave it out"
+            fix = "leave it out: --local names the files to read" if set(unknown) <= local else fix
+            raise DaroConfigError(option, got=unknown, expected=f"sources of this file{kind}", fix=fix)
 
 
 def _system(options: FileOptions, local: dict[str, Path]) -> str | None:

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from daro_verl.errors import DaroConfigError, DaroDataError, DaroError
-from daro_verl.toolkit.data.cleaning import problem_key
-from daro_verl.toolkit.data.problem import BOXED, Dropped, Source
+from daro_verl.toolkit.data.problem import Dropped, Source
+from daro_verl.toolkit.data.same_problem import test_identities
 
 BUILDERS = {".json": "json", ".jsonl": "json", ".parquet": "parquet", ".csv": "csv"}
 
@@ -32,7 +32,7 @@ def raw_rows(source: Source, local: Path | None, skip: int = 0) -> Iterator[Mapp
                     yield row
     except DaroError:
         raise
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, ArithmeticError) as error:
         where = str(local) if local else f"{source.hub_id} on the hub"
         fix = f"check the file, or run again: rows read so far are kept (--local {source.name}=PATH reads a file)"
         got = f"{type(error).__name__}: {error}"[:300]
@@ -76,9 +76,9 @@ def local_files(path: Path) -> list[Path]:
         DaroConfigError: there is no readable file.
     """
     files = sorted(path.iterdir()) if path.is_dir() else [path]
-    found = [file for file in files if file.suffix in BUILDERS and file.is_file()]
+    found = [file for file in files if file.suffix in BUILDERS and file.is_file() and file.stat().st_size]
     if not found:
-        expected = f"a file that ends in {', '.join(BUILDERS)}, or a directory of such files"
+        expected = f"a file with rows that ends in {', '.join(BUILDERS)}, or a directory of such files"
         raise DaroConfigError("--local", got=str(path), expected=expected, fix="name the data set's own file")
     return found
 
@@ -91,7 +91,7 @@ def num_rows(source: Source, local: Path | None) -> int | None:
 
 
 def test_keys(files: Sequence[Path]) -> frozenset[str]:
-    """Keys of the problems in test files. Files of ``daro data`` have keys. For other files, keys are computed.
+    """Keys of the problems in test files, in every form of :func:`test_identities`, and the keys that rows have.
 
     Raises:
         DaroDataError: a file is not in verl's schema.
@@ -103,8 +103,9 @@ def _keys(file: Path) -> Iterator[str]:
     try:
         for batch in pq.ParquetFile(file).iter_batches(columns=["prompt", "extra_info"]):
             for row in batch.to_pylist():
-                own = (row.get("extra_info") or {}).get("key")
-                yield own or problem_key(row["prompt"][-1]["content"].removesuffix(BOXED))
+                if own := (row.get("extra_info") or {}).get("key"):
+                    yield str(own)
+                yield from test_identities(row["prompt"][-1]["content"])
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         expected = "a parquet file in verl's schema, with a prompt in each row"
         got, fix = f"{type(error).__name__}: {error}"[:200], "write the file first with `daro data test`"

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from daro_verl.errors import DaroConfigError, DaroDataError
+from daro_verl.reward.math import gold_answers
 from daro_verl.toolkit.data.parquet_file import ROLLOUTS
-from daro_verl.toolkit.data.sources import SOURCES
+from daro_verl.toolkit.data.raw_fields import structure
+from daro_verl.toolkit.data.sources import SOURCES, gym
 
 COLUMNS = ("data_source", "prompt", "reward_model", ROLLOUTS)
 _FIX = "write the file with `daro data test`"
@@ -26,13 +28,14 @@ class BenchmarkProblem:
     - ``key``: a digest of the fields below, and of the number of earlier equal rows. The same row has the same key in
       every file;
     - ``num_responses``: the row's ``__rollout_n__``;
+    - ``gold``: what the math reward accepts: text, a number, or several of which any is right;
     - ``scorer``: reasoning-gym's scorer, with ``entry`` and ``threshold`` as in the file; empty for a math answer.
     """
 
     key: str
     benchmark: str
     messages: tuple[Mapping[str, str], ...]
-    gold: str
+    gold: Any
     num_responses: int
     scorer: str = ""
     entry: str = ""
@@ -79,14 +82,12 @@ def _table(file: Path) -> pa.Table:
 
 
 def _problem(row: Mapping[str, Any], number: int, seen: Counter[str]) -> BenchmarkProblem:
-    extra = row.get("extra_info") or {}
-    messages, benchmark, n = row["prompt"], row["data_source"], row[ROLLOUTS]
-    gold = (row["reward_model"] or {}).get("ground_truth")
-    scorer = extra.get("scorer") or ""
-    if not messages or not benchmark or gold in (None, "") or not isinstance(n, int) or n < 1:
-        got = (
-            f"row {number}: data_source {benchmark!r}, {len(messages or ())} messages, answer {gold!r}, {n!r} responses"
-        )
+    extra, reward_model = _mapping(row, "extra_info", number), _mapping(row, "reward_model", number)
+    messages, benchmark, n = _messages(row, number), row["data_source"], row[ROLLOUTS]
+    gold, scorer = reward_model.get("ground_truth"), extra.get("scorer") or ""
+    has_gold = gold not in (None, "") if scorer else bool(gold_answers(gold))
+    if not messages or not benchmark or not has_gold or not isinstance(n, int) or n < 1:
+        got = f"row {number}: data_source {benchmark!r}, {len(messages)} messages, answer {gold!r}, {n!r} responses"
         raise DaroDataError("--data", got=got, expected="all four, at least one of each", fix=_FIX)
     if not scorer and row.get("ability") != "math" and benchmark not in SOURCES:
         expected = f"ability 'math', a scorer in extra_info, or one of {', '.join(SOURCES)}"
@@ -100,12 +101,40 @@ def _problem(row: Mapping[str, Any], number: int, seen: Counter[str]) -> Benchma
         key,
         benchmark,
         tuple(messages),
-        str(gold),
+        gold,
         n,
         scorer,
         extra.get("entry") or "",
         1.0 if threshold is None else float(threshold),
     )
+
+
+def _mapping(row: Mapping[str, Any], name: str, number: int) -> Mapping[str, Any]:
+    """A column of mappings, which some files have as JSON; empty where the row has none."""
+    value = structure(row.get(name)) or {}
+    if not isinstance(value, Mapping):
+        raise DaroDataError(f"{name} of row {number}", got=repr(value)[:100], expected="a mapping", fix=_FIX)
+    return value
+
+
+def _messages(row: Mapping[str, Any], number: int) -> list[Mapping[str, str]]:
+    value = structure(row["prompt"]) or []
+    if not isinstance(value, list) or not all(
+        isinstance(message, Mapping) and {"role", "content"} <= message.keys() for message in value
+    ):
+        expected = "a list of messages with role and content"
+        raise DaroDataError(f"prompt of row {number}", got=repr(value)[:100], expected=expected, fix=_FIX)
+    return value
+
+
+def check_scorers(problems: list[BenchmarkProblem]) -> None:
+    """Look for the scorers of generated tasks.
+
+    Raises:
+        DaroConfigError: reasoning-gym is not installed, or has no scorer of that name.
+    """
+    for name in sorted({problem.scorer for problem in problems if problem.scorer}):
+        gym.check_name(name, "the scorer of --data")
 
 
 def _check_responses(problems: list[BenchmarkProblem], file: Path) -> None:

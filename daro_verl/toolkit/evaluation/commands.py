@@ -80,6 +80,7 @@ def compare(
     from daro_verl.toolkit.evaluation.compare import comparison, read_run
 
     text = comparison([read_run(argument) for argument in run])
-    if out:
-        write_atomically(out, text)
     print(text, end="")
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, text)

@@ -42,7 +42,9 @@ def read_run(argument: str) -> FinishedRun:
         DaroDataError: there is no run, or it is not finished, or its responses may not be independent.
     """
     name, separator, path = argument.partition("=")
-    folder = Path(path if separator else argument)
+    if Path(argument).is_dir() or not separator:
+        name, path = Path(argument).name, argument
+    folder = Path(path)
     settings = read_settings(folder)
     check_seeding(str(folder), settings)
     if not (folder / "report.json").is_file():
@@ -56,7 +58,7 @@ def read_run(argument: str) -> FinishedRun:
             is_mean = figure.startswith("mean@")
             name_of_line = row.benchmark if is_mean else f"{row.benchmark} {figure}"
             (means if is_mean else others).setdefault(name_of_line, {})[row.key] = value
-    return FinishedRun(name if separator else folder.name, settings, means, others, sum(map(repeated, rows)))
+    return FinishedRun(name, settings, means, others, sum(map(repeated, rows)))
 
 
 def comparison(runs: list[FinishedRun]) -> str:

@@ -1,11 +1,12 @@
 """Convert shards to Hugging Face weights, once, with verl's own ``verl.model_merger``."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from filelock import FileLock
 
 from daro_verl.errors import DaroDataError
 from daro_verl.toolkit.evaluation.checkpoint import HUGGINGFACE, SavedModel, has_weights
@@ -33,21 +34,23 @@ def as_model(weights: SavedModel) -> Path:
     actor = weights.directory
     target = actor.with_name(f"{actor.name}_huggingface")
     stamp = {"shards": _shards(weights)}
-    if target.exists():
-        if not (target / MARK).is_file():
-            fix = "move the directory away"
-            raise DaroDataError(str(target), got="files of another program", expected="nothing", fix=fix)
-        if read_json(target / MARK) == stamp:
-            return target
-        shutil.rmtree(target)
-    partial = actor.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        _merge(weights, partial)
-        write_both_forms(partial)
-        (partial / MARK).write_text(json.dumps(stamp))
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with FileLock(actor.with_name(f".{target.name}.lock")):  # another evaluation of the same checkpoint waits here
+        if target.exists():
+            if not (target / MARK).is_file():
+                fix = "move the directory away"
+                raise DaroDataError(str(target), got="files of another program", expected="nothing", fix=fix)
+            if read_json(target / MARK) == stamp:
+                return target
+            shutil.rmtree(target)
+        partial = actor.with_name(f".{target.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)  # of a conversion that was killed
+        try:
+            _merge(weights, partial)
+            write_both_forms(partial)
+            (partial / MARK).write_text(json.dumps(stamp))
+            partial.rename(target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     return target
 
 

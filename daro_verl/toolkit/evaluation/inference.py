@@ -29,10 +29,11 @@ class Engine(Protocol):
 
 
 class Resources(NamedTuple):
-    """Arguments that do not change the figures.
+    """The arguments of the engine that are not among the settings.
 
     ``tp``: GPUs that share one copy of the weights. ``dp``: copies, each with its part of the rows. ``memory``: share
-    of a GPU's memory. ``extra``: the engine's own arguments, which override the others.
+    of a GPU's memory. ``extra``: the engine's own arguments, which override the others. Those that may change the
+    figures are also in the settings.
     """
 
     tp: int

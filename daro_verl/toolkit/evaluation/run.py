@@ -2,13 +2,15 @@
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from daro_verl.errors import DaroConfigError
 from daro_verl.toolkit.data.parquet_file import ROLLOUTS
 from daro_verl.toolkit.evaluation.answering import AnsweringLoop, RenderedProblem
-from daro_verl.toolkit.evaluation.benchmark_file import BenchmarkProblem, digest, read_problems
+from daro_verl.toolkit.evaluation.benchmark_file import check_scorers, digest, read_problems
 from daro_verl.toolkit.evaluation.checkpoint import find_weights
 from daro_verl.toolkit.evaluation.convert import as_model
 from daro_verl.toolkit.evaluation.evaluation_spec import EvaluationSpec
@@ -18,7 +20,7 @@ from daro_verl.toolkit.evaluation.progress import Progress
 from daro_verl.toolkit.evaluation.rendering import Renderer, TokenBudget, remarks, token_budget
 from daro_verl.toolkit.evaluation.report_files import write_report
 from daro_verl.toolkit.evaluation.row_file import Row, RowFile
-from daro_verl.toolkit.evaluation.settings import Settings, open_folder
+from daro_verl.toolkit.evaluation.settings import WORK, Settings, open_folder
 from daro_verl.toolkit.evaluation.summary import Summary, summarise
 from daro_verl.toolkit.models.layout import Layout, check_layout
 from daro_verl.toolkit.models.origin import weight_files
@@ -33,6 +35,7 @@ def evaluate(spec: EvaluationSpec, progress: Progress, start: StartEngine = star
         DaroError: the model, the file or the folder does not fit. This comes before any engine starts.
     """
     problems = read_problems(spec.data, spec.limit)
+    check_scorers(problems)
     if spec.temperature == 0 and (most := max(problem.num_responses for problem in problems)) > 1:
         fix = f"set a temperature above 0, or use a file whose {ROLLOUTS} is 1"
         raise DaroConfigError("--temperature 0", got=f"{most} equal responses", expected="1 each", fix=fix)
@@ -46,7 +49,7 @@ def evaluate(spec: EvaluationSpec, progress: Progress, start: StartEngine = star
     found = remarks(lengths, budget)
     for remark in found:
         progress.say(remark)
-    settings = _settings(spec, model, problems)
+    settings = _settings(spec, model, rendered)
     open_folder(spec.out, settings)
     with RowFile(spec.out) as rows:
         progress.begin(problems, set(rows.rows))
@@ -80,11 +83,12 @@ async def _answer(
         engine.shutdown()
 
 
-def _settings(spec: EvaluationSpec, model: Path, problems: list[BenchmarkProblem]) -> Settings:
+def _settings(spec: EvaluationSpec, model: Path, rendered: list[RenderedProblem]) -> Settings:
+    changing = {name: value for name, value in spec.resources.extra.items() if name not in WORK}
     return Settings(
         model=str(model),
         weights=_weights_digest(model),
-        problems=digest(problems),
+        problems=digest([item.problem for item in rendered]),
         backend=spec.backend,
         dtype=spec.dtype,
         temperature=spec.temperature,
@@ -94,6 +98,8 @@ def _settings(spec: EvaluationSpec, model: Path, problems: list[BenchmarkProblem
         max_model_tokens=spec.max_model_tokens,
         seed=spec.seed,
         limit=spec.limit,
+        prompts=_digest(sorted((item.problem.key, item.prompt) for item in rendered)),
+        engine_args=json.dumps(changing, sort_keys=True),
     )
 
 
@@ -101,4 +107,8 @@ def _weights_digest(model: Path) -> str:
     """A digest of the weight files' names, sizes and times. The same path with other weights is another model."""
     files = weight_files(model)
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return hashlib.sha256(repr(stats).encode()).hexdigest()[:24]
+    return _digest(stats)
+
+
+def _digest(values: list[Any]) -> str:
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:24]

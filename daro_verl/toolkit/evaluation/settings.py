@@ -12,7 +12,14 @@ from daro_verl.toolkit.evaluation.sample_seed import SEEDING
 FILE = "settings.json"
 ONE_COPY = "one_copy"  # written by a user into an earlier run that had one copy of the model
 # Two runs are comparable if these agree: the problems and the sampling. The model may differ.
-COMPARED = ("problems", "temperature", "top_p", "top_k", "response_tokens")
+COMPARED = ("problems", "temperature", "top_p", "top_k", "response_tokens", "max_model_tokens")
+# The engines' own arguments that may change when a run goes on: like parallel sizes, they only move work around.
+WORK = frozenset(
+    "max_num_seqs max_num_batched_tokens enforce_eager swap_space cpu_offload_gb gpu_memory_utilization "
+    "tensor_parallel_size data_parallel_size disable_log_stats enable_prefix_caching enable_chunked_prefill "
+    "max_running_requests chunked_prefill_size disable_cuda_graph cuda_graph_max_bs disable_radix_cache "
+    "mem_fraction_static tp_size dp_size log_level".split()
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,10 @@ class Settings:
     """Problems of each benchmark; 0 for all."""
     seeding: str = SEEDING
     """How responses are drawn; empty in files from before each response had its own seed."""
+    prompts: str = ""
+    """Digest of the prompts' tokens: the tokenizer and its chat template; empty in earlier files."""
+    engine_args: str = "{}"
+    """The engine's own arguments as JSON, without those that only move work around (:data:`WORK`)."""
 
 
 def open_folder(folder: Path, settings: Settings) -> None:
@@ -72,7 +83,7 @@ def read_settings(folder: Path) -> Settings:
         DaroDataError: there are no settings, or they are of another version.
     """
     names = {field.name for field in fields(Settings)}
-    earlier: dict[str, Any] = {"seeding": ""}
+    earlier: dict[str, Any] = {"seeding": "", "prompts": "", "engine_args": "{}"}
     try:
         values: Any = json.loads((folder / FILE).read_bytes())
     except (OSError, ValueError) as error:

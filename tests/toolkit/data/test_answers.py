@@ -17,6 +17,10 @@ CANONICAL = {
     "e as Euler's number": ("e^{t} / 3", "e^{t} / 3"),
     "e after a variable": ("x2e3", "x2e3"),
     "Python's decimal": ("-1./3", "-1/3"),
+    "repeating decimal": (r"0.\overline{12}", r"0.\overline{12}"),
+    "repeating digit": (r"1.\dot{6}", r"1.\dot{6}"),
+    "space after the point": (r"3.\ 5", r"3.\ 5"),
+    "Python's decimal in a product": ("2.*3.", "2*3"),
     "NumPy": ("np.arcsin(10/13)", r"\arcsin(10/13)"),
     "full stop": (r"$(-\infty, 0) \cup\{1\}$.", r"(-\infty, 0) \cup\{1\}"),
     "float": (142.0, "142"),
@@ -33,7 +37,7 @@ def test_canonical(raw, expected):
     assert canonical(canonical(raw)) == expected
 
 
-@pytest.mark.parametrize("value", [None, True, ["2"], float("nan"), float("inf")], ids=repr)
+@pytest.mark.parametrize("value", [None, True, ["2"], float("nan"), float("inf"), 2.0**53], ids=repr)
 def test_what_is_no_answer_is_refused(value):
     with pytest.raises(Dropped) as caught:
         canonical(value)

@@ -53,7 +53,7 @@ def test_every_reason_is_counted(tmp_path):
     rows = [
         raw.math("Find $x$.", r"\boxed{1}"),
         raw.math("find  $x$", r"\boxed{1}"),  # duplicate
-        raw.math("Find x!", r"\boxed{2}"),  # duplicate with another answer
+        raw.math("Find x?", r"\boxed{2}"),  # duplicate with another answer
         raw.math("Easy.", r"\boxed{1}", "Level 1"),
         raw.math("No box.", "1"),
         raw.math("Unreadable.", r"\boxed{bad}"),

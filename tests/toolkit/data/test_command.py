@@ -71,6 +71,10 @@ WRONG = {
     "a test file that is not there": (["--test", "nowhere.parquet"], "nowhere.parquet"),
     "local for another source": (["--no-test", "--local", "math=x.jsonl"], "sources of this file"),
     "splits for another source": (["--no-test", "--splits", "math=test"], "sources of this file"),
+    "splits of a local file": (
+        ["--no-test", "--splits", "openr1=train"],
+        "Fix: leave it out: --local names the files to read",
+    ),
     "not a pair": (["--no-test", "--splits", "openr1"], "NAME=VALUE"),
     "two system messages": (["--no-test", "--system", "", "--system-from", "openr1"], "no --system beside it"),
     "a source without system message": (

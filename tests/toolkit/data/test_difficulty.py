@@ -2,12 +2,14 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from daro_verl.cli import app
 from daro_verl.prompts.identity import prompt_ids
 from daro_verl.prompts.job_memory import JobMemory
+from daro_verl.toolkit.data.parquet_file import METADATA, footer
 
 RATES = {"0": 0, "1": 1, "2": 4, "3": 8}
 """Right responses of 8 by prompt, in each of three visits; prompt 4 was never seen."""
@@ -104,3 +106,11 @@ def test_a_file_is_not_written_over_unless_asked(job):
     assert len(pd.read_parquet(job / "train.parquet")) == 5
     assert run(job).exit_code == 0 and run(job, "--overwrite", "--high", "0.05").exit_code == 0
     assert written(job) == ["0"]
+
+
+def test_a_part_of_a_file_does_not_pass_for_the_whole(job):
+    """`daro data train` finds its finished file by a footer, which the part must not have."""
+    table = pq.read_table(job / "train.parquet")
+    pq.write_table(table.replace_schema_metadata({METADATA: '{"fingerprint": "f"}'}), job / "train.parquet")
+    assert run(job).exit_code == 0
+    assert footer(job / "train.parquet") == {"fingerprint": "f"} and footer(job / "band.parquet") is None

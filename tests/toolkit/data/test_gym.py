@@ -1,14 +1,16 @@
 """Generated tasks: the same from the same seed, and scored by the scorer that comes with them."""
 
 import json
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
 
 from daro_verl.cli import main
 from daro_verl.errors import DaroConfigError
-from daro_verl.toolkit.data.problem import GOLD, MISSING, Dropped
-from daro_verl.toolkit.data.sources.gym import THRESHOLD, GymTask, create, parse_task, read
+from daro_verl.toolkit.data.cleaning import Cleaner
+from daro_verl.toolkit.data.problem import GOLD, MISSING, Dropped, Problem
+from daro_verl.toolkit.data.sources.gym import THRESHOLD, GymTask, create, parse_task, read, source
 
 gym = pytest.importorskip("reasoning_gym")
 
@@ -81,3 +83,20 @@ def test_a_task_twice_is_refused(tmp_path, capsys):
     arguments = ["data", "gym", "--task", "gcd", "--task", "gcd", "--no-test", "--out", str(tmp_path / "x.parquet")]
     assert main(arguments) == 2
     assert "each source once" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--splits", "gcd=test"], ["--revision", "math=main"], ["--local", "math=x.jsonl"]], ids=" ".join
+)
+def test_options_of_data_sets_from_the_hub_are_refused(tmp_path, capsys, arguments):
+    command = ["data", "gym", "--task", "gcd", "--no-test", "--out", str(tmp_path / "gym.parquet")]
+    assert main([*command, *arguments]) == 2
+    assert "sources of this file" in capsys.readouterr().err
+
+
+def test_every_character_of_a_generated_problem_counts():
+    """Two programs that differ in a full stop, which a problem in words would not."""
+    task = replace(source(GymTask("gcd", {}, 1, 0)), read=lambda row: Problem(row["text"], "1"))
+    cleaner = Cleaner(frozenset(), lambda answer: None, {})
+    keys = {cleaner.clean(task, {"text": text})[1] for text in ("What prints +. here", "What prints + here")}
+    assert len(keys) == 2

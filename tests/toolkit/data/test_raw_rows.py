@@ -8,6 +8,7 @@ import pytest
 from daro_verl.errors import DaroDataError
 from daro_verl.toolkit.data.raw_rows import num_rows, raw_rows
 from daro_verl.toolkit.data.sources import SOURCES, TESTS, TRAINING
+from tests.toolkit.data import raw
 
 
 @pytest.fixture
@@ -68,3 +69,15 @@ def test_a_hub_that_does_not_answer(monkeypatch, error):
 def test_the_bar_knows_the_size_of_a_published_benchmark():
     assert num_rows(SOURCES["amc"], None) == 83
     assert num_rows(SOURCES["openr1"], None) is None
+
+
+def test_an_empty_file_beside_others_is_passed_over(tmp_path):
+    raw.write_jsonl(tmp_path / "b.jsonl", [raw.math("Find $x$.", r"\boxed{1}")])
+    (tmp_path / "a.jsonl").touch()
+    assert len(list(raw_rows(SOURCES["math"], tmp_path))) == 1
+
+
+def test_a_number_that_no_column_can_hold(tmp_path):
+    (tmp_path / "math.csv").write_text("problem,answer\nHow many?," + "9" * 30 + "\n")
+    with pytest.raises(DaroDataError, match="math from .*math.csv.*expected readable rows"):
+        list(raw_rows(SOURCES["math"], tmp_path / "math.csv"))

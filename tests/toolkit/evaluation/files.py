@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
-from daro_verl.toolkit.data.cleaning import problem_key
 from daro_verl.toolkit.data.parquet_file import row, table
 from daro_verl.toolkit.data.problem import Problem, PromptStyle, Source
+from daro_verl.toolkit.data.same_problem import problem_key
 
 
 class Question(NamedTuple):

@@ -1,5 +1,7 @@
 """What is read from a test file, and which files are refused."""
 
+import json
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -29,6 +31,7 @@ def test_equal_rows_are_different_problems_and_order_does_not_matter(tmp_path):
 
 BAD = {
     "no rows": ([], "no rows"),
+    "a blank answer": ([Question("amc", "One?", "  ")], "answer '  '"),
     "no answer": ([Question("amc", "One?", "")], "answer ''"),
     "unknown data source": ([Question("riddles", "Who?", "Nobody", ability="riddle")], "riddles"),
     "two numbers of responses": ([Question("amc", "One?", "1", 4), Question("amc", "Two?", "2", 8)], "amc with 4, 8"),
@@ -55,3 +58,24 @@ def test_missing_and_broken_files(tmp_path):
     pq.write_table(pa.table({"prompt": ["One?"], "data_source": ["amc"]}), tmp_path / "columns.parquet")
     with pytest.raises(DaroDataError, match="no __rollout_n__, reward_model"):
         read_problems(tmp_path / "columns.parquet")
+
+
+def rewritten(test_file, out, **columns):
+    """The file's first row with other columns."""
+    row = pq.read_table(test_file).to_pylist()[0] | columns
+    pq.write_table(pa.Table.from_pylist([row]), out)
+    return out
+
+
+def test_columns_that_hold_json(test_file, tmp_path):
+    before = read_problems(test_file)[0]
+    columns = {"prompt": json.dumps(list(before.messages)), "reward_model": json.dumps({"ground_truth": before.gold})}
+    assert read_problems(rewritten(test_file, tmp_path / "test.parquet", extra_info="{}", **columns)) == [before]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("prompt", "How much?"), ("prompt", [{"role": "user"}]), ("reward_model", "1")], ids=str
+)
+def test_columns_of_another_form(test_file, tmp_path, name, value):
+    with pytest.raises(DaroDataError, match=f"{name} of row 0.*expected a .*Fix:"):
+        read_problems(rewritten(test_file, tmp_path / "test.parquet", **{name: value}))

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -92,9 +93,19 @@ def test_shards_are_converted_once_and_again_if_they_change(tmp_path, merger):
     target = convert.as_model(weights)
     assert target == tmp_path / "actor_huggingface" and (target / "model.safetensors").exists()
     assert convert.as_model(weights) == target and len(merger) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["actor", "actor_huggingface"]
+    assert sorted(path.name for path in tmp_path.glob("[!.]*")) == ["actor", "actor_huggingface"]
     (tmp_path / "actor" / "model_world_size_2_rank_0.pt").write_bytes(b"trained on")
     assert convert.as_model(weights) == target and len(merger) == 2
+
+
+def test_two_evaluations_of_one_checkpoint_convert_it_once(tmp_path, merger):
+    """The second waits for the first, and takes its result; what a killed conversion left goes away."""
+    weights = find_weights(str(fsdp(tmp_path / "actor")))
+    (tmp_path / ".actor_huggingface.partial").mkdir()
+    with ThreadPoolExecutor(2) as threads:
+        targets = list(threads.map(convert.as_model, [weights] * 2))
+    assert len(set(targets)) == len(merger) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"actor", "actor_huggingface", ".actor_huggingface.lock"}
 
 
 def test_files_of_others_are_not_replaced(tmp_path, merger):
@@ -109,7 +120,7 @@ def test_a_failed_conversion_shows_why_and_leaves_nothing(tmp_path, monkeypatch)
     monkeypatch.setattr(convert.subprocess, "run", lambda command, **options: real(failing, **options))
     with pytest.raises(DaroDataError, match="out of disk.*Fix: run it by hand"):
         convert.as_model(find_weights(str(fsdp(tmp_path / "actor"))))
-    assert [path.name for path in tmp_path.iterdir()] == ["actor"]
+    assert {path.name for path in tmp_path.iterdir()} == {"actor", ".actor_huggingface.lock"}
 
 
 ROPE = {

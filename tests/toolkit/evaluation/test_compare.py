@@ -56,6 +56,13 @@ def test_the_table(tmp_path, capsys):
     assert "| aime24 maj@4 | 25.0 ± 25.0 | 75.0 ± 25.0 |" in text
 
 
+def test_a_folder_may_have_an_equals_sign_and_the_table_a_new_folder(tmp_path, capsys):
+    folders = [str(write_run(tmp_path / name, GRPO)) for name in ("lr=1e-6", "lr=2e-6")]
+    assert main(["compare", *folders, "--out", str(tmp_path / "new" / "table.md")]) == 0
+    text = capsys.readouterr().out
+    assert "| lr=1e-6 | lr=2e-6 |" in text and (tmp_path / "new" / "table.md").read_text() == text
+
+
 def test_a_run_with_itself_differs_by_nothing(tmp_path):
     folder = write_run(tmp_path / "one", GRPO)
     assert comparison([read_run(f"a={folder}"), read_run(f"b={folder}")]).count("| +0.0 (+0.0 to +0.0) |") == 9
@@ -103,7 +110,15 @@ def test_checkpoints_of_different_steps_are_said_first(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"temperature": 1.0}, {"top_p": 0.9}, {"top_k": 20}, {"response_tokens": 3072}, {"problems": "q"}]
+    "changes",
+    [
+        {"temperature": 1.0},
+        {"top_p": 0.9},
+        {"top_k": 20},
+        {"response_tokens": 3072},
+        {"max_model_tokens": 2048},
+        {"problems": "q"},
+    ],
 )
 def test_other_problems_or_sampling_are_refused(tmp_path, changes):
     one, two = write_run(tmp_path / "one", GRPO), write_run(tmp_path / "two", DARO, **changes)

@@ -1,8 +1,12 @@
 """Whole runs but for the engine: figures, interruption and resume, and everything that is refused before it starts."""
 
 import json
+import shutil
+import sys
 from dataclasses import replace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from transformers import AutoTokenizer
 
@@ -139,6 +143,40 @@ def test_other_settings_in_the_same_folder_are_refused(job):
     (job.out / "settings.json").unlink()
     with pytest.raises(DaroDataError, match="files of another program"):
         run(job)
+
+
+def test_engine_arguments_and_the_template_may_not_change_on_the_way(job, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(job.checkpoint, copy)
+    job = replace(job, checkpoint=str(copy), resources=Resources(1, 1, 0.9, {"quantization": "fp8", "swap_space": 1}))
+    run(job)
+    run(replace(job, resources=Resources(1, 1, 0.9, {"quantization": "fp8", "max_num_seqs": 8})))
+    with pytest.raises(DaroConfigError, match=r"engine_args: got '{}', expected '{\"quantization\": \"fp8\"}'"):
+        run(replace(job, resources=Resources(1, 1, 0.9, {})))
+    template = copy / "chat_template.jinja"
+    template.write_text("Solve. " + template.read_text())
+    with pytest.raises(DaroConfigError, match=r"prompts: got"):
+        run(job)
+
+
+def test_a_task_whose_scorer_is_not_there_is_refused_before_an_engine_starts(job, tmp_path, monkeypatch):
+    data = write(tmp_path / "gym.parquet", [Question("reasoning_gym/gcd", "1?", "1", scorer="gdc", entry="{}")])
+    with pytest.raises(DaroConfigError, match="the scorer of --data: got 'gdc', expected one of .*gcd"):
+        run(replace(job, data=data))
+    monkeypatch.setitem(sys.modules, "reasoning_gym", None)
+    with pytest.raises(DaroConfigError, match="reasoning-gym: got 'no such package'"):
+        run(replace(job, data=data))
+    assert not job.out.exists()
+
+
+def test_any_of_several_answers_is_right(job, tmp_path):
+    """As in training: verl's own files may have a list."""
+    data = write(tmp_path / "several.parquet", [Question("amc", "1?", "")])
+    rows = pq.read_table(data).to_pylist()
+    rows[0]["reward_model"] = {"style": "rule", "ground_truth": ["2", "3"]}
+    pq.write_table(pa.Table.from_pylist(rows), data)
+    summary, _ = run(replace(job, data=data), answer=lambda *_: r"\boxed{3}")
+    assert summary.benchmarks[0].mean.mean == 1
 
 
 def test_parallel_sizes_may_change_on_the_way(job):

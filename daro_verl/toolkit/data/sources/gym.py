@@ -55,15 +55,24 @@ def create(task: GymTask) -> Any:
     Raises:
         DaroConfigError: reasoning-gym is not installed, or has no such task, or refuses the knobs.
     """
-    gym = _library()
-    if task.name not in gym.factory.DATASETS:
-        known = ", ".join(sorted(gym.factory.DATASETS))
-        raise DaroConfigError("--task", got=task.name, expected=f"one of {known}", fix="choose a task of this list")
+    check_name(task.name, "--task")
     try:
-        return gym.create_dataset(task.name, size=task.size, seed=task.seed, **task.config)
+        return _library().create_dataset(task.name, size=task.size, seed=task.seed, **task.config)
     except (TypeError, AssertionError, ValueError) as error:
         expected, fix = f"knobs of this task ({error})", "see reasoning-gym's gallery"
         raise DaroConfigError(f"--task {task.name}", got=dict(task.config), expected=expected, fix=fix) from error
+
+
+def check_name(name: str, subject: str) -> None:
+    """Refuse a task that reasoning-gym does not have; ``subject``: who names it.
+
+    Raises:
+        DaroConfigError: reasoning-gym is not installed, or has no such task.
+    """
+    known = _library().factory.DATASETS
+    if name not in known:
+        expected = f"one of {', '.join(sorted(known))}"
+        raise DaroConfigError(subject, got=name, expected=expected, fix="choose a task of this list")
 
 
 def read(row: Mapping[str, Any]) -> Problem:

@@ -8,10 +8,9 @@ from daro_verl.reward.extract import last_box
 from daro_verl.toolkit.data import raw_fields as fields
 from daro_verl.toolkit.data.answers import canonical
 from daro_verl.toolkit.data.problem import LEVEL, NO_BOX, Dropped, Problem, Source
+from daro_verl.toolkit.data.same_problem import without_dapo_instruction
 
 LEVELS = ("3", "4", "5")
-_BEFORE = re.compile(r"^Solve the following math problem step by step\.[^\n]*\n+")
-_AFTER = re.compile(r"\n+Remember to put your answer on its own line[^\n]*$")
 
 
 def openr1(row: Mapping[str, Any]) -> Problem:
@@ -40,7 +39,7 @@ def dapo(row: Mapping[str, Any]) -> Problem:
         answer = (last_box(answer, in_solution=True) or answer) if isinstance(answer, str) else answer
     else:
         answer = fields.inner(row, "reward_model", "ground_truth")
-    return Problem(unwrapped(text), canonical(answer), str(answer), id=_index(row))
+    return Problem(without_dapo_instruction(text), canonical(answer), str(answer), id=_index(row))
 
 
 def math(row: Mapping[str, Any]) -> Problem:
@@ -54,11 +53,6 @@ def math(row: Mapping[str, Any]) -> Problem:
     if answer is None:
         raise Dropped(NO_BOX, text[:80])
     return Problem(text, canonical(answer), answer, level=number.group(), subject=fields.label(row, "type"))
-
-
-def unwrapped(text: str) -> str:
-    """The problem without the instruction that DAPO's original file has around it."""
-    return _AFTER.sub("", _BEFORE.sub("", text.strip())).strip()
 
 
 def _index(row: Mapping[str, Any]) -> str:
