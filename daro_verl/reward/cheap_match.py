@@ -7,10 +7,16 @@ from functools import partial
 from daro_verl.reward.normalise import LONGEST_ANSWER, Answer
 from daro_verl.reward.numerals import Number, same_number, to_number
 from daro_verl.reward.structure import compare_parts
-from daro_verl.reward.units import split_remark
+from daro_verl.reward.units import bare_unit, split_remark
 
 _LOOSE_SPACE = re.compile(r"(?<![0-9]) | (?![0-9])")  # but 2 1/2 is not 21/2
 _CHOICE = re.compile(r"\(?([A-J])\)?")
+_MARKED = re.compile(r"(?:\\text\s?\{\s?)?\([A-J]\)")
+_CHOICES = re.compile(
+    r"(?!\()[A-J](?:\s?,\s?[A-J])+|(?=[A-J]{2})A?B?C?D?E?F?G?H?I?J?"
+)  # several, in order if without commas
+_ROMAN = re.compile(r"(?=[IVXLCDM]{2})M*(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_SHORT_WORDS = frozenset(("yes", "no"))
 _WORDS = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*\.?")
 _IN_BASE = re.compile(r"([0-9][0-9A-Za-z]*)_\{?\s?([0-9]{1,2})\s?\}?")
 _TUPLE = re.compile(r"\([^()\[\]]+,[^()\[\]]+\)")
@@ -19,7 +25,8 @@ _LIST = re.compile(r"(?!.*\\\{)[^()\[\]=]+,[^()\[\]=]+")
 
 # The one choice that an answer makes: C, (C), (C) 5, C. parabola.
 _CHOSEN = re.compile(
-    r"(?:\\text\s?\{\s?)?(?:\((?P<one>[A-J])\)\s?(?P<more>.*)|(?P<two>[A-J])\)?(?:[.:)]\s(?P<rest>.*))?)", re.DOTALL
+    r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s)?(?:\\text\s?\{\s?)?(?:\((?P<one>[A-J])\)\s?(?P<more>.*)|(?P<two>[A-J])\)?(?:[.:)]\s(?P<rest>.*))?)",
+    re.DOTALL,
 )
 # Another letter by itself, or marked as a choice. The article of "A circle", points and variables (AB, A=5) are none.
 _ANOTHER = re.compile(
@@ -55,6 +62,8 @@ def cheap_match(gold: Answer, predicted: Answer) -> bool | None:
     """
     if not predicted.text or not gold.text:
         return False
+    if to_number(gold.text) is not None:
+        predicted = _without_bare_unit(predicted)
     units = ["%" if answer.percent else answer.unit for answer in (gold, predicted)]
     if all(units) and units[0] != units[1]:
         return False
@@ -66,6 +75,13 @@ def cheap_match(gold: Answer, predicted: Answer) -> bool | None:
     if max(len(gold.text), len(predicted.text)) > LONGEST_ANSWER:
         return gold.text == predicted.text
     return _match_texts(gold.text, predicted.text, _PARTS_WITHIN_PARTS)
+
+
+def _without_bare_unit(answer: Answer) -> Answer:
+    """``5 m`` as a value and a unit, which it can only be beside a gold answer that is a number."""
+    value, _, letter = answer.text.rpartition(" ")
+    unit = bare_unit(letter)
+    return answer._replace(text=value, unit=unit) if unit and to_number(value) is not None else answer
 
 
 def _match_texts(gold: str, predicted: str, depth: int) -> bool | None:
@@ -123,9 +139,11 @@ def _same_brackets(gold: str, predicted: str) -> bool | None:
 
 def _same_choice(gold: str, predicted: str) -> bool | None:
     """Compare choices; None if the gold answer is not a choice, or if the prediction does not begin as one."""
-    right = _CHOICE.fullmatch(gold)
-    chosen = None if right is None else _choice_of(predicted)
-    return None if right is None or chosen is None else right[1] == chosen
+    if _CHOICES.fullmatch(gold) and _CHOICES.fullmatch(predicted):
+        return sorted(re.findall("[A-J]", gold)) == sorted(re.findall("[A-J]", predicted))
+    right = _choice_of(gold) if _CHOICE.fullmatch(gold) or _MARKED.match(gold) else None
+    chosen = _choice_of(predicted) if right else None
+    return None if chosen is None else right == chosen
 
 
 def _choice_of(text: str) -> str | None:
@@ -148,6 +166,8 @@ def _same_words(gold: str, predicted: str) -> bool | None:
     """Compare words without case. Short words may be products of variables, so math-verify decides them."""
     if not (_WORDS.fullmatch(gold) and _WORDS.fullmatch(predicted)):
         return None
+    if any(_ROMAN.fullmatch(text) for text in (gold, predicted)) or gold.casefold() in _SHORT_WORDS:
+        return gold.casefold() == predicted.casefold()
     if gold.casefold() == predicted.casefold() and max(map(len, gold.split())) > 1:
         return True
     long_words = [max(map(len, re.split("[ '-]", text))) > 3 for text in (gold, predicted)]

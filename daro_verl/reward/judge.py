@@ -1,16 +1,22 @@
 """Judge two normalised answers by algebra. This runs only in a worker, because it may never end, or take all memory."""
 
-import re
 from functools import lru_cache
 from typing import Any
 
+from latex2sympy2_extended.math_normalization import NormalizationConfig
 from math_verify import LatexExtractionConfig, parse, verify
 
 from daro_verl.reward.numeric import same_value
+from daro_verl.reward.symbols import distinct
 
-_CONFIG = (LatexExtractionConfig(boxed_match_priority=0, try_extract_without_anchor=False),)
-# Replacements for symbols that math-verify cannot read: an energy E_1 (E alone is Euler's number), a solar mass.
-_SYMBOLS = ((re.compile(r"(?<![a-zA-Z\\])E(?=_)"), r"\\mathcal{E}"), (re.compile(r"_\s?\{?\s?\\odot\s?\}?"), "_{sun}"))
+# Units are taken off before (daro_verl.reward.units). math-verify would also take the t off 3 + 4t.
+_NORMALIZATION = NormalizationConfig(units=False, malformed_operators=True, nits=True)
+_CONFIG = (
+    LatexExtractionConfig(
+        boxed_match_priority=0, try_extract_without_anchor=False, normalization_config=_NORMALIZATION
+    ),
+)
+_RATIO = 3  # terms; a ratio of two is a quotient
 # One pair of every kind, so that no answer waits for the imports and tables that libraries make at first use.
 _KINDS = r"""x+1;1+x | (1,2);[1,2) | (2,1);(1,2) | [1,2];1 \le x \le 2 | x=5;y=5 | x>1;(1,\infty) | 1,2;\{2,1\} | n!;n
 | (1,2),(3,4);(3,4),(1,3) | \frac{\pi}{2};1.5 | \sqrt{8};2\sqrt{2} | \arcsin(1/3);\ln 2 | 3+4i;4-3i | x^2+1;(x+1)^2
@@ -26,8 +32,13 @@ def judge(gold: str, predicted: str) -> bool:
     - An interval can equal an inequality: ``(1, 2)`` and ``1 < x < 2``.
     - ``x = 5`` equals 5, but not ``y = 5``.
     - An open interval is a pair.
+    - A ratio of three or more terms, ``2:3:4``, is compared term by term up to a factor.
     - Text that math-verify cannot parse is compared as text.
     """
+    ratios = gold.split(":"), predicted.split(":")
+    if max(map(len, ratios)) >= _RATIO:
+        return _same_ratio(*ratios)
+    gold, predicted = distinct(gold, predicted)
     parsed = _parse(gold), _parse(predicted)
     if not parsed[0] or not parsed[1]:
         return False
@@ -37,11 +48,22 @@ def judge(gold: str, predicted: str) -> bool:
     return bool(verify(*parsed, allow_set_relation_comp=True, timeout_seconds=None))
 
 
+def _same_ratio(gold: list[str], predicted: list[str]) -> bool:
+    """Whether each term has the same quotient by the first one. math-verify reads a chain of divisions."""
+    if len(gold) != len(predicted):
+        return False
+    return all(
+        judge(rf"\frac{{{one}}}{{{gold[0]}}}", rf"\frac{{{other}}}{{{predicted[0]}}}")
+        for one, other in zip(gold[1:], predicted[1:], strict=True)
+    )
+
+
 def is_readable(gold: str) -> bool:
     """Whether math-verify can read a gold answer, or the part after its last equals sign, so that it equals itself.
 
     :func:`judge` cannot tell, because it compares unreadable answers as text.
     """
+    gold = distinct(gold, gold)[0]
     for text in (gold, gold.rpartition("=")[2].strip()):
         parsed = parse(_boxed(text), _CONFIG, fallback_mode="no_fallback", parsing_timeout=None)
         if parsed:
@@ -63,8 +85,6 @@ def _parse(text: str) -> list[Any]:
 
 
 def _boxed(text: str) -> str:
-    for symbol, readable in _SYMBOLS:
-        text = symbol.sub(readable, text)
     return rf"\boxed{{{text}}}"
 
 

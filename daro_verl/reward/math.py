@@ -1,6 +1,9 @@
 """The math reward: ``reward.custom_reward_function.path=pkg://daro_verl.reward.math`` with ``name=compute_score``."""
 
 import logging
+from decimal import Decimal
+from fractions import Fraction
+from math import isfinite
 from typing import Any, TypedDict
 
 from daro_verl.reward.cheap_match import cheap_match
@@ -74,8 +77,8 @@ def gold_answers(ground_truth: object) -> list[Answer]:
         ground_truth = ground_truth.tolist()
     if isinstance(ground_truth, list | tuple):
         return [answer for part in ground_truth for answer in gold_answers(part)]
-    if isinstance(ground_truth, int | float) and not isinstance(ground_truth, bool):
-        ground_truth = str(ground_truth)
+    if isinstance(ground_truth, int | float | Decimal | Fraction) and not isinstance(ground_truth, bool):
+        ground_truth = str(ground_truth) if isfinite(ground_truth) else ""
     if not isinstance(ground_truth, str):
         return []
     boxed = last_box(ground_truth)

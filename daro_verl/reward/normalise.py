@@ -3,6 +3,7 @@ r"""One spelling for an answer. The same rules apply to the model's answer and t
 import re
 from typing import NamedTuple
 
+from daro_verl.reward.relations import as_union
 from daro_verl.reward.units import split_unit
 
 # Longer texts are only compared as they are, because no gold answer is nearly as long.
@@ -45,6 +46,7 @@ _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-
 _SUPERSCRIPT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+")
 _ROOT = re.compile("√ ?([0-9.]+|[a-zA-Z])?")  # √21, not the \\sqrt21 that LaTeX sets as √2 1
 
+_TOKEN = r"(\\(?:pi|theta|alpha|beta|gamma|lambda|mu|phi|omega)(?![a-zA-Z])|[0-9a-zA-Z])"  # what \frac takes bare
 _FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|ln|log|exp|pi"
 _DIGIT_GAP = r"(?:,?\s?\\!\s?|(?<!\\)\\[,;: ]|\{,\}|~)"
 _INSIDE = "[^{}]*"
@@ -56,6 +58,7 @@ _BASES = {name: str(base) for base, name in enumerate(_NAMES, start=2)}
 _LESS = {">": "<", ">=": "<=", r"\ge": r"\le", r"\geq": r"\leq"}
 _GREATER = r"\s?(>=?|\\geq?(?![a-zA-Z]))\s?"
 _SIDE = r"([^<>=]+?)"
+_INEQUALITY = re.compile(r"[<>]|\\[lg]eq?(?![a-zA-Z])")
 _REWRITES = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -73,17 +76,24 @@ _REWRITES = [
             rf"(?<=[0-9]_)\{{?\s?\\text\s?\{{\s?([0-9]+|{'|'.join(_NAMES)})\s?\}}\s?\}}?",
             lambda found: "{" + _BASES.get(found[1], found[1]) + "}",
         ),
-        (r"\\frac\s?([0-9])\s?([0-9])", r"\\frac{\1}{\2}"),
-        (r"\\frac\s?([0-9])\s?\{", r"\\frac{\1}{"),
-        (r"\\frac\s?(\{[^{}]*\})\s?([0-9])", r"\\frac\1{\2}"),
+        (rf"\\frac\s?{_TOKEN}\s?{_TOKEN}", r"\\frac{\1}{\2}"),
+        (rf"\\frac\s?{_TOKEN}\s?\{{", r"\\frac{\1}{"),
+        (rf"\\frac\s?(\{{[^{{}}]*\}})\s?{_TOKEN}", r"\\frac\1{\2}"),
         (r"\\text\s?\{\s*(percent|percentage|pct|\\?%)\s*\}|\bpercent(?:age)?\b|\\%", "%"),
         (r"\*\*", "^"),
+        (r"\\varnothing(?![a-zA-Z])", r"\\emptyset"),
+        (r"\{\s?(\\cdot|\\times)\s?\}", r"\1 "),
+        (  # \{x : x > 1\}
+            r"^\\\{\s?[a-zA-Z]\s?(?:\\in\s?\\mathbb\s?\{?R\}?\s?)?(?:\||\\mid|:)\s?([^|:]*)\\\}$",
+            lambda found: found[1] if _INEQUALITY.search(found[1]) else found[0],
+        ),
         (  # 2 > x > 1, which math-verify reads as x > 1
             rf"^{_SIDE}{_GREATER}{_SIDE}{_GREATER}{_SIDE}$",
             lambda found: f"{found[5]} {_LESS[found[4]]} {found[3]} {_LESS[found[2]]} {found[1]}",
         ),
         (r"(?<![a-zA-Z])(?:np|numpy|math|sympy)\.", ""),  # a gold answer may be np.arcsin(10/13)
         (r"(?<![a-zA-Z\\])\\?sqrt\s?\(([^()]*)\)", r"\\sqrt{\1}"),
+        (rf"\\(?:operatorname\*?|mathop|text)\s?\{{\s?\\?({_FUNCTIONS})\s?\}}", r"\\\1 "),
         (rf"(?<![a-zA-Z\\])({_FUNCTIONS})(?![a-zA-Z])", r"\\\1 "),
         (  # 4.5e33, which math-verify reads as 4.5 e 33
             r"(?<![a-zA-Z0-9.\\])([0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE]([+-]?)0*([0-9]+)(?![a-zA-Z0-9]|\.[0-9])",
@@ -96,6 +106,7 @@ _ALL_IN_BRACES = re.compile(rf"(?:\\text\s?)?{_BRACED}")
 # A letter before (0,4]. Such brackets can only be an interval.
 _BEFORE_INTERVAL = re.compile(r"^[a-zA-Z]\s?(?=\([^()\[\]]*,[^()\[\]]*\]$|\[[^()\[\]]*,[^()\[\]]*\)$)")
 _ONE_LETTER = re.compile(r"\\text\s?\{\s?([a-zA-Z])\s?\}")  # a symbol and not a unit; math-verify drops it
+_AFTER_COMMAND = re.compile(r"(?<=[a-zA-Z])(?=\\text\s?\{\s?[a-zA-Z]\s?\})")
 _CURRENCY = re.compile(r"^([+-]?)\s?(?:£|€|¥|Rs\.?|USD)\s?(?=[0-9.])")
 _PERCENT = re.compile(r"\s?%$")
 
@@ -123,7 +134,8 @@ def normalise(raw: str) -> Answer:
     without_sign = _PERCENT.sub("", text)
     percent = without_sign != text and bool(without_sign)
     text, unit = split_unit(without_sign if percent else text)
-    text = _BEFORE_INTERVAL.sub("", _ONE_LETTER.sub(r"\1", _unwrap(_trim(text))), count=1)
+    text = _BEFORE_INTERVAL.sub("", _ONE_LETTER.sub(r"\1", _AFTER_COMMAND.sub(" ", _unwrap(_trim(text)))), count=1)
+    text = as_union(text)
     if _THOUSANDS.fullmatch(text):
         text = re.sub("[, ]", "", text)
     return Answer(text, unit, percent)

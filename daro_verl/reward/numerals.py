@@ -18,6 +18,10 @@ _FRACTION = re.compile(
     rf"(?P<sign>[+-]?)\s?(?:(?P<whole>[0-9]+)\s?)?\\frac\{{\s?(?P<over>[+-]?{_DECIMAL})\s?\}}"
     rf"\{{\s?(?P<under>[+-]?{_DECIMAL})\s?\}}"
 )
+_REPEATING = re.compile(
+    r"(?P<sign>[+-]?)\s?(?P<whole>[0-9]+)\.\s?(?P<once>[0-9]*)\s?"
+    r"(?:\\(?:overline|bar)\s?\{?\s?(?P<period>(?<=\{)[0-9]+(?=\s?\})|[0-9])\s?\}?|\\dot\s?\{?\s?(?P<digit>[0-9])\s?\}?)"
+)
 _SLASH = re.compile(rf"(?P<sign>[+-]?)\s?(?:(?P<whole>[0-9]+)\s)?(?P<over>{_DECIMAL})\s?/\s?(?P<under>{_DECIMAL})")
 
 
@@ -32,11 +36,17 @@ def to_number(text: str) -> Number | None:
     r"""The number of a normalised text that is nothing but a number; else None.
 
     It reads ``12``, ``-1.5``, ``.5``, ``3/4``, ``\frac{3}{4}``, ``2\frac{1}{2}``, ``2 1/2``, ``4.5 \times 10^{33}``,
-    ``10^{-3}``, with ASCII digits only. Numerals and exponents beyond the bounds above also give None.
+    ``10^{-3}`` and ``0.1\overline{6}``, with ASCII digits only. Numerals and exponents beyond the bounds above also
+    give None.
     """
     if not text or len(text) > LONGEST_NUMERAL:
         return None
-    for pattern, read in ((_PLAIN, _read_plain), (_FRACTION, _read_fraction), (_SLASH, _read_fraction)):
+    for pattern, read in (
+        (_PLAIN, _read_plain),
+        (_FRACTION, _read_fraction),
+        (_SLASH, _read_fraction),
+        (_REPEATING, _read_repeating),
+    ):
         if found := pattern.fullmatch(text):
             return read(found)
     found = _SCIENTIFIC.fullmatch(text)
@@ -69,6 +79,13 @@ def _read_fraction(found: re.Match[str]) -> Number | None:
         return None
     value = Fraction(found["whole"] or 0) + over / under
     return Number(_signed(found, value), "." in found["over"] + found["under"])
+
+
+def _read_repeating(found: re.Match[str]) -> Number:
+    r"""``0.1\overline{6}`` is ``1/10 + 6/90``. It is exact."""
+    once, period = found["once"], found["period"] or found["digit"]
+    repeated = Fraction(int(period), 10 ** len(once) * (10 ** len(period) - 1))
+    return Number(_signed(found, Fraction(f"{found['whole']}.{once or 0}") + repeated), False)
 
 
 def _read_scientific(found: re.Match[str]) -> Number | None:

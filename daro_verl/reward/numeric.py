@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sympy import Add, Expr, Float, Interval, MatrixBase, Tuple, nan, oo, zoo
+from sympy import Add, Expr, Float, Interval, MatrixBase, Tuple, nan, oo, preorder_traversal, zoo
 from sympy import FiniteSet as Set
 
 _DIGITS = 20
@@ -13,6 +13,9 @@ _DIFFERENT = Float("2e-6")
 _LARGE = Float("1e6")  # 1 more or less is not seen in numbers like 2^1009, so math-verify decides
 _SMALL, _SMALL_EQUAL = Float("1e-4"), Float("1e-6")
 _CANCELLED = Float("1e-12")
+# Numbers without a decimal point are compared exactly, or in 45 digits. For parts beyond these sizes that says nothing.
+_EXACT_DIGITS, _EXACTLY_EQUAL = 60, Float("1e-45", 60)
+_EXTREME, _COMPUTED = Float("1e40"), Float("1e10000")
 # Variables get these values. The first set is positive, as most quantities are: expressions that differ there differ.
 # Expressions that agree there must agree at the other sets too. Otherwise |x| would be x, and values that are rounded
 # down to 0 would be equal.
@@ -83,7 +86,27 @@ def _same_expression(gold: Expr, predicted: Expr) -> bool | None:
         )
         if verdicts[0] is not True:
             return verdicts[0]
+    if not symbols and not gold.has(Float) and not predicted.has(Float):
+        return _same_exactly(gold, predicted)
     return True if all(verdicts) else None
+
+
+def _same_exactly(gold: Expr, predicted: Expr) -> bool | None:
+    """Whether numbers that agree in 12 digits are the same: ``1 - 1/2^{50}`` is not 1."""
+    largest = max(map(_largest_part, (gold, predicted)))
+    if largest > _COMPUTED:
+        return None
+    exact = gold.doit(), predicted.doit()
+    if all(value.is_Rational for value in exact):
+        return bool(exact[0] == exact[1])
+    values = [value.evalf(_EXACT_DIGITS) for value in (gold, predicted, gold - predicted)]
+    return None if largest > _EXTREME else bool(abs(values[2]) <= _EXACTLY_EQUAL * max(map(abs, values[:2])))
+
+
+def _largest_part(value: Expr) -> Any:
+    """The largest size, or inverse of a size, among all parts of a number."""
+    sizes = [abs(part.evalf(_DIGITS)) for part in preorder_traversal(value) if isinstance(part, Expr)]
+    return max(max(size, 1 / size) if size.is_finite else oo for size in sizes if size != 0)
 
 
 def _same_number(gold: Expr, predicted: Expr, written: Expr) -> bool | None:

@@ -85,6 +85,11 @@ def split_unit(text: str) -> tuple[str, str | None]:
     return _split_known_units(text)
 
 
+def bare_unit(letter: str) -> str | None:
+    """The unit of one letter outside ``\\text``, where it can be no variable."""
+    return _CANONICAL.get(letter.lower()) if len(letter) == 1 else None
+
+
 def split_remark(text: str) -> tuple[str, str]:
     r"""``(value, remark)``: the words at the end that are not a unit, in lower case without marks, or an empty text.
 

@@ -3,6 +3,8 @@
 import logging
 import math
 import pickle
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -80,6 +82,8 @@ def test_warnings_become_rare(caplog):
         (["4", "5"], True),
         (np.array(["4", "5"], dtype=object), True),
         (np.int64(5), True),
+        (Decimal("5.0"), True),
+        (Fraction(10, 2), True),
         (r"The answer is $\boxed{5}$.", True),
         (["4", "6"], False),
         (4, False),
@@ -88,6 +92,14 @@ def test_warnings_become_rare(caplog):
 )
 def test_kinds_of_gold_answers(gold, right):
     assert compute_score("math", r"\boxed{5}", gold)["acc"] == right
+
+
+@pytest.mark.parametrize("gold", [math.nan, math.inf, Decimal("NaN"), None, "", []], ids=repr)
+def test_a_missing_gold_answer_is_met_by_nothing(gold, caplog):
+    """pandas makes NaN of one."""
+    for answer in ("nan", "inf", "NaN", str(gold)):
+        assert compute_score("math", rf"\boxed{{{answer}}}", gold)["acc"] == 0.0
+    assert caplog.text.count("got no gold answer") == 4
 
 
 def test_one_of_several_gold_answers_is_enough_although_another_never_ends():
