@@ -26,11 +26,11 @@ prune() { # keep only the last step's weights of a finished run, for evaluations
     done
 }
 
-models=()
+models=() names=()
 for script in "${scripts[@]}"; do
     case $script in
-        qwen2.5_math_1.5b | qwen2.5_math_7b) models+=("$script") ;;
-        llama8b) models+=(llama3.1_8b) ;;
+        qwen2.5_math_1.5b | qwen2.5_math_7b) models+=("$script") names+=(--run "${script//_/-}-*-seed$SEED") ;;
+        llama8b) models+=(llama3.1_8b) names+=(--run "llama-3.1-8b-*-seed$SEED") ;;
         *)
             echo "model: got '$script', expected qwen2.5_math_1.5b, qwen2.5_math_7b or llama8b. Fix: correct it" >&2
             exit 2
@@ -38,7 +38,7 @@ for script in "${scripts[@]}"; do
     esac
 done
 "$PYTHON" -m daro_verl.cli table-disk --config-dir "$HERE/config" --methods "${#methods[@]}" --out outputs \
-    "${models[@]}" "${arguments[@]}"
+    "${names[@]}" "${models[@]}" "${arguments[@]}"
 
 for script in "${scripts[@]}"; do
     model=${script//_/-} data=data/test.parquet tokens=8192
@@ -58,5 +58,5 @@ for script in "${scripts[@]}"; do
         runs+=("outputs/$run") scores+=("$method=$scored")
     done
     "$PYTHON" -m daro_verl.cli compare "${scores[@]}" --out "outputs/evaluation/$model-seed$SEED.md"
-    "$PYTHON" -m daro_verl.cli report "${runs[@]}"
+    "$PYTHON" -m daro_verl.cli report "${runs[@]}" --out "outputs/evaluation/$model-seed$SEED-report"
 done

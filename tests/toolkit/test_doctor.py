@@ -16,7 +16,7 @@ import typer
 from packaging.specifiers import SpecifierSet
 from typer.testing import CliRunner
 
-from daro_verl.toolkit.doctor import command, doctor
+from daro_verl.toolkit.doctor import command, doctor, probes
 from daro_verl.toolkit.doctor.engines import engine_lines, gpu_package_lines
 from daro_verl.toolkit.doctor.lines import Status
 from daro_verl.toolkit.doctor.loading import Probe, plugin_line, ray_lines
@@ -206,16 +206,35 @@ def test_an_engine_of_another_version_is_a_problem(monkeypatch):
 
 
 def test_what_gpus_need():
-    assert [line.status for line in gpu_package_lines(True, lambda module: True)] == [OK, OK, OK]
-    missing = gpu_package_lines(True, lambda module: module == "megatron.core")
+    assert [line.status for line in gpu_package_lines(True, {}, lambda module: True)] == [OK, OK, OK]
+    missing = gpu_package_lines(True, {}, lambda module: module == "megatron.core")
     assert [(line.subject, line.status) for line in missing] == [
         ("Transformer Engine", PROBLEM),
         ("flash-attn", PROBLEM),
         ("Megatron-Bridge", NOTE),
     ]
     assert all(line.fix for line in missing)
-    assert [line.status for line in gpu_package_lines(True, lambda module: False)] == [NOTE]
-    assert [line.found for line in gpu_package_lines(False)] == ["not needed on a CPU"]
+    assert [line.status for line in gpu_package_lines(True, {}, lambda module: False)] == [NOTE]
+    assert [line.found for line in gpu_package_lines(False, {})] == ["not needed on a CPU"]
+
+
+def test_kernels_that_cannot_be_loaded(monkeypatch, tmp_path):
+    """A package that is there and was built for another PyTorch. On a node without GPUs nothing is imported for it."""
+    (tmp_path / "flash_attn.py").write_text("raise ImportError('flash_attn_2_cuda.so: undefined symbol')")
+    (tmp_path / "transformer_engine").mkdir()
+    (tmp_path / "transformer_engine" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(probes, "_gpus", list)
+    monkeypatch.setattr(probes, "ENGINES", ())
+    assert probes.ask_this_process()["kernels"] == {}
+    monkeypatch.setattr(probes, "_gpus", lambda: [("H100", 80 * 10**9)])
+    errors = probes.ask_this_process()["kernels"]
+    del sys.modules["transformer_engine"]
+    assert errors["flash_attn"] == "ImportError: flash_attn_2_cuda.so: undefined symbol"
+    assert errors["transformer_engine"].startswith("ModuleNotFoundError: No module named 'transformer_engine.pytorch'")
+    lines = gpu_package_lines(True, errors, lambda module: True)
+    assert [line.status for line in lines] == [PROBLEM, PROBLEM, OK]
+    assert "a failed import: ImportError" in lines[1].found
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def _ask_everything(no_ray: bool) -> list[Line]:
     if workers:
         lines += ray_lines(workers.answer(), own, os.environ.get("RAY_ADDRESS"))
     if "engines" in own:
-        lines += engine_lines(own["engines"], on_cpu) + gpu_package_lines(not on_cpu)
+        lines += engine_lines(own["engines"], on_cpu) + gpu_package_lines(not on_cpu, own.get("kernels", {}))
         lines.append(device_line(gpus, cpu_platform))
     return [*lines, disk_line(), shared_memory_line(), open_files_line()]
 

@@ -50,11 +50,14 @@ def _engine_line(module: str, error: str | None, other: bool, on_cpu: bool, rang
     return Line(line.status, name, line.found, line.fix)
 
 
-def gpu_package_lines(gpus: bool, is_there: Callable[[str], bool] | None = None) -> list[Line]:
+def gpu_package_lines(
+    gpus: bool, errors: Mapping[str, str | None], is_there: Callable[[str], bool] | None = None
+) -> list[Line]:
     """Packages of Megatron actors on GPUs. A single note if there are no GPUs, or no Megatron-core.
 
     Args:
         gpus: whether the job will use CUDA devices.
+        errors: the error of each package's import, where it was tried.
         is_there: whether a module can be found.
     """
     is_there = is_there or _is_there
@@ -63,11 +66,13 @@ def gpu_package_lines(gpus: bool, is_there: Callable[[str], bool] | None = None)
         return [note(names, "not needed on a CPU")]
     if not is_there("megatron.core"):
         return [note(names, "not checked: no Megatron-core here")]
-    return [_gpu_package_line(module, is_there(module)) for module in FOR_GPU_MEGATRON]
+    return [_gpu_package_line(module, is_there(module), errors.get(module)) for module in FOR_GPU_MEGATRON]
 
 
-def _gpu_package_line(module: str, there: bool) -> Line:
+def _gpu_package_line(module: str, there: bool, error: str | None) -> Line:
     name, fix = FOR_GPU_MEGATRON[module]
+    if there and error:
+        return wrong(name, f"a failed import: {error}", "an import without error", fix)
     if there:
         return ok(name, "installed")
     if module == "megatron.bridge":

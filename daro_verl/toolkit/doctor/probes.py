@@ -12,6 +12,8 @@ import sys
 from typing import Any
 
 ANSWER = "daro-doctor: "
+ENGINES = ("vllm", "sglang")
+WITH_KERNELS = {"transformer_engine": "transformer_engine.pytorch", "flash_attn": "flash_attn"}
 _WORKER_LIMIT_S = 80.0
 
 
@@ -43,19 +45,29 @@ def load_verl() -> dict[str, Any]:
 
 
 def ask_this_process() -> dict[str, Any]:
-    """The result of :func:`load_verl` here, each engine's import error (None: absent), each GPU's name and bytes."""
+    """The result of :func:`load_verl` here, each engine's import error (None: absent), each GPU's name and bytes.
+
+    On GPUs also the errors of packages with CUDA kernels. Only an import shows kernels that were built for another
+    PyTorch.
+    """
+    answer, gpus = load_verl(), _gpus()
+    engines = {name: import_error(name, *(["vllm._C"] if gpus and name == "vllm" else [])) for name in ENGINES}
+    kernels = {name: import_error(name, module) for name, module in WITH_KERNELS.items()} if gpus else {}
+    return answer | {"engines": engines, "kernels": kernels, "gpus": gpus}
+
+
+def import_error(name: str, *modules: str) -> str | None:
+    """The error of importing a package and these modules of it: empty if there is none, None if it is not installed."""
     import importlib.util
 
-    answer = load_verl()
-    engines: dict[str, str | None] = {}
-    for module in ("vllm", "sglang"):
-        engines[module] = None if importlib.util.find_spec(module) is None else ""
-        try:
-            if engines[module] is not None:
-                importlib.import_module(module)
-        except Exception as error:
-            engines[module] = f"{type(error).__name__}: {error}"
-    return answer | {"engines": engines, "gpus": _gpus()}
+    if importlib.util.find_spec(name) is None:
+        return None
+    try:
+        for module in (name, *modules):
+            importlib.import_module(module)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def ask_ray_workers() -> dict[str, Any]:

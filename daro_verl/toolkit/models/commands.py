@@ -40,11 +40,13 @@ def prepare_model(
     """
     from daro_verl.toolkit.models.families import choose_family
     from daro_verl.toolkit.models.origin import CONFIG, read_json, resolve
-    from daro_verl.toolkit.models.prepare import prepare
+    from daro_verl.toolkit.models.prepare import prepare, refuse_other_template
 
     directory = resolve(source, revision)
     given = {"theta": rope_theta, "positions": positions, "from_theta": from_theta}
     family = choose_family(recipe, read_json(directory / CONFIG), given)
+    if recipe == "auto":
+        refuse_other_template(family, directory)
     result = prepare(directory, destination, family)
     for key, (old, new) in result["changes"].items():
         print(f"config.json: {key} {old} -> {new}")

@@ -42,6 +42,21 @@ def prepare(source: Path, destination: Path, family: Family) -> dict[str, Any]:
     return {**(directories.manifest(destination) or {}), "was_there": False}
 
 
+def refuse_other_template(family: Family, source: Path) -> None:
+    """Refuse to replace the chat template with which a model was trained, unless the family was chosen by name.
+
+    Raises:
+        DaroDataError: the family has a template, and the model has another one.
+    """
+    template = (source / TOKENIZER_CONFIG).exists() and read_json(source / TOKENIZER_CONFIG).get("chat_template")
+    if family.chat_template is None or not (template or (source / CHAT_TEMPLATE).exists()):
+        return
+    if template != family.chat_template:
+        expected = f"a base model without one, for the changes of {family.name}"
+        fix = f"use the model as it is, or pass --recipe {family.name} to replace its template"
+        raise DaroDataError(f"{source.name}: chat template", got="its own", expected=expected, fix=fix)
+
+
 def _fill(
     new: directories.NewDirectory, source: Path, weights: list[Path], family: Family, config: dict[str, Any]
 ) -> None:

@@ -18,6 +18,7 @@ class Shape:
     - ``tokenizer_limit``: the tokenizer's ``model_max_length``; None if it has none;
     - ``tied``: whether input and output share one embedding;
     - ``eos_ids``: tokens at which generation stops;
+    - ``head_dim``: size of a head; None for ``hidden_size / num_heads``;
     - ``rope_scaling``: type of the scaling of rotary embeddings; ``default`` for none.
     """
 
@@ -33,6 +34,12 @@ class Shape:
     tokenizer_limit: int | None = None
     eos_ids: frozenset[int] = frozenset()
     rope_scaling: str = "default"
+    head_dim: int | None = None
+
+    @property
+    def head_size(self) -> int:
+        """Size of one head."""
+        return self.head_dim or self.hidden_size // self.num_heads
 
 
 def read_shape(directory: Path) -> Shape:
@@ -61,6 +68,7 @@ def read_shape(directory: Path) -> Shape:
             tokenizer_limit=_optional(directory / "tokenizer_config.json", "model_max_length"),
             eos_ids=_eos_ids(directory, config.eos_token_id),
             rope_scaling=rope_scaling,
+            head_dim=getattr(config, "head_dim", None),
         )
     except (AttributeError, ValueError, OSError, KeyError) as error:
         got, fix = f"{type(error).__name__}: {error}"[:200], "name the directory of a language model"

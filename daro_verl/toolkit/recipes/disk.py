@@ -6,14 +6,14 @@ Let ``P`` be the parameters of the model. A checkpoint takes 14 P bytes:
 - 12 P for the optimizer (float32 weights and two moments).
 
 verl keeps ``trainer.max_actor_ckpt_to_keep`` checkpoints. With 1, it removes the old one when the new one is complete,
-so there are two for a while. ``recipes/paper_table.sh`` keeps the weights of each finished run's last step, and removes
-the rest.
+so there are two for a while. It knows only those of the present start: after a resume, the earlier ones stay.
+``recipes/paper_table.sh`` keeps the weights of each finished run's last step, and removes the rest.
 """
 
 import math
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -58,14 +58,25 @@ def taken(place: Path) -> float:
 
 
 def disk_problems(config: DictConfig, found: Checkpoints) -> list[str]:
-    """Check that the checkpoints fit. A run that goes on already has some of them."""
+    """Check that the checkpoints fit that this start will write, beside those that an earlier one left."""
     place = Path(config.trainer.default_local_dir)
-    room = free(place) + taken(place)
+    room, saved = free(place), saved_steps(place)
+    if saved:
+        left = math.ceil((config.trainer.total_training_steps - saved[-1]) / max(1, config.trainer.save_freq))
+        found = replace(found, number=min(found.number, max(0, left)))
     if found.total <= room:
         return []
     got, expected = f"{room / GB:.0f} GB for {place}", f"{found.total / GB:.0f} GB (an estimate): {in_words(found)}"
     fix = "set an OUTPUT on a larger disk" + (f", or {KEY['KEEP']}=2" if found.number > 2 else "")
+    if saved[:-1]:
+        fix += f", or remove the checkpoints before global_step_{saved[-1]}, which verl leaves"
     return [problem("disk", got, expected, fix)]
+
+
+def saved_steps(place: Path) -> list[int]:
+    """The steps of the checkpoints in a folder, in order."""
+    names = (folder.name.removeprefix("global_step_") for folder in place.glob("global_step_*"))
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 def in_words(found: Checkpoints) -> str:
@@ -78,9 +89,9 @@ def table_size(runs: Sequence[Checkpoints]) -> float:
     return sum(found.weights for found in runs) + max(found.total - found.weights for found in runs)
 
 
-def table_problems(needed: float, place: Path) -> list[str]:
-    """Check that a table of ``needed`` bytes fits into ``place``, which may already hold some of it."""
-    room = free(place) + taken(place)
+def table_problems(needed: float, place: Path, runs: Sequence[str]) -> list[str]:
+    """Check that a table of ``needed`` bytes fits into ``place``. Folders named in ``runs`` are already part of it."""
+    room = free(place) + sum(taken(folder) for pattern in runs for folder in place.glob(pattern))
     if needed <= room:
         return []
     fix = "run one model at a time, or use a larger disk"

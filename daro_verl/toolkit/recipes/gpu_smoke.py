@@ -56,8 +56,8 @@ def _train(name: str, folder: Path, planned: Plan, environment: Mapping[str, str
     command, began = command_of(folder, planned), time.monotonic()
     code = run(command, child_environment(planned.asked, environment), _log(planned))
     steps = [1, SAVED_AT] if name == "train" else [STEPS]
-    place = Path(planned.config.recipe.output) / "attempts" / ("0001.jsonl" if name == "train" else "0002.jsonl")
-    wrong = [f"exit code {code}"] if code else wrong_metrics(place, steps)
+    log = planned.config.ray_kwargs.ray_init.runtime_env.env_vars.VERL_FILE_LOGGER_PATH
+    wrong = [f"exit code {code}"] if code else wrong_metrics(Path(log), steps)
     return Part(name, command, time.monotonic() - began, wrong)
 
 

@@ -34,7 +34,7 @@ def rank_bytes(job: Sizes, shape: Shape, width: int) -> float:
     numbers = activation_bytes(shape) / WEIGHT + 2 * sample * shape.num_heads
     of_a_token = width * numbers * layers + LOGIT * shape.vocab_size
     optimizer = OPTIMIZER / (max(1, job.dp) * job.cp)
-    return (width + GRADIENT + optimizer) * parameters + job.max_tokens * of_a_token / job.tp + PROCESS
+    return (width + GRADIENT + optimizer) * parameters + job.micro_tokens * of_a_token / job.tp + PROCESS
 
 
 def host_bytes(job: Sizes, shape: Shape, width: int, server_width: int) -> float:
@@ -53,6 +53,7 @@ def host_memory_problems(needed: float, memory: float | None = None) -> list[str
 
 
 def _memory() -> float:
-    import psutil
+    """Bytes that Ray takes for the machine's: those of the container, if it has a limit."""
+    from ray._common.utils import get_system_memory
 
-    return float(psutil.virtual_memory().total)
+    return float(get_system_memory())

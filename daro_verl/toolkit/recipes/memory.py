@@ -9,11 +9,13 @@ gradients       4 P: Megatron's float32 buffer (verl sets ``grad_reduce_in_fp32`
 optimizer       12 P / (DP x CP): float32 weights and two moments, split over ranks (``use_distributed_optimizer``)
 logits          10 t V / TP, on the last stage: in bfloat16 (2) and float32 (4), and softmax, which becomes the
                 gradient (4)
-activations     ``a`` = 14 h + 4 k + 6 f for a token and layer, in bfloat16. ``k``: size of all keys. ``f``: size of
+activations     ``a`` = 10 h + 4 q + 4 k + 6 f for a token and layer, in bfloat16. ``q``, ``k``: size of all
+                queries and keys (``q`` = h in most models). ``f``: size of
                 the MLP. Kept are the inputs of norms and matrices, queries, keys and values, and the gate with
                 its activation and product. The attention kernel keeps no scores. After Korthikanti et al., arXiv
                 2205.05198, whose MLP has one matrix less. Without recomputation: t a per layer. With it: 2 t h
-                per layer (its input), and t a once, for the layer at hand. All of it / TP (sequence parallel)
+                per layer (its input), and t a once, for the layer at hand. All of it / TP (sequence parallel).
+                The first stage of a pipeline keeps PP micro-batches, and has no logits
 server          ``gpu_memory_utilization`` of the GPU: its weights, and what is left for the KV cache
 other           8 GB: CUDA, NCCL, kernels' workspaces, fragments (a guess)
 ==============  ===========================================================================================
@@ -44,7 +46,7 @@ class Estimate:
 
 def num_parameters(shape: Shape, tp: int = 1, pp: int = 1) -> float:
     """Parameters of a rank of the largest stage; by default, of the whole model. Norms and biases are left out."""
-    head = shape.hidden_size // shape.num_heads
+    head = shape.head_size
     keys = max(1.0, shape.num_kv_heads / tp) * tp  # repeated where there are more ranks than KV heads
     attention = 2 * shape.hidden_size * head * (shape.num_heads + keys)
     layer = attention + 3 * shape.hidden_size * shape.intermediate_size
@@ -58,11 +60,14 @@ def estimate(job: Sizes, shape: Shape, gpu: float) -> Estimate:
     weights, gradients = WEIGHT * parameters, GRADIENT * parameters
     optimizer = OPTIMIZER * parameters / (max(1, job.dp) * job.cp)
     layers, layer = shape.num_layers / job.pp, activation_bytes(shape)
-    kept_of_a_token = WEIGHT * shape.hidden_size * layers + layer if job.recompute == "full" else layer * layers
-    activations = job.max_tokens * kept_of_a_token / job.tp
+    kept, at_hand = (WEIGHT * shape.hidden_size * layers, layer) if job.recompute == "full" else (layer * layers, 0)
+    tokens = job.micro_tokens / job.tp
+    last = {"logits": LOGIT * tokens * shape.vocab_size, "activations": tokens * (kept + at_hand)}
+    first = {"logits": 0.0, "activations": tokens * (kept * job.pp + at_hand)}
+    stage = first if job.pp > 1 and sum(first.values()) > sum(last.values()) else last
     server = WEIGHT * num_parameters(shape, job.rollout_tp)
     cache = job.rollout_memory * gpu - server
-    kept = {
+    staying = {
         "weights": 0 if job.offload else weights,
         "gradients": 0 if job.offload else gradients,
         "optimizer": 0 if job.offload_optimizer else optimizer,
@@ -72,25 +77,23 @@ def estimate(job: Sizes, shape: Shape, gpu: float) -> Estimate:
             "weights": weights,
             "gradients": gradients,
             "optimizer": optimizer,
-            "logits": LOGIT * job.max_tokens * shape.vocab_size / job.tp,
-            "activations": activations,
+            **stage,
             "other": OTHER,
         },
-        generation={**kept, "server's weights": server, "KV cache": cache, "other": OTHER},
+        generation={**staying, "server's weights": server, "KV cache": cache, "other": OTHER},
         kv_tokens=max(0, int(cache // kv_bytes(shape, job.rollout_tp))),
     )
 
 
 def activation_bytes(shape: Shape) -> int:
     """Bytes that a layer keeps of a token for its backward pass, in bfloat16."""
-    keys = shape.num_kv_heads * shape.hidden_size // shape.num_heads
-    return 14 * shape.hidden_size + 4 * keys + 6 * shape.intermediate_size
+    queries, keys = shape.num_heads * shape.head_size, shape.num_kv_heads * shape.head_size
+    return 10 * shape.hidden_size + 4 * queries + 4 * keys + 6 * shape.intermediate_size
 
 
 def kv_bytes(shape: Shape, tp: int) -> float:
     """Bytes of one token on one rank of a server: key and value, in bfloat16."""
-    head = shape.hidden_size // shape.num_heads
-    return 2 * WEIGHT * shape.num_layers * max(1.0, shape.num_kv_heads / tp) * head
+    return 2 * WEIGHT * shape.num_layers * max(1.0, shape.num_kv_heads / tp) * shape.head_size
 
 
 def memory_problems(job: Sizes, found: Estimate, gpu: float) -> list[str]:

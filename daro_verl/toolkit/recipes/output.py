@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from daro_verl.errors import DaroConfigError, problem
-from daro_verl.toolkit.recipes.setting_rules import KEY, VALIDATION
+from daro_verl.toolkit.recipes.setting_rules import KEY, MEGATRON, ROLLOUT, VALIDATION
 
 RUN, CHECKPOINTS, LATEST = "run.json", "checkpoints", "latest_checkpointed_iteration.txt"
 TRANSFORMER = "transformer_config.json"  # a file of verl, beside the weights
@@ -16,10 +16,17 @@ RAY_JOBS = "working_dir_files"  # folder in which Ray unpacks what `ray job subm
 NUM_NAMED = 5
 # A run goes on even if these differ: hardware, layout, engine, number of steps, intervals, what is watched. All other
 # settings change what is learned.
-FREE_GROUPS = ("trainer.", "ray_kwargs.", "global_profiler.", "transfer_queue.", f"{VALIDATION}.")
+FREE_GROUPS = (
+    "trainer.", "ray_kwargs.", "global_profiler.", "transfer_queue.", f"{VALIDATION}.",
+    *(f"{ROLLOUT}.{group}." for group in ("prometheus", "trace", "profiler", "checkpoint_engine")),
+)  # fmt: skip
 _RECOMPUTE = KEY["RECOMPUTE"].removesuffix("granularity")
 FREE = (
     "recipe.output", "recipe.gpu_memory_gb", "algorithm.daro.metrics", f"{_RECOMPUTE}method", f"{_RECOMPUTE}num_layers",
+    f"{MEGATRON}.override_transformer_config.attention_backend", "actor_rollout_ref.nccl_timeout", "reward.num_workers",
+    "data.filter_overlong_prompts_workers", "data.dataloader_num_workers", f"{ROLLOUT}.agent.num_workers",
+    *(f"{ROLLOUT}.{name}" for name in ("enforce_eager", "max_num_batched_tokens", "max_num_seqs",
+                                       "enable_chunked_prefill", "enable_prefix_caching", "free_cache_engine")),
     *(KEY[name] for name in ("INFER_BACKEND", "VAL_FILES", "TP", "PP", "CP", "ROLLOUT_TP", "OFFLOAD", "BRIDGE",
                              "OFFLOAD_OPTIMIZER", "RECOMPUTE", "MAX_TOKENS", "ROLLOUT_MEMORY")),
 )  # fmt: skip

@@ -99,7 +99,7 @@ def render(key: str, value: str | list[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    if re.fullmatch(r"[\w./:-]+", text):
+    if re.fullmatch(r"[\w./:-]+", text, re.ASCII):  # Hydra's own grammar of a word
         return text
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

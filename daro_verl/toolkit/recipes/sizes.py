@@ -5,12 +5,15 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from daro_verl.toolkit.recipes.setting_rules import KEY, OVERLONG
+from daro_verl.toolkit.recipes.setting_rules import ACTOR, KEY, OVERLONG
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Settings by name. Batches are in prompts, lengths in tokens. Without a penalty, ``overlong_*`` are None."""
+    """Settings by name. Batches are in prompts, ``micro_batch`` in responses, lengths in tokens.
+
+    Without a penalty on long responses, ``overlong_*`` are None.
+    """
 
     batch: int
     mini_batch: int
@@ -20,6 +23,7 @@ class Sizes:
     max_length: int
     max_tokens: int
     dynamic: bool
+    micro_batch: int | None
     tp: int
     pp: int
     cp: int
@@ -34,6 +38,13 @@ class Sizes:
     overlong_max: int | None
 
     @property
+    def micro_tokens(self) -> int:
+        """The most tokens of a micro-batch. ``max_tokens`` bounds only those that are packed by their lengths."""
+        if self.dynamic or self.micro_batch is None:
+            return self.max_tokens
+        return self.micro_batch * (self.max_prompt + self.max_response)
+
+    @property
     def world(self) -> int:
         """Number of GPUs on all nodes."""
         return self.gpus * self.nnodes
@@ -46,7 +57,8 @@ class Sizes:
 
 def read_sizes(config: DictConfig) -> Sizes:
     """Read a configuration whose values :func:`~daro_verl.toolkit.recipes.setting_rules.value_problems` allows."""
-    values: dict[str, Any] = {field.name: OmegaConf.select(config, KEY[field.name.upper()]) for field in fields(Sizes)}
+    keys = KEY | {"MICRO_BATCH": f"{ACTOR}.ppo_micro_batch_size_per_gpu"}  # which no recipe sets
+    values: dict[str, Any] = {field.name: OmegaConf.select(config, keys[field.name.upper()]) for field in fields(Sizes)}
     if not OmegaConf.select(config, f"{OVERLONG}.enable"):
         values |= {"overlong_len": None, "overlong_max": None}
     return Sizes(**values)

@@ -8,6 +8,7 @@ from daro_verl.errors import problem
 from daro_verl.toolkit.recipes.setting_rules import KEY
 
 BUILT_IN = ("console", "file")  # loggers that need no package
+LOGGER_MODULES = {"vemlp_wandb": "volcengine_ml_platform"}  # what verl imports for a logger of another name
 INSTALL = "docs/install.md"
 
 
@@ -26,7 +27,11 @@ def missing(
         (KEY["INFER_BACKEND"], backend, backend, install),
         (KEY["BRIDGE"], bridge, module, f"{install}, or set {KEY['BRIDGE']}={str(not vanilla_mbridge).lower()}"),
         ("the reward", "math-verify", "math_verify", 'pip install "math-verify[antlr4_9_3]"'),
-        *((KEY["LOGGER"], name, name, f"pip install {name}, or remove it") for name in loggers if name not in BUILT_IN),
+        *(
+            (KEY["LOGGER"], name, LOGGER_MODULES.get(name, name), f"pip install {name}, or remove it")
+            for name in loggers
+            if name not in BUILT_IN
+        ),
     ]
     if not smoke:
         needs.append((KEY["BRIDGE"], bridge, "transformer_engine", install))

@@ -16,6 +16,10 @@ def table_disk(
     config_dir: Annotated[Path, typer.Option(help="The folder with daro.yaml.")] = Path("recipes/config"),
     methods: Annotated[int, typer.Option(min=1, help="Number of trainings of each model.")] = len(METHOD_NAMES),
     out: Annotated[Path, typer.Option(help="The folder of the runs.")] = Path("outputs"),
+    runs_there: Annotated[
+        list[str] | None,
+        typer.Option("--run", metavar="NAME", help="Folders of this table in --out, with * for any text. Repeatable."),
+    ] = None,
 ) -> None:
     """Estimate the disk space for the paper's table. If there is not enough room, the exit code is 2.
 
@@ -34,5 +38,5 @@ def table_disk(
         print(f"{name}: {in_words(found)} while it trains, then weights of {found.weights / GB:.1f} GB a method")
     needed = table_size(runs)
     print(f"disk: about {needed / GB:.0f} GB at most (an estimate)")
-    if problems := table_problems(needed, out.absolute()):
+    if problems := table_problems(needed, out.absolute(), runs_there or []):
         raise DaroConfigError.of(problems)

@@ -1,11 +1,12 @@
 """The history of a run: from one log file, and joined from several attempts and two loggers."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
-from daro_verl.toolkit.report.metric_names import family
+from daro_verl.toolkit.report.metric_names import VALIDATION_FAMILY, family
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ class HistoryBuilder:
 def join_attempts(files: Sequence[LogFile]) -> tuple[pd.DataFrame, list[str]]:
     """The history of successive attempts, and notes about what was left out.
 
-    A resumed job goes back to its last checkpoint and repeats the steps after it. An attempt replaces earlier values of
-    a family of metrics from the first step at which it logged that family. A family is, for example,
-    ``actor/daro/loss`` with all bins, or all of validation. This holds even if the attempt has not yet come as far as
-    the one before, or if a repeated step lacks a bin.
+    A resumed job goes back to its last checkpoint and repeats the steps after it. Earlier values do not count from the
+    first step that an attempt trained, even if it has not yet come as far as the one before, or no longer logs a
+    metric. Of a family that it logged before (validation at the checkpoint's own step), they do not count from there. A
+    family is, for example, ``actor/daro/loss`` with all bins, or all of validation.
 
     Args:
         files: the files in the order of the attempts.
@@ -58,11 +59,11 @@ def join_attempts(files: Sequence[LogFile]) -> tuple[pd.DataFrame, list[str]]:
     history, notes = pd.DataFrame(), []
     for file in files:
         new, repeated = file.history, set()
-        for name, columns in _families(new).items():
-            first = new[columns].dropna(how="all").index.min()
-            old = [column for column in history.columns if family(column) == name]
-            late = history.index >= first
-            repeated |= set(history.index[late & history[old].notna().any(axis=1)]) if old else set()
+        firsts = {name: new[columns].dropna(how="all").index.min() for name, columns in _families(new).items()}
+        trained = min((first for name, first in firsts.items() if name != VALIDATION_FAMILY), default=math.inf)
+        for name, old in _families(history).items():
+            late = history.index >= min(trained, firsts.get(name, math.inf))
+            repeated |= set(history.index[late & history[old].notna().any(axis=1)])
             history.loc[late, old] = float("nan")
         if repeated:
             notes.append(f"{file.name} repeats steps {_range(repeated)}: earlier values of these steps do not count")

@@ -47,6 +47,7 @@ SCALARS = {
 }
 BIN = re.compile(r"^(?P<family>.+)/(?P<k>\d{1,4})of(?P<num_rollouts>\d{1,4})$")
 # verl's validation: val-core/<data source, may contain slashes>/<acc or reward>/mean@<responses per prompt>
+VALIDATION_FAMILY = "val-core"
 VALIDATION = re.compile(r"^val-core/(?P<source>.+)/(?P<variable>acc|reward)/mean@\d+$")
 
 _QUANTITY_OF_FAMILY = {name: quantity for quantity, name in PER_BIN.items()}
@@ -55,8 +56,8 @@ _SCALAR_NAMES = set(SCALARS.values())
 
 def family(metric: str) -> str:
     """The metric without its bin. All validation metrics are one family. A resumed job repeats whole families."""
-    if metric.startswith("val-core/"):
-        return "val-core"
+    if metric.startswith(f"{VALIDATION_FAMILY}/"):
+        return VALIDATION_FAMILY
     match = BIN.match(metric)
     return match["family"] if match else metric
 

@@ -303,3 +303,15 @@ def test_a_failed_download_says_so(destination, monkeypatch, capsys):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     assert main(["models", "prepare", "Qwen/Qwen2.5-Math-1.5B", str(destination)]) == 2
     assert "OSError: no network" in capsys.readouterr().err
+
+
+def test_a_template_of_its_own_is_replaced_only_by_name(tmp_path, capsys):
+    """An Instruct model has the type of its base model, and was trained with its own template."""
+    source = tiny.llama(tmp_path / "instruct")
+    settings = json.loads((source / "tokenizer_config.json").read_text())
+    (source / "tokenizer_config.json").write_text(json.dumps(settings | {"chat_template": tiny.CHATML}))
+    command = ["models", "prepare", str(source), str(tmp_path / "made")]
+    assert main(command) == 2
+    assert "instruct: chat template: got 'its own'" in capsys.readouterr().err and not (tmp_path / "made").exists()
+    assert main([*command, "--recipe", "llama-base"]) == 0
+    assert main(["models", "prepare", str(tmp_path / "made"), str(tmp_path / "again")]) == 0  # has ours already

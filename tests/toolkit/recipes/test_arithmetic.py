@@ -16,7 +16,8 @@ SHAPE = Shape(
     positions=64, tied=False,
 )  # fmt: skip
 JOB = Sizes(
-    batch=8, mini_batch=4, rollouts=4, max_prompt=8, max_response=24, max_length=32, max_tokens=64, dynamic=True, tp=1,
+    batch=8, mini_batch=4, rollouts=4, max_prompt=8, max_response=24, max_length=32, max_tokens=64, dynamic=True,
+    micro_batch=None, tp=1,
     pp=1, cp=1, rollout_tp=1, gpus=4, nnodes=1, rollout_memory=0.5, offload=False, offload_optimizer=False,
     recompute="full", overlong_len=None, overlong_max=None,
 )  # fmt: skip
@@ -60,6 +61,28 @@ def test_what_parallelism_and_recomputation_change():
     assert estimate(replace(JOB, recompute=None), SHAPE, 1e6).training["activations"] == 64 * 224 * 2
     kept = estimate(replace(JOB, offload=True, offload_optimizer=True), SHAPE, 1e6).generation
     assert kept["weights"] == kept["gradients"] == kept["optimizer"] == 0
+
+
+def test_the_first_stage_of_a_pipeline_keeps_a_micro_batch_for_each_stage():
+    """PP 2, one layer a stage, nothing recomputed: 2 x 64 x 224 on the first stage, 64 x (224 + 1000) on the last."""
+    last = estimate(replace(JOB, pp=2, recompute=None), SHAPE, 1e6).training
+    assert (last["activations"], last["logits"]) == (64 * 224, 10 * 64 * 100)
+    first = estimate(replace(JOB, pp=2, recompute=None), replace(SHAPE, vocab_size=20), 1e6).training
+    assert (first["activations"], first["logits"]) == (2 * 64 * 224, 0)
+
+
+def test_without_packing_a_micro_batch_has_whole_samples():
+    job = replace(JOB, dynamic=False, micro_batch=4)
+    assert estimate(job, SHAPE, 1e6).training["logits"] == 10 * (4 * 32) * 100
+
+
+def test_a_head_may_have_a_size_of_its_own():
+    """As in Qwen3: heads of 4 instead of 8 / 4 = 2."""
+    wide = replace(SHAPE, head_dim=4)
+    assert num_parameters(wide) == 2 * (2 * 192 + 384) + 1600
+    assert kv_bytes(wide, tp=1) == 2 * kv_bytes(SHAPE, tp=1)
+    # 10 x 8 + 4 x 16 (queries) + 4 x 8 (keys) + 6 x 16
+    assert estimate(replace(JOB, recompute=None), wide, 1e6).training["activations"] == 64 * 272 * 2
 
 
 def test_the_kv_cache_is_what_a_server_has_left():

@@ -1,5 +1,6 @@
 """What checkpoints take, in closed form, and what is refused before a start."""
 
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -47,13 +48,21 @@ def test_a_checkpoint_of_llama():
     assert found.size == pytest.approx(112.4e9, rel=0.005) and found.weights == pytest.approx(16.06e9, rel=0.005)
 
 
-def test_a_run_that_goes_on_has_some_of_it_already(tmp_path, monkeypatch):
+def test_a_resumed_run_needs_room_beside_its_checkpoints(tmp_path, monkeypatch):
+    """verl keeps no list of checkpoints over a resume, and removes none of an earlier start."""
     found = checkpoints_of(config(tmp_path), LLAMA)
     room(monkeypatch, found.total - 100)
     (problem,) = disk_problems(config(tmp_path), found)
     assert problem.startswith("disk: got '225 GB for") and "225 GB (an estimate): 2 checkpoints of 112.4 GB" in problem
-    (tmp_path / "old").write_bytes(bytes(100))
-    assert disk_problems(config(tmp_path), found) == []
+    for step in (80, 100):
+        (tmp_path / f"global_step_{step}").mkdir()
+        (tmp_path / f"global_step_{step}" / "weights").write_bytes(bytes(100))
+    (problem,) = disk_problems(config(tmp_path), found)
+    assert problem.endswith("or remove the checkpoints before global_step_100, which verl leaves")
+    room(monkeypatch, found.size)
+    assert disk_problems(config(tmp_path, steps=120), found) == []  # one is left to write
+    room(monkeypatch, 0)
+    assert disk_problems(config(tmp_path, steps=100), found) == []  # finished
 
 
 def test_a_real_run_without_room_is_refused(dry_run, monkeypatch):
@@ -76,3 +85,8 @@ def test_the_table_needs_all_weights_and_one_training(tmp_path, monkeypatch, cap
     room(monkeypatch, 3e11)
     assert main(command) == 2
     assert "disk: got '300 GB for" in capsys.readouterr().err
+    for name in ("mine-grpo-seed42", "mine-grpo-seed41"):  # of this table, and of another one
+        (tmp_path / name).mkdir()
+        os.truncate(os.open(tmp_path / name / "weights", os.O_CREAT | os.O_RDWR), 25 * 10**9)  # without blocks
+    assert main([*command, "--run", "mine-*-seed42"]) == 0
+    assert main([*command, "--run", "mine-*-seed43"]) == 2

@@ -216,6 +216,12 @@ def test_packages_that_are_not_installed_are_named():
     engine, logger = software.missing("no_such_engine", True, 1, ["file", "no.such_logger"], smoke=True)
     assert engine.startswith(f"{ROLLOUT}.name: got 'no_such_engine'")
     assert logger.startswith("trainer.logger: got 'no.such_logger'")
+    (vemlp,) = software.missing("vllm", True, 1, ["vemlp_wandb"], smoke=True)
+    assert "no module volcengine_ml_platform" in vemlp  # what verl imports for it
+
+
+def test_a_place_with_other_letters_than_english(dry_run, tmp_path):
+    assert dry_run(SCRIPTS[0], OUTPUT=str(tmp_path / "josé")).config.recipe.output == str(tmp_path / "josé")
 
 
 @pytest.mark.parametrize(

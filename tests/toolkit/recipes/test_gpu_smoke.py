@@ -22,6 +22,11 @@ def step(number: int, **changes: float) -> str:
     return json.dumps({"step": number, "data": data}) + "\n"
 
 
+def attempt(command: list[str]) -> Path:
+    """Where verl's file logger would write."""
+    return Path(next(word for word in command if "VERL_FILE_LOGGER_PATH=" in word).partition("=")[2].strip("'"))
+
+
 class Commands:
     """In place of verl and of the evaluation: writes what they would write, and fails where it is told to."""
 
@@ -34,11 +39,11 @@ class Commands:
         output = log.parent
         log.open("a").write(f"{name} ran\n")
         if name == "train":
-            (output / "attempts" / "0001.jsonl").write_text(step(1) + step(2))
+            attempt(command).write_text(step(1) + step(2))
             (output / "checkpoints").mkdir()
             (output / "checkpoints" / "latest_checkpointed_iteration.txt").write_text("2")
         elif name == "resume":
-            (output / "attempts" / "0002.jsonl").write_text(step(3))
+            attempt(command).write_text(step(3))
         else:
             (output / "evaluation").mkdir()
             (output / "evaluation" / "report.json").write_text("{}")
@@ -125,6 +130,13 @@ def test_it_trains_resumes_and_evaluates_in_a_folder_of_its_own(node, tmp_path, 
     assert "Not run: mbridge, weight sync to SGLang, " in line and line.endswith(gpu_smoke.REPORT)
     with pytest.raises(DaroConfigError, match="OUTPUT: got '.* with a checkpoint', expected a new folder"):
         run(tmp_path, Commands())
+
+
+def test_a_second_try_in_the_same_folder(node, tmp_path):
+    """The first one died before its first checkpoint, and left a log."""
+    (tmp_path / "run" / "attempts").mkdir(parents=True)
+    (tmp_path / "run" / "attempts" / "0001.jsonl").touch()
+    assert run(tmp_path, Commands()) == 0
 
 
 @pytest.mark.parametrize(("failing", "num_calls"), [("train", 1), ("resume", 2), ("evaluate", 3)])

@@ -68,6 +68,10 @@ def test_hardware_length_and_what_is_watched_may_change(run, start):
           INFER_BACKEND="sglang")  # fmt: skip
     start("trainer.test_freq=7", "actor_rollout_ref.actor.megatron.tensor_model_parallel_size=2", "hydra.verbose=false")
     start("data.train_batch_size=128", "actor_rollout_ref.rollout.val_kwargs.n=4")  # the same, and what is watched
+    start("actor_rollout_ref.nccl_timeout=3600", "actor_rollout_ref.rollout.prometheus.enable=true",
+          "actor_rollout_ref.rollout.enforce_eager=true", "actor_rollout_ref.rollout.agent.num_workers=4",
+          "actor_rollout_ref.rollout.checkpoint_engine.update_weights_bucket_megabytes=4096",
+          "++actor_rollout_ref.actor.megatron.override_transformer_config.attention_backend=fused")  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,10 @@ def test_each_model_is_trained_and_evaluated_with_each_method(run):
     one_model = ["recipe", "evaluate"] * 6 + ["compare", "report"]
     assert code == 0 and commands == ["table-disk"] + one_model * 3
     assert calls[0][0][-3:] == ["qwen2.5_math_1.5b", "qwen2.5_math_7b", "llama3.1_8b"]
+    there = [value for option, value in zip(calls[0][0], calls[0][0][1:], strict=False) if option == "--run"]
+    assert there == ["qwen2.5-math-1.5b-*-seed42", "qwen2.5-math-7b-*-seed42", "llama-3.1-8b-*-seed42"]
+    reports = [arguments[-1] for arguments, _ in calls if arguments[2] == "report"]
+    assert len(set(reports)) == 3 and reports[-1] == "outputs/evaluation/llama-3.1-8b-seed42-report"
     trained = [variables for arguments, variables in calls if arguments[2] == "recipe"]
     assert [variables["METHOD"] for variables in trained] == METHODS * 3
     assert trained[-1]["OUTPUT"] == "outputs/llama-3.1-8b-lipo-seed42" and trained[-1]["STEPS"] == "500"

@@ -107,6 +107,18 @@ def test_steps_that_a_resumed_job_has_not_reached_again_do_not_count(tmp_path):
     assert history["actor/entropy"].dropna().index.max() == 5
 
 
+def test_a_lost_validation_and_a_metric_that_is_no_longer_logged_do_not_count(tmp_path):
+    """The first attempt is lost after step 4, where it was validated last; the second one has trained step 5 again."""
+    lost = {step: metrics(step) for step in range(1, 7)}
+    lost[4], lost[6] = lost[4] | validation(), lost[6] | validation(0.9)
+    write_json_lines(tmp_path / "1.jsonl", lost)
+    write_json_lines(tmp_path / "2.jsonl", {5: {"actor/entropy": 0.5}})
+    run = read(tmp_path)
+    assert run.history["val-core/math500/acc/mean@8"].dropna().index.tolist() == [4]
+    assert run.history["actor/daro/weight/1of4"].dropna().index.max() == 4
+    assert "2.jsonl repeats steps 5 to 6: earlier values of these steps do not count" in run.warnings
+
+
 def test_event_files_are_ordered_by_time_not_by_name(tmp_path):
     first = write_events(tmp_path, {1: {"actor/entropy": 1.0}, 2: {"actor/entropy": 2.0}})
     first.rename(tmp_path / "z.tfevents.1")
