@@ -20,6 +20,7 @@ from daro_verl.prompts.selection import UNIFORM
 from daro_verl.refusals import job_problems, number_problems, prompts_problems, weighting_problems, weighting_warnings
 from daro_verl.resume import check_data_order, repair_tracker, resumed_from
 from daro_verl.rollout.sampler_settings import sampler_settings
+from daro_verl.workers.policy_losses import loss_name
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ def _hand_over(config: DictConfig, options: DaroConfig, sampler: dict[str, Any],
             "options": options.to_dict(),
             "num_rollouts": num_rollouts,
             "token_budget": _token_budget(config),
-            "policy_loss": config.actor_rollout_ref.actor.policy_loss.get("loss_mode", "vanilla"),
+            "policy_loss": loss_name(config),
         }
         if sampler:
             sampler["sampler_kwargs"]["daro"] |= {"rewards": rewards, "prompt_memory": memory}

@@ -6,15 +6,15 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from daro_verl.advantage.weighting import find_weighting
-from daro_verl.advantage.weightings import DAPO
+from daro_verl.advantage.weighting import bin_vectors, find_weighting
+from daro_verl.advantage.weightings import DAPO, GRPO, MinimiserRule
 from daro_verl.config import DaroConfig
-from daro_verl.errors import problem
-from daro_verl.objective import GradientRule
-from daro_verl.prompts.selection import UNIFORM
+from daro_verl.errors import DaroConfigError, problem
+from daro_verl.prompts.selection import BAND, UNIFORM
 from daro_verl.rollout.sampler_settings import is_scored_at_source, is_v1
 from daro_verl.workers.policy_losses import HOMOGENEOUS, NOT_HOMOGENEOUS
 
+ENGINES = ("fsdp2", "megatron")
 _SEQ_MEAN_IS_ZERO = (
     "token-mean; with centred advantages and on policy, a per-sequence mean of the loss is minus the sum of the "
     "prompt's advantages, which is zero in every bin, so no weight could be learned"
@@ -57,10 +57,10 @@ def job_problems(config: DictConfig, use_critic: bool) -> list[str]:
             "set algorithm.use_kl_in_reward=False, and actor_rollout_ref.actor.use_kl_loss=True for a KL term",
         ),
         (
-            actor.strategy == "fsdp",
+            actor.strategy not in ENGINES,
             "actor_rollout_ref.actor.strategy",
             actor.strategy,
-            "fsdp2 or megatron; DARO has not been tried with FSDP1, verl's default, which runs on GPUs only",
+            "fsdp2 or megatron; DARO has not been tried with other engines, such as FSDP1 (fsdp), verl's default",
             "set actor_rollout_ref.actor.strategy=fsdp2",
         ),
         (
@@ -98,6 +98,14 @@ def job_problems(config: DictConfig, use_critic: bool) -> list[str]:
             loss_mode,
             "one of verl's losses, which DARO reweights",
             "leave loss_mode alone and set algorithm.adv_estimator=daro",
+        ),
+        (
+            OmegaConf.select(config, "distillation.enabled")
+            and not OmegaConf.select(config, "distillation.distillation_loss.use_task_rewards", default=True),
+            "distillation.distillation_loss.use_task_rewards",
+            False,
+            "True; without rewards there is no policy loss that DARO could weight",
+            "set distillation.distillation_loss.use_task_rewards=True, or another algorithm.adv_estimator",
         ),
         (
             use_critic,
@@ -152,11 +160,15 @@ def _known_loss(loss_mode: object) -> str:
 
 def weighting_problems(config: DictConfig, options: DaroConfig) -> list[str]:
     """Settings that contradict the chosen weighting, each as got, expected and fix."""
-    actor = config.actor_rollout_ref.actor
+    actor, weighting = config.actor_rollout_ref.actor, find_weighting(options.weighting)
+    try:
+        bin_vectors(weighting, config.actor_rollout_ref.rollout.n)
+    except DaroConfigError as error:
+        return error.problems
     low, high = (
         actor.clip_ratio if value is None else value for value in (actor.clip_ratio_low, actor.clip_ratio_high)
     )
-    if isinstance(find_weighting(options.weighting), DAPO) and not _is_greater(high, low):
+    if isinstance(weighting, DAPO) and not _is_greater(high, low):
         expected = f"more than clip_ratio_low ({low}); this is half of the difference between DAPO and GRPO"
         fix = "set actor_rollout_ref.actor.clip_ratio_high=0.28, or +algorithm.daro.weighting=grpo"
         return [problem("actor_rollout_ref.actor.clip_ratio_high", high, expected, fix)]
@@ -218,11 +230,19 @@ def weighting_warnings(config: DictConfig, options: DaroConfig, given: Mapping[s
         given: the options that the user set.
     """
     weighting, warnings = find_weighting(options.weighting), []
-    idle = set() if issubclass(weighting.rule, GradientRule) else {"weight_lr"}
-    idle |= set() if weighting.learns else {"loss_signal", "loss_ema_decay"}
+    idle = set() if weighting.learns else {"weight_lr", "weight_min", "weight_max", "loss_signal", "loss_ema_decay"}
+    idle |= {"weight_lr"} if weighting.rule is MinimiserRule else set()
+    idle |= {"loss_ema_decay"} if options.loss_signal == "batch" else set()
     if found := sorted(idle & given.keys()):
         names = ", ".join(f"algorithm.daro.{name}" for name in found)
         warnings.append(f"{names}: does nothing with algorithm.daro.weighting={options.weighting}.")
+    if "prompt_band" in given and options.prompts != BAND:
+        warnings.append(f"algorithm.daro.prompt_band: does nothing with algorithm.daro.prompts={options.prompts}.")
+    if isinstance(weighting, GRPO) and not config.algorithm.get("norm_adv_by_std_in_grpo", True):
+        warnings.append(
+            f"algorithm.norm_adv_by_std_in_grpo=False: does nothing with algorithm.daro.weighting={options.weighting}, "
+            "which divides by the deviation. Set +algorithm.daro.weighting=dr_grpo."
+        )
     if isinstance(weighting, DAPO) and not OmegaConf.select(config, "algorithm.filter_groups.enable"):
         warnings.append(
             "algorithm.daro.weighting=dapo without dynamic sampling: prompts with pass rate 0 or 1 are not replaced. "

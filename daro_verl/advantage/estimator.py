@@ -56,7 +56,8 @@ def advantages_of(
     else:
         centred = groups.in_units - groups.mean_in_units[groups.prompt_of]
     advantage = weighting.advantage_factor(groups)[groups.prompt_of] * centred
-    advantage = torch.where(groups.counted, advantage, 0.0).to(groups.scores.dtype)
+    teaches = groups.counted & groups.differs[groups.prompt_of]  # without rounding: equal rewards have advantage 0
+    advantage = torch.where(teaches, advantage, 0.0).to(groups.scores.dtype)
     pass_rate = written_pass_rates(groups).to(groups.scores.dtype)
     # One copy of the mask in the dtype of the rewards. It then becomes the first result: memory is what this costs.
     mask = response_mask.to(groups.scores.dtype, copy=True)

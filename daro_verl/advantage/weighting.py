@@ -42,7 +42,7 @@ class Weighting:
     and weights then mean the same for rewards of {0, 1}, {0, 0.1} and {10, 100} (ours)."""
 
     defaults: ClassVar[Mapping[str, Any]] = LITERAL
-    """The weighting's own defaults of options of ``algorithm.daro``."""
+    """The weighting's own defaults of ``loss_signal``, ``weight_min`` and ``weight_max``."""
 
     @property
     def learns(self) -> bool:
@@ -121,21 +121,62 @@ def find_weighting(name: Any) -> Weighting:
         DaroConfigError: no such name, or the path does not lead to a subclass of :class:`Weighting`.
     """
     cls: Any = _known.get(name) if isinstance(name, str) else None
-    if cls is None and "." in str(name):
+    if cls is None and isinstance(name, str) and "." in name:
         module, _, attribute = name.rpartition(".")
         try:
             cls = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, TypeError, ValueError) as error:  # the last two for ./mine.Weights
             raise _not_found(f"{name} ({error})") from error
     if not (isinstance(cls, type) and issubclass(cls, Weighting)):
         raise _not_found(name)
-    if cls.normaliser not in NORMALISERS:
-        expected = f"one of {', '.join(NORMALISERS)}"
-        raise DaroConfigError(f"{name}.normaliser", got=cls.normaliser, expected=expected, fix="correct the class")
-    if not (isinstance(cls.rule, type) and issubclass(cls.rule, LearningRule)):
-        expected = "a subclass of daro_verl.objective.LearningRule"
-        raise DaroConfigError(f"{name}.rule", got=cls.rule, expected=expected, fix="correct the class")
-    return cls()
+    _check_class(name, cls)
+    try:
+        return cls()
+    except TypeError as error:
+        expected = "no arguments, because the driver and every actor worker make their own instance"
+        raise DaroConfigError(f"{name}()", got=str(error), expected=expected, fix="correct the class") from error
+
+
+def bin_vectors(weighting: Weighting, num_rollouts: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """``w_k / weight_init`` and ``nu_k`` of every bin, [G-1] float64.
+
+    Raises:
+        DaroConfigError: a method of the weighting fails, or gives something else. A weight of 0 has no logarithm.
+    """
+    pass_rate = torch.arange(1, num_rollouts).double() / num_rollouts
+    found = []
+    for name in ("bin_weights", "contributions"):
+        try:
+            values = getattr(weighting, name)(pass_rate.clone())
+        except Exception as error:  # a user's own code may raise anything
+            values = f"{type(error).__name__}: {error}"
+        if not isinstance(values, torch.Tensor) or values.shape != pass_rate.shape or not _are_positive(values):
+            got = values.tolist() if isinstance(values, torch.Tensor) else values
+            expected = f"a tensor of {num_rollouts - 1} finite numbers > 0, one for each pass rate given"
+            fix = "correct the method; to mute a bin, give it a small weight such as 0.01"
+            raise DaroConfigError(f"{type(weighting).__name__}.{name}", got=got, expected=expected, fix=fix)
+        found.append(values.detach().double().cpu())
+    return found[0], found[1]
+
+
+def _are_positive(values: torch.Tensor) -> bool:
+    return bool((values.isfinite() & (values > 0)).all())
+
+
+def _check_class(name: object, cls: type[Weighting]) -> None:
+    wrong = [
+        ("normaliser", cls.normaliser, cls.normaliser in NORMALISERS, f"one of {', '.join(NORMALISERS)}"),
+        (
+            "rule",
+            cls.rule,
+            isinstance(cls.rule, type) and issubclass(cls.rule, LearningRule),
+            "a subclass of daro_verl.objective.LearningRule",
+        ),
+        ("defaults", dict(cls.defaults), set(cls.defaults) <= set(LITERAL), f"defaults of {', '.join(LITERAL)} only"),
+    ]
+    for attribute, got, right, expected in wrong:
+        if not right:
+            raise DaroConfigError(f"{name}.{attribute}", got=got, expected=expected, fix="correct the class")
 
 
 def _not_found(got: object) -> DaroConfigError:

@@ -106,7 +106,7 @@ def _same_exactly(gold: Expr, predicted: Expr) -> bool | None:
 def _largest_part(value: Expr) -> Any:
     """The largest size, or inverse of a size, among all parts of a number."""
     sizes = [abs(part.evalf(_DIGITS)) for part in preorder_traversal(value) if isinstance(part, Expr)]
-    return max(max(size, 1 / size) if size.is_finite else oo for size in sizes if size != 0)
+    return max((max(size, 1 / size) if size.is_finite else oo for size in sizes if size != 0), default=0)
 
 
 def _same_number(gold: Expr, predicted: Expr, written: Expr) -> bool | None:

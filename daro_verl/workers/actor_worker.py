@@ -21,9 +21,10 @@ from daro_verl.rollout.snapshot import snapshot_of
 from daro_verl.workers import saved_state
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from daro_verl.workers.health import Health
-from daro_verl.workers.homogeneity import HOMOGENEOUS, check_homogeneity, has_advantages
+from daro_verl.workers.homogeneity import check_homogeneity, has_advantages
 from daro_verl.workers.metrics import step_metrics
 from daro_verl.workers.mini_batch import MiniBatch, Ranks
+from daro_verl.workers.policy_losses import HOMOGENEOUS, OF_LOG_PROBABILITIES
 from daro_verl.workers.step_line import StepLine
 
 logger = logging.getLogger(__name__)
@@ -46,12 +47,12 @@ class DaroActorWorker(TrainingWorker):
         Args:
             config: verl's configuration of a training worker.
             daro: ``options`` (see :class:`~daro_verl.config.DaroConfig`), ``num_rollouts``, ``token_budget`` and
-                ``policy_loss`` (its name), from :func:`daro_verl.job.prepare_job`.
+                ``policy_loss`` (``loss_name``), from :func:`daro_verl.job.prepare_job`.
         """
         super().__init__(config)
         self.difficulty_weights = DifficultyWeights(daro["num_rollouts"], daro["options"], daro["token_budget"])
         self._policy_loss = daro["policy_loss"]
-        self._loss_is_checked = self._policy_loss in HOMOGENEOUS
+        self._loss_is_checked = self._policy_loss in (*HOMOGENEOUS, *OF_LOG_PROBABILITIES)
         self._exchange_metrics: dict[str, float] = {}
         self._health, self._step_line = Health(daro["num_rollouts"]), StepLine()
         if dist.get_rank() > 0:  # all ranks see the same, so only rank 0 logs it
@@ -96,7 +97,8 @@ class DaroActorWorker(TrainingWorker):
         finally:
             self._mini_batch = None
         metrics = tu.get(output, "metrics") if output is not None else {}
-        losses, stepped = mini_batch.losses(metrics.get("grad_norm"))
+        at_ratio_one = self._policy_loss in OF_LOG_PROBABILITIES
+        losses, stepped = mini_batch.losses(metrics.get("grad_norm"), at_ratio_one)
         self._last_step = losses, mini_batch.tokens
         if stepped:
             weights.step(losses, mini_batch.tokens[1:-1] > 0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from daro_verl.advantage.weighting import find_weighting
+from daro_verl.advantage.weighting import bin_vectors, find_weighting
 from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroConfigError
 from daro_verl.objective import advantage_scale
@@ -44,9 +44,8 @@ class DifficultyWeights:
         self.options = options if isinstance(options, DaroConfig) else DaroConfig.from_mapping(options)
         self.weighting = find_weighting(self.options.weighting)
         self.num_rollouts, self.token_budget, self.version = num_rollouts, token_budget, 0
-        pass_rate = torch.arange(1, num_rollouts).double() / num_rollouts
-        start = self.options.weight_init * self.weighting.bin_weights(pass_rate)
-        self.rule = self.weighting.rule(start, self.weighting.contributions(pass_rate), self.options)
+        start, contributions = bin_vectors(self.weighting, num_rollouts)
+        self.rule = self.weighting.rule(self.options.weight_init * start, contributions, self.options)
         self.history = LossHistory(num_rollouts - 1, self.options.loss_ema_decay)
 
     @property

@@ -111,12 +111,13 @@ class MiniBatch:
         self.sums += by_bin * (num_tokens / dp_size)
         return attach(list(own.values())), metrics
 
-    def losses(self, grad_norm: float | None) -> tuple[torch.Tensor, bool]:
+    def losses(self, grad_norm: float | None, at_ratio_one: bool = False) -> tuple[torch.Tensor, bool]:
         """``L_k`` [G-1] over all ranks (0 where absent), and whether the model's own step was taken.
 
         Args:
             grad_norm: the model's gradient norm, if this rank knows it. If it is not finite, the engine skips or spoils
                 the step.
+            at_ratio_one: whether ``L_k`` is the value of ``-rho A`` where every ratio is 1, not the loss's own value.
 
         Every rank returns the same bits, those of the source rank.
         """
@@ -124,6 +125,8 @@ class MiniBatch:
         if self.ranks.has_outputs:
             sums = self.ranks.all_reduce(self.sums.clone())
             message[:-1] = sums[1:-1] / self.tokens[1:-1].clamp(min=1)
+            if at_ratio_one:
+                message[:-1] = self.counts.loss_on_policy()[1:-1].nan_to_num(0.0)
             message[-1] = float(grad_norm is None or math.isfinite(grad_norm))
         dist.broadcast(message, src=self.ranks.source)
         message = message.cpu()

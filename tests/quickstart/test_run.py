@@ -253,3 +253,14 @@ def test_what_was_asked_for_is_not_replaced(monkeypatch, tmp_path, arguments):
     fake_tasks(monkeypatch, tmp_path)
     with pytest.raises(DaroDataError):
         prepare(parse(arguments))
+
+
+def test_a_kill_while_verl_wrote_its_tracker(tmp_path):
+    """verl empties the file, then writes it. The checkpoint that it would have named is complete."""
+    job = Job(TASK, Start(tmp_path, {}, []), "daro", 4, tmp_path)
+    actor = job.checkpoints / "global_step_2" / "actor"
+    actor.mkdir(parents=True)
+    saved_state.begin(str(actor), DifficultyWeights(8).state_dict() | {"global_step": 2, "num_ranks": 1})
+    saved_state.finish(str(actor))
+    (job.checkpoints / "latest_checkpointed_iteration.txt").touch()
+    assert job.checkpointed_step() == 2

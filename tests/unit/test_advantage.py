@@ -7,6 +7,7 @@ import torch
 from daro_verl.advantage import compute_daro_advantage, find_weighting, read_pass_rates
 from daro_verl.advantage.estimator import prompt_groups
 from daro_verl.advantage.pass_rates import LOST
+from daro_verl.advantage.reward_range import RewardRange
 
 
 def outcome(rewards: list[float], lengths: list[int], width: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
@@ -141,3 +142,15 @@ def test_the_mask_that_was_handed_in_stays():
     before = mask.clone()
     compute_daro_advantage(scores, mask, np.array(["a", "a"]), DARO)
     assert torch.equal(mask, before)
+
+
+@pytest.mark.parametrize("num_rollouts", range(2, 17))
+def test_equal_rewards_have_advantage_zero_without_rounding(num_rollouts):
+    """0.1 / 1.1, the reward of the format alone in units of the range, is no float: a mean of eight of them is off."""
+    rewards, index = torch.zeros(num_rollouts + 2, 2), ["same"] * num_rollouts + ["other"] * 2
+    rewards[:num_rollouts, -1], rewards[-1, -1] = 0.1, 1.1
+    bounds = RewardRange(0.0, float(torch.tensor(1.1)))
+    advantages, _ = compute_daro_advantage(
+        rewards, torch.ones_like(rewards), np.array(index, dtype=object), find_weighting("learned"), reward_range=bounds
+    )
+    assert (advantages[:num_rollouts] == 0).all() and (advantages[num_rollouts:] != 0).all()

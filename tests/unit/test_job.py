@@ -9,9 +9,11 @@ from verl.utils.config import omega_conf_to_dataclass, validate_config
 from verl.workers.config import PolicyLossConfig
 
 from daro_verl import __version__
+from daro_verl.advantage import Weighting
 from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroConfigError
 from daro_verl.job import prepare_job
+from daro_verl.objective import LearningRule
 from tests.unit.jobs import compose_job
 
 
@@ -97,6 +99,49 @@ def test_options_that_do_nothing_with_the_weighting_are_pointed_out_once(caplog)
     caplog.clear()
     prepare_job(config)
     assert "does nothing" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("job", "subject"),
+    [
+        (
+            ["actor_rollout_ref.actor.strategy=veomni"],
+            "actor.strategy: got 'veomni', expected fsdp2 or",
+        ),
+        (
+            ["distillation.enabled=True", "distillation.distillation_loss.use_task_rewards=False"],
+            "use_task_rewards: got False, expected True; without rewards there is no policy loss",
+        ),
+    ],
+)
+def test_what_was_not_tried_or_has_no_policy_loss_is_refused(job, subject):
+    with pytest.raises(DaroConfigError) as error:
+        prepare_job(compose_job(*job))
+    assert subject in str(error.value)
+
+
+class FollowingRule(LearningRule):
+    """A user's own, which reads the rate."""
+
+
+class Following(Weighting):
+    rule = FollowingRule
+
+
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [
+        (["+algorithm.daro.weighting=grpo", "+algorithm.daro.weight_max=5"], "algorithm.daro.weight_max: does nothing"),
+        (["+algorithm.daro.weighting=paper", "+algorithm.daro.loss_ema_decay=0.5"], "loss_ema_decay: does nothing"),
+        (["+algorithm.daro.prompt_band=[0.2,0.8]"], "prompt_band: does nothing with algorithm.daro.prompts=uniform"),
+        (["+algorithm.daro.weighting=grpo", "algorithm.norm_adv_by_std_in_grpo=False"], "weighting=dr_grpo"),
+        ([f"+algorithm.daro.weighting={__name__}.Following", "+algorithm.daro.weight_lr=0.1"], ""),
+        (["+algorithm.daro.weighting=closed_form", "+algorithm.daro.weight_lr=0.1"], "weight_lr: does nothing"),
+    ],
+)
+def test_what_else_does_nothing(caplog, job, said):
+    validated(*job)
+    assert said in caplog.text and ("does nothing" in caplog.text) == bool(said)
 
 
 def test_dapo_without_dynamic_sampling_is_pointed_out(caplog):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from tensordict import TensorDict
 from verl.trainer.ppo.core_algos import POLICY_LOSS_REGISTRY, get_policy_loss_fn, register_policy_loss
 from verl.utils import tensordict_utils as tu
@@ -14,9 +15,10 @@ from verl.workers.utils.losses import ppo_loss
 from daro_verl.advantage import read_pass_rates
 from daro_verl.errors import DaroConfigError
 from daro_verl.workers.actor_worker import DaroActorWorker
+from daro_verl.workers.difficulty_weights import DifficultyWeights
 from daro_verl.workers.homogeneity import check_homogeneity, has_advantages
-from daro_verl.workers.mini_batch import BINS_KEY
-from daro_verl.workers.policy_losses import HOMOGENEOUS, NOT_HOMOGENEOUS
+from daro_verl.workers.mini_batch import BINS_KEY, MiniBatch, Ranks
+from daro_verl.workers.policy_losses import HOMOGENEOUS, NOT_HOMOGENEOUS, OF_LOG_PROBABILITIES, REINFORCE, loss_name
 from tests.unit.bins import daro_scale, mini_batch_of, tokens_of
 
 G, PROMPT, LENGTH = 4, 3, 6
@@ -112,6 +114,52 @@ def test_each_bin_is_its_own_token_mean_of_verls_loss():
         assert (sums[k] / tokens[k]).item() == pytest.approx(own.item(), rel=1e-5)
         expected += weights[k - 1].item() * own.item()
     assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("base_loss", HOMOGENEOUS)
+def test_which_losses_have_the_papers_value_where_every_ratio_is_one(base_loss):
+    """``L_k = -(1 / T_k) sum A_i len_i`` (Theorem 1), whatever the log-probabilities; here all are -1."""
+    data, output, bins = micro_batch(1)
+    data["old_log_probs"] = data["old_log_probs"] * 0 - 1
+    sums = run(actor_config(base_loss), data, {"log_probs": output["log_probs"] * 0 - 1}, bins, torch.ones(3))[3]
+    advantages, mask = (data[name].to_padded_tensor(0) for name in ("advantages", "response_mask"))
+    expected = -torch.zeros(G + 1, dtype=torch.float64).index_add_(0, bins, (advantages * mask).sum(-1).double())
+    has_its_value = torch.allclose(sums[1:-1], expected[1:-1], rtol=1e-5)
+    assert has_its_value == (base_loss not in OF_LOG_PROBABILITIES)
+
+
+def test_other_losses_lend_the_papers_value(monkeypatch):
+    """G = 4, one prompt with one right answer of 2 tokens and three wrong ones of 4; A = 3/4, -1/4 (three times).
+
+    T_1 = 14, L_1 = -(3/4 x 2 - 1/4 x 12) / 14 = 1.5 / 14. The loss's own sum, here 5, does not count.
+    """
+    mask = (torch.arange(4) < torch.tensor([[2], [4], [4], [4]])).long()
+    columns = {
+        "response_mask": mask,
+        "returns": 0.25 * mask,
+        "advantages": torch.tensor([[0.75], [-0.25]] + [[-0.25]] * 2) * mask,
+    }
+    monkeypatch.setattr(torch.distributed, "broadcast", lambda *_, **__: None)
+    mini_batch = MiniBatch(TensorDict(columns, batch_size=4), DifficultyWeights(4), Ranks(None, True, 0, "cpu"))
+    mini_batch.sums[1] = 5.0
+    assert mini_batch.losses(1.0)[0].tolist() == pytest.approx([5 / 14, 0, 0])
+    assert mini_batch.losses(1.0, at_ratio_one=True)[0].tolist() == pytest.approx([1.5 / 14, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({}, "vanilla"),
+        ({"loss_mode": "cispo"}, "cispo"),
+        ({"loss_mode": "bypass_mode", "rollout_correction": {"loss_type": "reinforce"}}, REINFORCE),
+        ({"loss_mode": "bypass_mode", "rollout_correction": {"loss_type": "ppo_clip"}}, "bypass_mode"),
+    ],
+)
+def test_the_name_of_a_jobs_loss(settings, name):
+    job = {"actor_rollout_ref": {"actor": {"policy_loss": settings}}, "algorithm": {}}
+    assert loss_name(OmegaConf.create(job)) == name
+    job["algorithm"] = {"rollout_correction": {"bypass_mode": True, "loss_type": "reinforce"}}
+    assert loss_name(OmegaConf.create(job)) == REINFORCE  # verl's trainer then changes the mode itself
 
 
 def test_gradient_reaches_only_bins_that_teach():

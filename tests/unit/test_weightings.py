@@ -17,8 +17,10 @@ from daro_verl.advantage.weightings import Learned
 from daro_verl.config import DaroConfig
 from daro_verl.errors import DaroConfigError
 from daro_verl.objective import LearningRule
+from daro_verl.refusals import weighting_problems
 from daro_verl.workers.difficulty_weights import DifficultyWeights
 from daro_verl.workers.mini_batch import MiniBatch, Ranks, scaled
+from tests.unit.jobs import compose_job
 
 G, PROMPTS, LENGTH, FEATURES, VOCABULARY = 8, 12, 16, 6, 5
 RESPONSES = G * PROMPTS
@@ -282,9 +284,23 @@ class NoRule(Weighting):
     rule = "adam"
 
 
+class MisspeltDefault(Weighting):
+    defaults = {"weight_mx": 3.0}
+
+
+class WithArguments(Weighting):
+    def __init__(self, gamma):
+        self.gamma = gamma
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        (
+            "MisspeltDefault",
+            r"defaults: got {'weight_mx': 3.0}, expected defaults of loss_signal, weight_min, ",
+        ),
+        ("WithArguments", r"WithArguments\(\): got .*missing 1 required .*, expected no arguments"),
         ("Misspelt", r"Misspelt.normaliser: got 'tokens', expected one of bin_tokens, "),
         ("NoRule", r"NoRule.rule: got 'adam', expected a subclass of daro_verl.objective.LearningRule"),
     ],
@@ -292,6 +308,55 @@ class NoRule(Weighting):
 def test_a_weighting_with_an_unknown_part_is_refused(name, message):
     with pytest.raises(DaroConfigError, match=message):
         find_weighting(f"{__name__}.{name}")
+
+
+@pytest.mark.parametrize("name", [0.5, "./mine.Weights", ".mine.Weights", "learnt", "tests.unit.test_weightings.G"])
+def test_odd_names_are_refused(name):
+    with pytest.raises(DaroConfigError, match="algorithm.daro.weighting: got .*expected one of learned, "):
+        find_weighting(name)
+
+
+class Muting(Weighting):
+    def bin_weights(self, pass_rate):
+        return (pass_rate < 0.8).double()
+
+
+class Negative(Weighting):
+    def bin_weights(self, pass_rate):
+        return 0.5 - pass_rate
+
+
+class OneNumber(Weighting):
+    def bin_weights(self, pass_rate):
+        return 2.0
+
+
+class ForEveryBin(Weighting):
+    def contributions(self, pass_rate):
+        return torch.ones(len(pass_rate) + 2)
+
+
+class Failing(Weighting):
+    def contributions(self, pass_rate):
+        return 1 / int(pass_rate)
+
+
+@pytest.mark.parametrize(
+    ("cls", "got"),
+    [
+        (Muting, r"Muting.bin_weights: got \[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0\]"),
+        (Negative, r"Negative.bin_weights: got \[0.375, .*-0.375\]"),
+        (OneNumber, "OneNumber.bin_weights: got 2.0"),
+        (ForEveryBin, r"ForEveryBin.contributions: got \[1.0, .*1.0\]"),
+        (Failing, "Failing.contributions: got '.*Error: .*'"),
+    ],
+)
+def test_a_weighting_whose_numbers_cannot_be_weights_is_refused_before_any_worker(cls, got):
+    """A weight of 0 would train, save, and fail at every resume; a negative one makes the loss NaN."""
+    with pytest.raises(DaroConfigError, match=f"{got}, expected a tensor of 7 finite numbers > 0.*Fix: ") as error:
+        DifficultyWeights(8, {"weighting": f"{__name__}.{cls.__name__}"})
+    job = compose_job("actor_rollout_ref.rollout.n=8", f"+algorithm.daro.weighting={__name__}.{cls.__name__}")
+    assert weighting_problems(job, DaroConfig(weighting=f"{__name__}.{cls.__name__}")) == error.value.problems
 
 
 def test_the_methods_of_the_paper_are_there():
