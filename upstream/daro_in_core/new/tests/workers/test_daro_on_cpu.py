@@ -251,6 +251,21 @@ def test_a_resumed_run_goes_on_to_the_last_bit(tmp_path):
         fresh.load_checkpoint(str(tmp_path))
 
 
+def test_another_decay_goes_on_from_the_same_average():
+    before, after = (DifficultyWeights(DaroConfig(loss_ema_decay=decay), G) for decay in (0.9, 0.99))
+    losses, present = torch.tensor([0.2, 0.05, 0.1]).double(), torch.tensor([True, True, False])
+    for _ in range(5):
+        before.update(losses, present)
+    after.load_state_dict(before.state_dict())
+    after.update(losses, present)
+    assert after.loss_ema.tolist() == pytest.approx([0.2, 0.05, 0])
+
+
+def test_logits_of_a_distillation_are_passed_through():
+    logits = {"student_logits": torch.ones(1), "data": {}}
+    assert DifficultyWeights(DaroConfig(), G).loss(lambda **given: given, **logits) == logits
+
+
 def test_one_override_reaches_the_actor():
     overrides = ["actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=1", "actor_rollout_ref.rollout.n=8"]
     with initialize_config_module("verl.trainer.config", version_base=None):
@@ -262,7 +277,12 @@ def test_one_override_reaches_the_actor():
 
 @pytest.mark.parametrize(
     "settings",
-    [{"loss_agg_mode": "seq-mean-token-mean"}, {"policy_loss": SimpleNamespace(loss_mode="kl_cov")}, {"rollout_n": 1}],
+    [
+        {"loss_agg_mode": "seq-mean-token-mean"},
+        {"policy_loss": SimpleNamespace(loss_mode="kl_cov")},
+        {"policy_loss": SimpleNamespace(loss_mode="cispo")},
+        {"rollout_n": 1},
+    ],
 )
 def test_what_daro_cannot_scale_is_refused(settings):
     with pytest.raises(ValueError, match="adv_estimator=daro"):

@@ -67,12 +67,14 @@ class DifficultyWeights(torch.nn.Module):
         scale = torch.nn.functional.pad(scale, (1, 1))
         self.scale, self.loss_sums = scale.to(get_device_id()), torch.zeros_like(scale, device=get_device_id())
 
-    def loss(self, loss_fn: Callable, model_output: dict, data: TensorDict, dp_group=None) -> tuple:
-        """``loss_fn`` of a micro-batch with scaled advantages.
+    def loss(self, loss_fn: Callable, model_output=None, data: TensorDict = None, dp_group=None, **logits) -> Any:
+        """``loss_fn`` of a micro-batch with scaled advantages. In distillation it is also called with ``logits``.
 
         Token losses are proportional to the advantage. So the sum of those of a bin is the derivative of the loss for
         the scale of the bin, whatever ``loss_fn`` computes. It is found without a pass through the model.
         """
+        if logits:
+            return loss_fn(data=data, **logits)
         num_tokens = data["batch_num_tokens"]  # what loss_fn divides by
         scale = (self.scale * num_tokens).requires_grad_()
         data, advantages = data.copy(), _padded(data["advantages"])
@@ -100,10 +102,10 @@ class DifficultyWeights(torch.nn.Module):
         """One step of Adam in ``ln w_k``, where the gradient is ``w_k * L_k - nu_k``, in units of ``nu_k``."""
         decay = self.config.loss_ema_decay
         self.num_updates += present
-        self.loss_ema = torch.where(present, decay * self.loss_ema + (1 - decay) * losses, self.loss_ema)
-        average = self.loss_ema / (1 - decay**self.num_updates)
+        rate = (1 - decay) / (1 - decay**self.num_updates)  # without a bias, whatever the decay before a resume
+        self.loss_ema = torch.where(present, self.loss_ema + rate * (losses - self.loss_ema), self.loss_ema)
         for k, log_weight in enumerate(self.log_weights):
-            log_weight.grad = log_weight.exp() * average[k] / self.nu[k] - 1 if present[k] else None
+            log_weight.grad = log_weight.exp() * self.loss_ema[k] / self.nu[k] - 1 if present[k] else None
         self.optimizer.step()
         for log_weight, start in zip(self.log_weights, self.start, strict=True):
             log_weight.clamp_((self.config.weight_min * start).log(), (self.config.weight_max * start).log())

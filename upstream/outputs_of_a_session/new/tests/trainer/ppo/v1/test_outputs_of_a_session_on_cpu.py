@@ -27,7 +27,6 @@ ESTIMATORS = {
     "grpo_passk": core_algos.compute_grpo_passk_outcome_advantage,
     "grpo_vectorized": core_algos.compute_grpo_vectorized_outcome_advantage,
     "gpg": core_algos.compute_gpg_outcome_advantage,
-    "opo": core_algos.compute_opo_outcome_advantage,
     "reinforce_plus_plus_baseline": core_algos.compute_reinforce_plus_plus_baseline_outcome_advantage,
     "rloo": core_algos.compute_rloo_outcome_advantage,
     "rloo_vectorized": core_algos.compute_rloo_vectorized_outcome_advantage,
