@@ -15,7 +15,8 @@ _MARKED = re.compile(r"(?:\\text\s?\{\s?)?\([A-J]\)")
 _CHOICES = re.compile(
     r"(?!\()[A-J](?:\s?,\s?[A-J])+|(?=[A-J]{2})A?B?C?D?E?F?G?H?I?J?"
 )  # several, in order if without commas
-_ROMAN = re.compile(r"(?=[IVXLCDM]{2})M*(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_ROMAN = re.compile(r"(?=[IVX]{2})X{0,3}(?:IX|IV|V?I{0,3})")
+_VARIABLE = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]")  # outside the names of commands
 _SHORT_WORDS = frozenset(("yes", "no"))
 _WORDS = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*\.?")
 _IN_BASE = re.compile(r"([0-9][0-9A-Za-z]*)_\{?\s?([0-9]{1,2})\s?\}?")
@@ -62,8 +63,6 @@ def cheap_match(gold: Answer, predicted: Answer) -> bool | None:
     """
     if not predicted.text or not gold.text:
         return False
-    if to_number(gold.text) is not None:
-        predicted = _without_bare_unit(predicted)
     units = ["%" if answer.percent else answer.unit for answer in (gold, predicted)]
     if all(units) and units[0] != units[1]:
         return False
@@ -77,11 +76,22 @@ def cheap_match(gold: Answer, predicted: Answer) -> bool | None:
     return _match_texts(gold.text, predicted.text, _PARTS_WITHIN_PARTS)
 
 
-def _without_bare_unit(answer: Answer) -> Answer:
-    """``5 m`` as a value and a unit, which it can only be beside a gold answer that is a number."""
-    value, _, letter = answer.text.rpartition(" ")
+def without_bare_unit(predicted: Answer, gold: Answer) -> Answer:
+    """``5 m`` as a value and a unit, which it can only be beside a gold answer without variables.
+
+    ``5m`` is a product, unless the gold answer is in metres.
+    """
+    value, letter = predicted.text[:-1], predicted.text[-1:]
     unit = bare_unit(letter)
-    return answer._replace(text=value, unit=unit) if unit and to_number(value) is not None else answer
+    if unit is None or _VARIABLE.search(_value_of(gold.text)) or _VARIABLE.search(_value_of(value)):
+        return predicted
+    is_unit = value.endswith(" ") or unit == gold.unit
+    return predicted._replace(text=value.rstrip(), unit=unit) if is_unit and value.strip() else predicted
+
+
+def _value_of(text: str) -> str:
+    """The part behind ``x =``."""
+    return text.rpartition("=")[2]
 
 
 def _match_texts(gold: str, predicted: str, depth: int) -> bool | None:

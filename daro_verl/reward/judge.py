@@ -7,6 +7,7 @@ from latex2sympy2_extended.math_normalization import NormalizationConfig
 from math_verify import LatexExtractionConfig, parse, verify
 
 from daro_verl.reward.numeric import same_value
+from daro_verl.reward.relations import as_union, ratio_terms
 from daro_verl.reward.symbols import distinct
 
 # Units are taken off before (daro_verl.reward.units). math-verify would also take the t off 3 + 4t.
@@ -35,9 +36,12 @@ def judge(gold: str, predicted: str) -> bool:
     - A ratio of three or more terms, ``2:3:4``, is compared term by term up to a factor.
     - Text that math-verify cannot parse is compared as text.
     """
-    ratios = gold.split(":"), predicted.split(":")
-    if max(map(len, ratios)) >= _RATIO:
+    ratios = ratio_terms(gold), ratio_terms(predicted)
+    if all(ratios) and max(map(len, ratios)) >= _RATIO:
         return _same_ratio(*ratios)
+    unions = as_union(gold), as_union(predicted)
+    if unions != (gold, predicted) and judge(*unions):
+        return True
     gold, predicted = distinct(gold, predicted)
     parsed = _parse(gold), _parse(predicted)
     if not parsed[0] or not parsed[1]:
@@ -49,12 +53,13 @@ def judge(gold: str, predicted: str) -> bool:
 
 
 def _same_ratio(gold: list[str], predicted: list[str]) -> bool:
-    """Whether each term has the same quotient by the first one. math-verify reads a chain of divisions."""
+    """Whether each term has the same quotient by the first one that is not 0."""
     if len(gold) != len(predicted):
         return False
+    first = next((place for place, term in enumerate(gold) if term.strip() != "0"), 0)
     return all(
-        judge(rf"\frac{{{one}}}{{{gold[0]}}}", rf"\frac{{{other}}}{{{predicted[0]}}}")
-        for one, other in zip(gold[1:], predicted[1:], strict=True)
+        judge(rf"\frac{{{one}}}{{{gold[first]}}}", rf"\frac{{{other}}}{{{predicted[first]}}}")
+        for one, other in zip(gold, predicted, strict=True)
     )
 
 

@@ -3,10 +3,9 @@
 import logging
 from decimal import Decimal
 from fractions import Fraction
-from math import isfinite
 from typing import Any, TypedDict
 
-from daro_verl.reward.cheap_match import cheap_match
+from daro_verl.reward.cheap_match import cheap_match, without_bare_unit
 from daro_verl.reward.extract import final_answer, last_box
 from daro_verl.reward.normalise import Answer, normalise
 from daro_verl.reward.options import MathRewardOptions, options_from
@@ -16,6 +15,7 @@ from daro_verl.reward.pool import shared_pool
 logger = logging.getLogger(__name__)
 
 tally = Tally()
+_NO_NUMBER = ("nan", "inf", "infinity", "snan")  # what pandas and numpy have where there is none
 _LONGEST_PREDICTION = 200  # characters of an answer that are kept in logs and dumps
 
 
@@ -78,7 +78,7 @@ def gold_answers(ground_truth: object) -> list[Answer]:
     if isinstance(ground_truth, list | tuple):
         return [answer for part in ground_truth for answer in gold_answers(part)]
     if isinstance(ground_truth, int | float | Decimal | Fraction) and not isinstance(ground_truth, bool):
-        ground_truth = str(ground_truth) if isfinite(ground_truth) else ""
+        ground_truth = "" if str(ground_truth).lower().lstrip("-") in _NO_NUMBER else str(ground_truth)
     if not isinstance(ground_truth, str):
         return []
     boxed = last_box(ground_truth)
@@ -88,14 +88,15 @@ def gold_answers(ground_truth: object) -> list[Answer]:
 
 def _outcome(golds: list[Answer], predicted: Answer, options: MathRewardOptions) -> Outcome:
     """RIGHT if any gold answer matches, undecided if a comparison was undecided, and WRONG otherwise."""
-    verdicts = [(gold, cheap_match(gold, predicted)) for gold in golds]
-    if any(verdict for _, verdict in verdicts):
+    pairs = [(gold, without_bare_unit(predicted, gold)) for gold in golds]
+    verdicts = [cheap_match(*pair) for pair in pairs]
+    if any(verdicts):
         return Outcome.RIGHT
     result = Outcome.WRONG
-    for gold, verdict in verdicts:
+    for (gold, value), verdict in zip(pairs, verdicts, strict=True):
         if verdict is None:
             pool = shared_pool(options.workers, options.memory_mb)
-            outcome = pool.judge(gold.text, predicted.text, options.deadline_s)
+            outcome = pool.judge(gold.text, value.text, options.deadline_s)
             if outcome is Outcome.RIGHT:
                 return outcome
             result = outcome if outcome in UNDECIDED else result

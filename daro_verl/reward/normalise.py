@@ -3,7 +3,6 @@ r"""One spelling for an answer. The same rules apply to the model's answer and t
 import re
 from typing import NamedTuple
 
-from daro_verl.reward.relations import as_union
 from daro_verl.reward.units import split_unit
 
 # Longer texts are only compared as they are, because no gold answer is nearly as long.
@@ -57,7 +56,7 @@ _NAMES = "two three four five six seven eight nine ten eleven twelve thirteen fo
 _BASES = {name: str(base) for base, name in enumerate(_NAMES, start=2)}
 _LESS = {">": "<", ">=": "<=", r"\ge": r"\le", r"\geq": r"\leq"}
 _GREATER = r"\s?(>=?|\\geq?(?![a-zA-Z]))\s?"
-_SIDE = r"([^<>=]+?)"
+_SIDE = r"((?:(?!\\geq?(?![a-zA-Z]))[^<>=])+)"
 _INEQUALITY = re.compile(r"[<>]|\\[lg]eq?(?![a-zA-Z])")
 _REWRITES = [
     (re.compile(pattern), replacement)
@@ -135,7 +134,6 @@ def normalise(raw: str) -> Answer:
     percent = without_sign != text and bool(without_sign)
     text, unit = split_unit(without_sign if percent else text)
     text = _BEFORE_INTERVAL.sub("", _ONE_LETTER.sub(r"\1", _AFTER_COMMAND.sub(" ", _unwrap(_trim(text)))), count=1)
-    text = as_union(text)
     if _THOUSANDS.fullmatch(text):
         text = re.sub("[, ]", "", text)
     return Answer(text, unit, percent)

@@ -1,4 +1,4 @@
-r"""Inequalities joined by "or": ``x < 1 \text{ or } x > 2`` is a union of intervals. math-verify reads a list."""
+r"""Relations that math-verify reads as something else: inequalities joined by "or" as a list, ratios as quotients."""
 
 import re
 
@@ -9,10 +9,22 @@ _NAME = r"(?P<name>[a-zA-Z])"
 _BOUND = r"([^<>=,a-zA-Z]*(?:\\[a-zA-Z]+[^<>=,a-zA-Z]*)*)"
 _HALF_LINE = re.compile(rf"{_NAME}\s?{_SIGN}\s?{_BOUND}")
 _BETWEEN = re.compile(rf"{_BOUND}\s?{_LESS}\s?{_NAME}\s?{_LESS}\s?{_BOUND}")
+_NO_RATIO = re.compile(r"[,;<>|]|\\(?:[{}]|text|to(?![a-zA-Z]))|(?<![a-zA-Z])(?:or|and)(?![a-zA-Z])")
+
+
+def ratio_terms(text: str) -> list[str]:
+    """The terms of a ratio, ``2:3:4``, without its name and brackets; none of a list or of another text with colons."""
+    value = text.rpartition("=")[2].strip()
+    if value[:1] + value[-1:] in ("()", "[]"):
+        value = value[1:-1]
+    return [] if _NO_RATIO.search(value) else value.split(":")
 
 
 def as_union(text: str) -> str:
-    """The union, if every part is an inequality of the same variable between numbers; else the text."""
+    r"""``x < 1 \text{ or } x > 2`` as a union of intervals.
+
+    Every part must be an inequality of the same variable between numbers; else the text stays.
+    """
     parts = _OR.split(text)
     found = [_HALF_LINE.fullmatch(part.strip()) or _BETWEEN.fullmatch(part.strip()) for part in parts]
     if len(parts) < 2 or None in found or len({match["name"] for match in found if match}) > 1:

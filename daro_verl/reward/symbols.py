@@ -8,7 +8,11 @@ _UNREADABLE = (
     (re.compile(r"_\s?\{?\s?\\odot\s?\}?"), "_{sun}"),
 )
 _GREEK = "alpha|beta|gamma|delta|theta|lambda|xi|pi|sigma|phi|psi|omega"
-_TOKEN = re.compile(r"\\text\s?\{[^{}]*\}|\\[a-zA-Z]+|[a-zA-Z]")
+_FOR_GREEK = "ABCDEFGHIJKL"  # one letter for each, in a script that answers do not use
+_ACCENT = (
+    r"\\(?:hat|vec|bar|dot|ddot|tilde|overline|overrightarrow|widehat|mathbb)\s?(?:\{[a-zA-Z]+\}|[a-zA-Z](?![a-zA-Z]))"
+)
+_TOKEN = re.compile(rf"{_ACCENT}|\\text\s?\{{[^{{}}]*\}}|\\[a-zA-Z]+|[a-zA-Z]")
 _SUBSCRIPT = r"(?:_\{?([a-zA-Z0-9]+)\}?)?"
 _PRIMED = re.compile(
     rf"(?<![a-zA-Z\\])([a-zA-Z]|\\(?:{_GREEK})(?![a-zA-Z])){_SUBSCRIPT}"
@@ -24,10 +28,12 @@ def distinct(gold: str, predicted: str) -> tuple[str, str]:
     - A variable with primes gets a subscript: ``y''`` is ``y_{pp}``. A prime behind a bracket stays, and only texts
       that have the same number of these can be equal. Behind a digit it means feet.
     - Where one answer has a letter in both cases, as in ``R - r``, the upper one becomes ``\mathcal{R}``. Where no
-      answer has both, ``K`` and ``k`` are one variable.
+      answer has both, ``K`` and ``k`` are one variable. A letter with an accent is left alone.
     """
     texts = [_PRIMED.sub(_without_primes, text) for text in (gold, predicted)]
-    if len({len(_PRIME_ELSEWHERE.findall(text)) for text in texts}) > 1:
+    is_named = ["=" in text for text in texts]
+    values = texts if all(is_named) else [text.rpartition("=")[2] for text in texts]  # (fg)'(x) = 2x and 2x
+    if len({len(_PRIME_ELSEWHERE.findall(value)) for value in values}) > 1:
         texts[1] = r"\text{other primes}"
     upper = {letter for text in texts for letter in _letters(text) if letter.lower() in _letters(text) - {letter}}
     one, other = (_readable(_TOKEN.sub(lambda found: _scripted(found.group(), upper), text)) for text in texts)
@@ -55,4 +61,6 @@ def _letters(text: str) -> set[str]:
 def _scripted(token: str, upper: set[str]) -> str:
     if token not in upper:
         return token
-    return rf"\mathcal{{{token}}}" if len(token) == 1 else rf"\mathcal{{G}}_{{{token[1:]}}}"
+    if len(token) == 1:
+        return rf"\mathcal{{{token}}}"
+    return rf"\mathfrak{{{_FOR_GREEK[_GREEK.split('|').index(token[1:].lower())]}}}"

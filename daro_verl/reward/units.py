@@ -14,6 +14,7 @@ kev|mev|gev|kpa|atm|khz|mhz|ghz|angstrom|quart|pint|cup|acre|cal calorie|kcal|wb
 _CANONICAL = {
     name: names.split()[0] for names in _TABLE.replace("\n", "|").split("|") if names for name in names.split()
 }
+_BARE_UNITS = frozenset("mshgNJWVAKCTL")
 _ONE_UNIT = {"mi /h": "mph", "km /h": "kph"}
 _MOST_WORDS = 3  # in the name of counted things
 _SHORTEST_BARE_WORD = 4  # 5 abc is a product, 5 cats are counted
@@ -86,8 +87,8 @@ def split_unit(text: str) -> tuple[str, str | None]:
 
 
 def bare_unit(letter: str) -> str | None:
-    """The unit of one letter outside ``\\text``, where it can be no variable."""
-    return _CANONICAL.get(letter.lower()) if len(letter) == 1 else None
+    """The unit of one letter outside ``\\text``, by its usual case: ``5 n`` has no newtons."""
+    return _CANONICAL[letter.lower()] if letter in _BARE_UNITS else None
 
 
 def split_remark(text: str) -> tuple[str, str]:

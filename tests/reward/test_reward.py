@@ -94,6 +94,14 @@ def test_kinds_of_gold_answers(gold, right):
     assert compute_score("math", r"\boxed{5}", gold)["acc"] == right
 
 
+@pytest.mark.parametrize(
+    "gold", [10**400, Fraction(10**400, 3), Decimal("1e400")], ids=["integer", "fraction", "decimal"]
+)
+def test_a_gold_answer_larger_than_any_float(gold):
+    assert compute_score("math", rf"\boxed{{{gold}}}", gold)["acc"] == 1.0
+    assert compute_score("math", r"\boxed{7}", gold)["acc"] == 0.0
+
+
 @pytest.mark.parametrize("gold", [math.nan, math.inf, Decimal("NaN"), None, "", []], ids=repr)
 def test_a_missing_gold_answer_is_met_by_nothing(gold, caplog):
     """pandas makes NaN of one."""

@@ -45,15 +45,16 @@ class Cleaner:
 
     def _doubts(self, source: Source, problem: Problem, identity: str) -> Iterator[Dropped]:
         """Reasons to drop the row, the cheap ones first. The answer of a known training row is not parsed."""
-        if (known := self._known(problem, identity)) is not None:
+        if (known := self._known(source, problem, identity)) is not None:
             yield known
         reason = self._check(problem.answer) if source.checks_golds else None
         if reason is not None:
             yield Dropped(GOLD, f"{problem.raw_answer[:60]!r} {reason}")
 
-    def _known(self, problem: Problem, identity: str) -> Dropped | None:
+    def _known(self, source: Source, problem: Problem, identity: str) -> Dropped | None:
+        identities = {identity} | ({problem_key(without_drawings(problem.text))} if source.rows is None else set())
         begin = problem.text[:80]
-        if not self._test_keys.isdisjoint((identity, problem_key(without_drawings(problem.text)))):
+        if not self._test_keys.isdisjoint(identities):
             return Dropped(IN_TEST, begin)
         if identity not in self.seen:
             return None

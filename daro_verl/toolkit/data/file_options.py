@@ -91,7 +91,8 @@ def _check_names(names: set[str], options: FileOptions, local: set[str]) -> None
     ):
         if unknown := sorted(given - allowed):
             fix = f"name one of {', '.join(sorted(allowed))}" if allowed else "leave it out"
-            fix = "leave it out: --local names the files to read" if set(unknown) <= local else fix
+            if option != "--local" and set(unknown) <= local:
+                fix = "leave it out: --local names the files to read"
             raise DaroConfigError(option, got=unknown, expected=f"sources of this file{kind}", fix=fix)
 
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from daro_verl.errors import DaroConfigError, DaroDataError, DaroError
 from daro_verl.toolkit.data.problem import Dropped, Source
-from daro_verl.toolkit.data.same_problem import test_identities
+from daro_verl.toolkit.data.same_problem import identities
 
 BUILDERS = {".json": "json", ".jsonl": "json", ".parquet": "parquet", ".csv": "csv"}
 
@@ -91,7 +91,7 @@ def num_rows(source: Source, local: Path | None) -> int | None:
 
 
 def test_keys(files: Sequence[Path]) -> frozenset[str]:
-    """Keys of the problems in test files, in every form of :func:`test_identities`, and the keys that rows have.
+    """Keys of the problems in test files, in every form of :func:`identities`, and the keys that rows have.
 
     Raises:
         DaroDataError: a file is not in verl's schema.
@@ -105,7 +105,7 @@ def _keys(file: Path) -> Iterator[str]:
             for row in batch.to_pylist():
                 if own := (row.get("extra_info") or {}).get("key"):
                     yield str(own)
-                yield from test_identities(row["prompt"][-1]["content"])
+                yield from identities(row["prompt"][-1]["content"])
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         expected = "a parquet file in verl's schema, with a prompt in each row"
         got, fix = f"{type(error).__name__}: {error}"[:200], "write the file first with `daro data test`"

@@ -5,7 +5,7 @@ signs and LaTeX spacing do not count. Signs, digits, decimal points, primes, fac
 ``12``, ``.5`` is not ``5``, ``x-1`` is not ``x+1``, ``5!`` is not ``5``, ``f'(x)`` is not ``f(x)``, and ``3²`` is
 ``3^2``, not ``32``.
 
-A training problem is also compared with test problems in other forms (:func:`test_identities`), because editions of a
+A training problem is also compared with test problems in other forms (:func:`identities`), because editions of a
 published benchmark differ in the drawing and in the instruction around the problem.
 """
 
@@ -78,7 +78,7 @@ def without_dapo_instruction(text: str) -> str:
     return _DAPO.sub("", text.strip()).strip()
 
 
-def test_identities(prompt: str) -> set[str]:
+def identities(prompt: str) -> set[str]:
     """Keys of a test problem in each form in which a training set may have it.
 
     The forms are the prompt itself, the prompt without an instruction that asks for steps or a box, and both without

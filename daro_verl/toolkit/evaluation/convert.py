@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -34,12 +35,14 @@ def as_model(weights: SavedModel) -> Path:
     actor = weights.directory
     target = actor.with_name(f"{actor.name}_huggingface")
     stamp = {"shards": _shards(weights)}
+    if _is_converted(target, stamp):  # perhaps on a disk that this user cannot write
+        return target
     with FileLock(actor.with_name(f".{target.name}.lock")):  # another evaluation of the same checkpoint waits here
         if target.exists():
             if not (target / MARK).is_file():
                 fix = "move the directory away"
                 raise DaroDataError(str(target), got="files of another program", expected="nothing", fix=fix)
-            if read_json(target / MARK) == stamp:
+            if _is_converted(target, stamp):
                 return target
             shutil.rmtree(target)
         partial = actor.with_name(f".{target.name}.partial")
@@ -52,6 +55,10 @@ def as_model(weights: SavedModel) -> Path:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def _is_converted(target: Path, stamp: Any) -> bool:
+    return (target / MARK).is_file() and read_json(target / MARK) == stamp
 
 
 def _merge(weights: SavedModel, target: Path) -> None:

@@ -1,7 +1,7 @@
 """The settings of a run's figures, kept beside them so that different settings never mix."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,9 @@ def open_folder(folder: Path, settings: Settings) -> None:
     """
     path = folder / FILE
     if path.exists():
-        if differences := describe_differences(read_settings(folder), settings):
+        before = read_settings(folder)
+        before = before if before.prompts else replace(before, prompts=settings.prompts)  # of an earlier version
+        if differences := describe_differences(before, settings):
             fix = "name another --out, or run with the settings with which the folder was begun"
             raise DaroConfigError.of(
                 [problem(f"{folder}: {name}", got, repr(old), fix) for name, old, got in differences]

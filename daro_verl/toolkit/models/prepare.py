@@ -48,10 +48,10 @@ def refuse_other_template(family: Family, source: Path) -> None:
     Raises:
         DaroDataError: the family has a template, and the model has another one.
     """
-    template = (source / TOKENIZER_CONFIG).exists() and read_json(source / TOKENIZER_CONFIG).get("chat_template")
-    if family.chat_template is None or not (template or (source / CHAT_TEMPLATE).exists()):
-        return
-    if template != family.chat_template:
+    settings = read_json(source / TOKENIZER_CONFIG) if (source / TOKENIZER_CONFIG).is_file() else {}
+    file = source / CHAT_TEMPLATE  # it wins
+    template = file.read_text() if file.is_file() else settings.get("chat_template")
+    if family.chat_template is not None and template and template != family.chat_template:
         expected = f"a base model without one, for the changes of {family.name}"
         fix = f"use the model as it is, or pass --recipe {family.name} to replace its template"
         raise DaroDataError(f"{source.name}: chat template", got="its own", expected=expected, fix=fix)

@@ -19,6 +19,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from daro_verl.errors import problem
+from daro_verl.resume import TRACKER
 from daro_verl.toolkit.models.shape import Shape
 from daro_verl.toolkit.recipes.memory import GB, OPTIMIZER, WEIGHT, num_parameters
 from daro_verl.toolkit.recipes.setting_rules import KEY
@@ -60,23 +61,24 @@ def taken(place: Path) -> float:
 def disk_problems(config: DictConfig, found: Checkpoints) -> list[str]:
     """Check that the checkpoints fit that this start will write, beside those that an earlier one left."""
     place = Path(config.trainer.default_local_dir)
-    room, saved = free(place), saved_steps(place)
-    if saved:
-        left = math.ceil((config.trainer.total_training_steps - saved[-1]) / max(1, config.trainer.save_freq))
+    room, latest = free(place), latest_step(place)
+    if latest is not None:
+        left = math.ceil((config.trainer.total_training_steps - latest) / max(1, config.trainer.save_freq))
         found = replace(found, number=min(found.number, max(0, left)))
     if found.total <= room:
         return []
     got, expected = f"{room / GB:.0f} GB for {place}", f"{found.total / GB:.0f} GB (an estimate): {in_words(found)}"
     fix = "set an OUTPUT on a larger disk" + (f", or {KEY['KEEP']}=2" if found.number > 2 else "")
-    if saved[:-1]:
-        fix += f", or remove the checkpoints before global_step_{saved[-1]}, which verl leaves"
+    if latest is not None and len(list(place.glob("global_step_*"))) > 1:
+        fix += f", or remove the checkpoints but global_step_{latest}: verl leaves those of earlier starts"
     return [problem("disk", got, expected, fix)]
 
 
-def saved_steps(place: Path) -> list[int]:
-    """The steps of the checkpoints in a folder, in order."""
-    names = (folder.name.removeprefix("global_step_") for folder in place.glob("global_step_*"))
-    return sorted(int(name) for name in names if name.isdecimal())
+def latest_step(place: Path) -> int | None:
+    """The step from which verl would resume; None if it would not. A later checkpoint may be torn."""
+    tracker = place / TRACKER
+    text = tracker.read_text().strip() if tracker.is_file() else ""
+    return int(text) if text.isdecimal() else None
 
 
 def in_words(found: Checkpoints) -> str:

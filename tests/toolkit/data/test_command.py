@@ -70,6 +70,7 @@ WRONG = {
     "no test file": ([], "--test: got 'nothing'"),
     "a test file that is not there": (["--test", "nowhere.parquet"], "nowhere.parquet"),
     "local for another source": (["--no-test", "--local", "math=x.jsonl"], "sources of this file"),
+    "a misspelt source": (["--no-test", "--local", "opnr1=x.jsonl"], "Fix: name one of openr1"),
     "splits for another source": (["--no-test", "--splits", "math=test"], "sources of this file"),
     "splits of a local file": (
         ["--no-test", "--splits", "openr1=train"],

@@ -10,6 +10,7 @@ from daro_verl.cli import main
 from daro_verl.errors import DaroConfigError
 from daro_verl.toolkit.data.cleaning import Cleaner
 from daro_verl.toolkit.data.problem import GOLD, MISSING, Dropped, Problem
+from daro_verl.toolkit.data.same_problem import identities
 from daro_verl.toolkit.data.sources.gym import THRESHOLD, GymTask, create, parse_task, read, source
 
 gym = pytest.importorskip("reasoning_gym")
@@ -100,3 +101,5 @@ def test_every_character_of_a_generated_problem_counts():
     cleaner = Cleaner(frozenset(), lambda answer: None, {})
     keys = {cleaner.clean(task, {"text": text})[1] for text in ("What prints +. here", "What prints + here")}
     assert len(keys) == 2
+    known = Cleaner(identities("What prints +. here"), lambda answer: None, {})
+    known.clean(task, {"text": "What prints + here"})  # not the test problem

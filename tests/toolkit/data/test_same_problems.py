@@ -68,10 +68,10 @@ AROUND = {
 
 @pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
 def test_a_test_problem_is_known_whatever_is_around_it(around):
-    identities = same_problem.test_identities(around.format(PROBLEM))
-    assert problem_key(PROBLEM) in identities
-    assert problem_key(PROBLEM.replace("1.5", "2.5")) not in identities
+    known = same_problem.identities(around.format(PROBLEM))
+    assert problem_key(PROBLEM) in known
+    assert problem_key(PROBLEM.replace("1.5", "2.5")) not in known
 
 
 def test_nothing_is_not_a_problem():
-    assert same_problem.test_identities("[asy] draw((0, 0)); [/asy]").isdisjoint({problem_key("")})
+    assert same_problem.identities("[asy] draw((0, 0)); [/asy]").isdisjoint({problem_key("")})

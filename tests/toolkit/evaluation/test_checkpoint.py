@@ -108,6 +108,18 @@ def test_two_evaluations_of_one_checkpoint_convert_it_once(tmp_path, merger):
     assert {path.name for path in tmp_path.iterdir()} == {"actor", "actor_huggingface", ".actor_huggingface.lock"}
 
 
+def test_a_finished_conversion_needs_no_lock(tmp_path, merger, monkeypatch):
+    """Of a colleague, on a disk that this user cannot write."""
+    weights = find_weights(str(fsdp(tmp_path / "actor")))
+    target = convert.as_model(weights)
+
+    def refuse(path):
+        raise PermissionError(path)
+
+    monkeypatch.setattr(convert, "FileLock", refuse)
+    assert convert.as_model(weights) == target
+
+
 def test_files_of_others_are_not_replaced(tmp_path, merger):
     (tmp_path / "actor_huggingface").mkdir()
     with pytest.raises(DaroDataError, match="files of another program"):

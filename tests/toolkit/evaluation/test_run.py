@@ -117,6 +117,15 @@ def test_a_run_that_was_begun_without_seeds_of_responses_is_not_gone_on_with(job
         run(job)
 
 
+def test_a_run_of_before_the_prompts_were_recorded_goes_on(job):
+    run(job)
+    path = job.out / "settings.json"
+    settings = json.loads(path.read_text())
+    del settings["prompts"], settings["engine_args"]
+    path.write_text(json.dumps(settings))
+    assert run(job)[1] is None
+
+
 def test_a_torn_last_line_is_done_again(job):
     run(job)
     rows = (job.out / "rows.jsonl").read_bytes()

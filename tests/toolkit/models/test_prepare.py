@@ -314,4 +314,8 @@ def test_a_template_of_its_own_is_replaced_only_by_name(tmp_path, capsys):
     assert main(command) == 2
     assert "instruct: chat template: got 'its own'" in capsys.readouterr().err and not (tmp_path / "made").exists()
     assert main([*command, "--recipe", "llama-base"]) == 0
+    (source / "chat_template.jinja").write_text(LLAMA_BASE.chat_template)  # as transformers saves it; it wins
+    assert main(["models", "prepare", str(source), str(tmp_path / "other")]) == 0
+    (source / "chat_template.jinja").write_text(tiny.CHATML)
+    assert main(["models", "prepare", str(source), str(tmp_path / "third")]) == 2
     assert main(["models", "prepare", str(tmp_path / "made"), str(tmp_path / "again")]) == 0  # has ours already

@@ -54,11 +54,11 @@ def test_a_resumed_run_needs_room_beside_its_checkpoints(tmp_path, monkeypatch):
     room(monkeypatch, found.total - 100)
     (problem,) = disk_problems(config(tmp_path), found)
     assert problem.startswith("disk: got '225 GB for") and "225 GB (an estimate): 2 checkpoints of 112.4 GB" in problem
-    for step in (80, 100):
+    for step in (80, 100, 120):  # the last one is torn: its save died on a full disk
         (tmp_path / f"global_step_{step}").mkdir()
-        (tmp_path / f"global_step_{step}" / "weights").write_bytes(bytes(100))
+    (tmp_path / "latest_checkpointed_iteration.txt").write_text("100")
     (problem,) = disk_problems(config(tmp_path), found)
-    assert problem.endswith("or remove the checkpoints before global_step_100, which verl leaves")
+    assert problem.endswith("or remove the checkpoints but global_step_100: verl leaves those of earlier starts")
     room(monkeypatch, found.size)
     assert disk_problems(config(tmp_path, steps=120), found) == []  # one is left to write
     room(monkeypatch, 0)
