@@ -129,12 +129,13 @@ def find_weighting(name: Any) -> Weighting:
             raise _not_found(f"{name} ({error})") from error
     if not (isinstance(cls, type) and issubclass(cls, Weighting)):
         raise _not_found(name)
-    _check_class(name, cls)
     try:
-        return cls()
+        weighting: Weighting = cls()
     except TypeError as error:
         expected = "no arguments, because the driver and every actor worker make their own instance"
         raise DaroConfigError(f"{name}()", got=str(error), expected=expected, fix="correct the class") from error
+    _check_parts(name, weighting)
+    return weighting
 
 
 def bin_vectors(weighting: Weighting, num_rollouts: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -147,11 +148,12 @@ def bin_vectors(weighting: Weighting, num_rollouts: int) -> tuple[torch.Tensor, 
     found = []
     for name in ("bin_weights", "contributions"):
         try:
-            values = getattr(weighting, name)(pass_rate.clone())
-        except Exception as error:  # a user's own code may raise anything
-            values = f"{type(error).__name__}: {error}"
-        if not isinstance(values, torch.Tensor) or values.shape != pass_rate.shape or not _are_positive(values):
-            got = values.tolist() if isinstance(values, torch.Tensor) else values
+            values: Any = getattr(weighting, name)(pass_rate.clone())
+            right = values.shape == pass_rate.shape and bool((values.isfinite() & (values > 0)).all())
+            got = values.tolist()
+        except Exception as error:  # a user's own code may raise anything, or return anything
+            right, got = False, f"{type(error).__name__}: {error}"
+        if not right or not isinstance(values, torch.Tensor):
             expected = f"a tensor of {num_rollouts - 1} finite numbers > 0, one for each pass rate given"
             fix = "correct the method; to mute a bin, give it a small weight such as 0.01"
             raise DaroConfigError(f"{type(weighting).__name__}.{name}", got=got, expected=expected, fix=fix)
@@ -159,24 +161,31 @@ def bin_vectors(weighting: Weighting, num_rollouts: int) -> tuple[torch.Tensor, 
     return found[0], found[1]
 
 
-def _are_positive(values: torch.Tensor) -> bool:
-    return bool((values.isfinite() & (values > 0)).all())
-
-
-def _check_class(name: object, cls: type[Weighting]) -> None:
-    wrong = [
-        ("normaliser", cls.normaliser, cls.normaliser in NORMALISERS, f"one of {', '.join(NORMALISERS)}"),
+def _check_parts(name: object, weighting: Weighting) -> None:
+    normaliser, rule, defaults = weighting.normaliser, weighting.rule, weighting.defaults
+    rows = [
+        (
+            "normaliser",
+            normaliser,
+            isinstance(normaliser, str) and normaliser in NORMALISERS,
+            f"one of {', '.join(NORMALISERS)}",
+        ),
         (
             "rule",
-            cls.rule,
-            isinstance(cls.rule, type) and issubclass(cls.rule, LearningRule),
+            rule,
+            isinstance(rule, type) and issubclass(rule, LearningRule),
             "a subclass of daro_verl.objective.LearningRule",
         ),
-        ("defaults", dict(cls.defaults), set(cls.defaults) <= set(LITERAL), f"defaults of {', '.join(LITERAL)} only"),
+        (
+            "defaults",
+            defaults,
+            isinstance(defaults, Mapping) and set(defaults) <= set(LITERAL),
+            f"defaults of {', '.join(LITERAL)} only",
+        ),
     ]
-    for attribute, got, right, expected in wrong:
+    for part, got, right, expected in rows:
         if not right:
-            raise DaroConfigError(f"{name}.{attribute}", got=got, expected=expected, fix="correct the class")
+            raise DaroConfigError(f"{name}.{part}", got=got, expected=expected, fix="correct the class")
 
 
 def _not_found(got: object) -> DaroConfigError:

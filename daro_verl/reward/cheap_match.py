@@ -73,6 +73,8 @@ def cheap_match(gold: Answer, predicted: Answer) -> bool | None:
         return False
     if max(len(gold.text), len(predicted.text)) > LONGEST_ANSWER:
         return gold.text == predicted.text
+    if _ROMAN.fullmatch(gold.text) and _ROMAN.fullmatch(predicted.text):  # but behind P = they are products
+        return gold.text == predicted.text
     return _match_texts(gold.text, predicted.text, _PARTS_WITHIN_PARTS)
 
 
@@ -82,8 +84,8 @@ def without_bare_unit(predicted: Answer, gold: Answer) -> Answer:
     ``5m`` is a product, unless the gold answer is in metres.
     """
     value, letter = predicted.text[:-1], predicted.text[-1:]
-    unit = bare_unit(letter)
-    if unit is None or _VARIABLE.search(_value_of(gold.text)) or _VARIABLE.search(_value_of(value)):
+    unit = bare_unit(letter, gold.unit)
+    if unit is None or "," in value or _VARIABLE.search(_value_of(gold.text)) or _VARIABLE.search(_value_of(value)):
         return predicted
     is_unit = value.endswith(" ") or unit == gold.unit
     return predicted._replace(text=value.rstrip(), unit=unit) if is_unit and value.strip() else predicted
@@ -176,7 +178,7 @@ def _same_words(gold: str, predicted: str) -> bool | None:
     """Compare words without case. Short words may be products of variables, so math-verify decides them."""
     if not (_WORDS.fullmatch(gold) and _WORDS.fullmatch(predicted)):
         return None
-    if any(_ROMAN.fullmatch(text) for text in (gold, predicted)) or gold.casefold() in _SHORT_WORDS:
+    if gold.casefold() in _SHORT_WORDS:
         return gold.casefold() == predicted.casefold()
     if gold.casefold() == predicted.casefold() and max(map(len, gold.split())) > 1:
         return True

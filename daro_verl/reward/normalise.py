@@ -81,6 +81,8 @@ _REWRITES = [
         (r"\\text\s?\{\s*(percent|percentage|pct|\\?%)\s*\}|\bpercent(?:age)?\b|\\%", "%"),
         (r"\*\*", "^"),
         (r"\\varnothing(?![a-zA-Z])", r"\\emptyset"),
+        (r"\\colon(?![a-zA-Z])", ":"),
+        (r"(\\(?:vec|hat|bar|dot|tilde))\s([a-zA-Z])(?![a-zA-Z])", r"\1{\2}"),
         (r"\{\s?(\\cdot|\\times)\s?\}", r"\1 "),
         (  # \{x : x > 1\}
             r"^\\\{\s?[a-zA-Z]\s?(?:\\in\s?\\mathbb\s?\{?R\}?\s?)?(?:\||\\mid|:)\s?([^|:]*)\\\}$",

@@ -8,6 +8,7 @@ _SIGN = r"(<=?|>=?|\\[lg]eq?(?![a-zA-Z]))"
 _NAME = r"(?P<name>[a-zA-Z])"
 _BOUND = r"([^<>=,a-zA-Z]*(?:\\[a-zA-Z]+[^<>=,a-zA-Z]*)*)"
 _HALF_LINE = re.compile(rf"{_NAME}\s?{_SIGN}\s?{_BOUND}")
+_HALF_LINE_BACK = re.compile(rf"{_BOUND}\s?{_SIGN}\s?{_NAME}")
 _BETWEEN = re.compile(rf"{_BOUND}\s?{_LESS}\s?{_NAME}\s?{_LESS}\s?{_BOUND}")
 _NO_RATIO = re.compile(r"[,;<>|]|\\(?:[{}]|text|to(?![a-zA-Z]))|(?<![a-zA-Z])(?:or|and)(?![a-zA-Z])")
 
@@ -26,7 +27,8 @@ def as_union(text: str) -> str:
     Every part must be an inequality of the same variable between numbers; else the text stays.
     """
     parts = _OR.split(text)
-    found = [_HALF_LINE.fullmatch(part.strip()) or _BETWEEN.fullmatch(part.strip()) for part in parts]
+    forms = (_HALF_LINE, _HALF_LINE_BACK, _BETWEEN)
+    found = [next(filter(None, (form.fullmatch(part.strip()) for form in forms)), None) for part in parts]
     if len(parts) < 2 or None in found or len({match["name"] for match in found if match}) > 1:
         return text
     return r" \cup ".join(_interval(match) for match in found if match)
@@ -36,8 +38,9 @@ def _interval(found: re.Match[str]) -> str:
     if found.re is _BETWEEN:
         low, first, _, second, high = found.groups()
         return f"{_bracket('([', first)}{low.strip()}, {high.strip()}{_bracket(')]', second)}"
-    _, sign, bound = found.groups()
-    if sign.startswith((">", r"\g")):
+    is_back = found.re is _HALF_LINE_BACK
+    bound, sign, _ = found.groups() if is_back else reversed(found.groups())
+    if sign.startswith((">", r"\g")) != is_back:
         return rf"{_bracket('([', sign)}{bound.strip()}, \infty)"
     return rf"(-\infty, {bound.strip()}{_bracket(')]', sign)}"
 

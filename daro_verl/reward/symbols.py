@@ -9,13 +9,12 @@ _UNREADABLE = (
 )
 _GREEK = "alpha|beta|gamma|delta|theta|lambda|xi|pi|sigma|phi|psi|omega"
 _FOR_GREEK = "ABCDEFGHIJKL"  # one letter for each, in a script that answers do not use
-_ACCENT = (
-    r"\\(?:hat|vec|bar|dot|ddot|tilde|overline|overrightarrow|widehat|mathbb)\s?(?:\{[a-zA-Z]+\}|[a-zA-Z](?![a-zA-Z]))"
-)
+_MARKS = "hat|vec|bar|dot|ddot|tilde|overline|overrightarrow|widehat|math(?:bb|cal|frak|scr)"
+_ACCENT = rf"\\(?:{_MARKS})\s?(?:\{{[a-zA-Z]+\}}|[a-zA-Z](?![a-zA-Z]))"
 _TOKEN = re.compile(rf"{_ACCENT}|\\text\s?\{{[^{{}}]*\}}|\\[a-zA-Z]+|[a-zA-Z]")
 _SUBSCRIPT = r"(?:_\{?([a-zA-Z0-9]+)\}?)?"
 _PRIMED = re.compile(
-    rf"(?<![a-zA-Z\\])([a-zA-Z]|\\(?:{_GREEK})(?![a-zA-Z])){_SUBSCRIPT}"
+    rf"\\text\s?\{{[^{{}}]*\}}|(?<![a-zA-Z\\])([a-zA-Z]|\\(?:{_GREEK})(?![a-zA-Z])){_SUBSCRIPT}"
     rf"\s?('+|\^\s?\{{?\s?(?:\\prime\s?)+\}}?){_SUBSCRIPT}",
     re.IGNORECASE,
 )
@@ -47,6 +46,8 @@ def _readable(text: str) -> str:
 
 
 def _without_primes(found: re.Match[str]) -> str:
+    if found[1] is None:  # words, such as o'clock
+        return found[0]
     count = found[3].count("'") + found[3].count("prime")
     return f"{found[1]}_{{{found[2] or found[4] or ''}{'p' * count}}}"
 

@@ -86,9 +86,10 @@ def split_unit(text: str) -> tuple[str, str | None]:
     return _split_known_units(text)
 
 
-def bare_unit(letter: str) -> str | None:
-    """The unit of one letter outside ``\\text``, by its usual case: ``5 n`` has no newtons."""
-    return _CANONICAL[letter.lower()] if letter in _BARE_UNITS else None
+def bare_unit(letter: str, expected: str | None) -> str | None:
+    """The unit of one letter outside ``\\text``: a frequent one, or the expected one in its usual case."""
+    unit = _CANONICAL[letter.lower()] if letter in _BARE_UNITS else None
+    return unit if letter.islower() or unit == expected else None
 
 
 def split_remark(text: str) -> tuple[str, str]:

@@ -126,7 +126,8 @@ class MiniBatch:
             sums = self.ranks.all_reduce(self.sums.clone())
             message[:-1] = sums[1:-1] / self.tokens[1:-1].clamp(min=1)
             if at_ratio_one:
-                message[:-1] = self.counts.loss_on_policy()[1:-1].nan_to_num(0.0)
+                on_policy = self.counts.loss_on_policy()[1:-1].nan_to_num(0.0)
+                message[:-1] = torch.where(message[:-1].isfinite(), on_policy, message[:-1])
             message[-1] = float(grad_norm is None or math.isfinite(grad_norm))
         dist.broadcast(message, src=self.ranks.source)
         message = message.cpu()

@@ -5,7 +5,7 @@ DARO multiplies the advantages of a bin by a positive factor, and takes the bin'
 response. A loss in neither table is a user's own. It is checked at its first micro-batch (``homogeneity.py``).
 """
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 HOMOGENEOUS = ("vanilla", "dppo_tv", "dppo_kl", "gspo", "gpg", "cispo", "bypass_mode")
 """verl's losses that are proportional. Each has a test."""
@@ -29,10 +29,12 @@ NOT_HOMOGENEOUS = {
 
 
 def loss_name(config: DictConfig) -> str:
-    """The name of a job's policy loss. verl takes ``bypass_mode`` for it wherever the job bypasses old log-probs."""
+    """The name of the policy loss that a job's workers compute.
+
+    ``algorithm.rollout_correction.bypass_mode`` does not change it: verl's trainers set ``loss_mode`` for it in the
+    driver, when the workers have their own copy (verl 0.9.1).
+    """
     settings = config.actor_rollout_ref.actor.policy_loss
     name, correction = settings.get("loss_mode", "vanilla"), settings.get("rollout_correction")
-    if OmegaConf.select(config, "algorithm.rollout_correction.bypass_mode"):
-        name, correction = "bypass_mode", config.algorithm.rollout_correction
     is_reinforce = name == "bypass_mode" and correction and correction.get("loss_type") == "reinforce"
     return REINFORCE if is_reinforce else str(name)

@@ -65,7 +65,6 @@ SAME = [
     (r"5\text{ N m}", r"5 \mathrm{~N{\cdot}m}"),
     ("5", "5 m"),
     ("5", r"5\text{ L}"),
-    ("5", "5 L"),
     ("2K", "2k"),
     (r"\frac{r}{R}", r"\frac{r}{R}\cdot1"),
     ("R^2-2Rr", "R(R-2r)"),
@@ -167,6 +166,15 @@ SAME = [
     ("2x+1", "(fg)'(x) = 1+2x"),
     (r"\frac{1}{2}", r"(f^{-1})'(2) = \frac{1}{2}"),
     (r"\sqrt{12}", r"(AB)' = 2\sqrt{3}"),
+    ("P=IV", "VI"),
+    ("P = IV", "P = VI"),
+    (r"\mathcal{R} + r", r"r+\mathcal{R}"),
+    (r"3\text{ C}", "3 C"),
+    (r"3\text{ C}", "3C"),
+    ("1:2:3", r"1\colon2\colon3"),
+    (r"\vec{a}+\vec{b}", r"\vec b + \vec a"),
+    (r"(-\infty,-1)\cup(1,\infty)", r"x<-1 \text{ or } 1<x"),
+    (r"7\text{ o'clock}", r"7\text{ o'clock}"),
 ]
 
 DIFFERENT = [
@@ -300,4 +308,8 @@ DIFFERENT = [
     (r"\frac{\Phi}{\phi}", "1"),
     (r"\frac{\Pi}{\pi}", "1"),
     ("(fg)'(x)", "(fg)(x)"),
+    ("3", "3 C"),
+    ("(1,2)", "(1,2) C"),
+    ("(1,2)", "(1,2) m"),
+    (r"(-\infty,-1)\cup(1,\infty)", r"x<-1 \text{ or } 1>x"),
 ]

@@ -159,7 +159,7 @@ def test_the_name_of_a_jobs_loss(settings, name):
     job = {"actor_rollout_ref": {"actor": {"policy_loss": settings}}, "algorithm": {}}
     assert loss_name(OmegaConf.create(job)) == name
     job["algorithm"] = {"rollout_correction": {"bypass_mode": True, "loss_type": "reinforce"}}
-    assert loss_name(OmegaConf.create(job)) == REINFORCE  # verl's trainer then changes the mode itself
+    assert loss_name(OmegaConf.create(job)) == name  # verl's trainers change the mode where no worker sees it
 
 
 def test_gradient_reaches_only_bins_that_teach():

@@ -288,6 +288,14 @@ class MisspeltDefault(Weighting):
     defaults = {"weight_mx": 3.0}
 
 
+class DefaultsAreAList(Weighting):
+    defaults = ["weight_max"]
+
+
+class WithProperty(Weighting):
+    defaults = property(lambda self: {"weight_max": 5.0})
+
+
 class WithArguments(Weighting):
     def __init__(self, gamma):
         self.gamma = gamma
@@ -301,6 +309,7 @@ class WithArguments(Weighting):
             r"defaults: got {'weight_mx': 3.0}, expected defaults of loss_signal, weight_min, ",
         ),
         ("WithArguments", r"WithArguments\(\): got .*missing 1 required .*, expected no arguments"),
+        ("DefaultsAreAList", r"defaults: got \['weight_max'\], expected defaults of loss_signal"),
         ("Misspelt", r"Misspelt.normaliser: got 'tokens', expected one of bin_tokens, "),
         ("NoRule", r"NoRule.rule: got 'adam', expected a subclass of daro_verl.objective.LearningRule"),
     ],
@@ -336,6 +345,11 @@ class ForEveryBin(Weighting):
         return torch.ones(len(pass_rate) + 2)
 
 
+class Complex(Weighting):
+    def bin_weights(self, pass_rate):
+        return pass_rate * 1j
+
+
 class Failing(Weighting):
     def contributions(self, pass_rate):
         return 1 / int(pass_rate)
@@ -346,7 +360,8 @@ class Failing(Weighting):
     [
         (Muting, r"Muting.bin_weights: got \[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0\]"),
         (Negative, r"Negative.bin_weights: got \[0.375, .*-0.375\]"),
-        (OneNumber, "OneNumber.bin_weights: got 2.0"),
+        (OneNumber, "OneNumber.bin_weights: got .*Error: .*"),
+        (Complex, "Complex.bin_weights: got .*Error: .*"),
         (ForEveryBin, r"ForEveryBin.contributions: got \[1.0, .*1.0\]"),
         (Failing, "Failing.contributions: got '.*Error: .*'"),
     ],
@@ -357,6 +372,10 @@ def test_a_weighting_whose_numbers_cannot_be_weights_is_refused_before_any_worke
         DifficultyWeights(8, {"weighting": f"{__name__}.{cls.__name__}"})
     job = compose_job("actor_rollout_ref.rollout.n=8", f"+algorithm.daro.weighting={__name__}.{cls.__name__}")
     assert weighting_problems(job, DaroConfig(weighting=f"{__name__}.{cls.__name__}")) == error.value.problems
+
+
+def test_defaults_may_be_computed():
+    assert DaroConfig(weighting=f"{__name__}.WithProperty").weight_max == 5.0
 
 
 def test_the_methods_of_the_paper_are_there():

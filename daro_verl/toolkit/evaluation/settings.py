@@ -64,12 +64,14 @@ def open_folder(folder: Path, settings: Settings) -> None:
     path = folder / FILE
     if path.exists():
         before = read_settings(folder)
-        before = before if before.prompts else replace(before, prompts=settings.prompts)  # of an earlier version
+        if not before.prompts:  # of an earlier version, which did not record these two
+            before = replace(before, prompts=settings.prompts, engine_args=settings.engine_args)
         if differences := describe_differences(before, settings):
             fix = "name another --out, or run with the settings with which the folder was begun"
             raise DaroConfigError.of(
                 [problem(f"{folder}: {name}", got, repr(old), fix) for name, old, got in differences]
             )
+        write_atomically(path, json.dumps(asdict(before), indent=2))
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         fix = "name another --out"

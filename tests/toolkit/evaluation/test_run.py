@@ -123,7 +123,10 @@ def test_a_run_of_before_the_prompts_were_recorded_goes_on(job):
     settings = json.loads(path.read_text())
     del settings["prompts"], settings["engine_args"]
     path.write_text(json.dumps(settings))
-    assert run(job)[1] is None
+    fp8 = replace(job, resources=Resources(1, 1, 0.9, {"quantization": "fp8"}))
+    assert run(fp8)[1] is None
+    with pytest.raises(DaroConfigError, match="engine_args: got '{}'"):  # recorded now
+        run(job)
 
 
 def test_a_torn_last_line_is_done_again(job):
