@@ -48,7 +48,7 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "units": {"normalise.split_unit": lambda text: (text, None)},
     "words behind a value": {"cheap_match.split_remark": lambda text: (text, "")},
     "characters": {"normalise._to_latex": lambda text: text},
-    "choice": {"cheap_match._same_choice": lambda gold, predicted: None},
+    "choice": {"cheap_match.same_choice": lambda gold, predicted: None},
     "words": {"cheap_match._same_words": lambda gold, predicted: None},
     "base": {"cheap_match._same_in_base": lambda gold, predicted: None},
     "brackets of a tuple": {"cheap_match._same_brackets": lambda gold, predicted: None},

@@ -4,17 +4,13 @@ import re
 from fractions import Fraction
 from functools import partial
 
+from daro_verl.reward.choices import same_choice
 from daro_verl.reward.normalise import LONGEST_ANSWER, Answer
 from daro_verl.reward.numerals import Number, same_number, to_number
 from daro_verl.reward.structure import compare_parts
 from daro_verl.reward.units import bare_unit, split_remark
 
 _LOOSE_SPACE = re.compile(r"(?<![0-9]) | (?![0-9])")  # but 2 1/2 is not 21/2
-_CHOICE = re.compile(r"\(?([A-J])\)?")
-_MARKED = re.compile(r"(?:\\text\s?\{\s?)?\([A-J]\)")
-_CHOICES = re.compile(
-    r"(?!\()[A-J](?:\s?,\s?[A-J])+|(?=[A-J]{2})A?B?C?D?E?F?G?H?I?J?"
-)  # several, in order if without commas
 _ROMAN = re.compile(r"(?=[IVX]{2})X{0,3}(?:IX|IV|V?I{0,3})")
 _VARIABLE = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]")  # outside the names of commands
 _SHORT_WORDS = frozenset(("yes", "no"))
@@ -24,22 +20,6 @@ _TUPLE = re.compile(r"\([^()\[\]]+,[^()\[\]]+\)")
 # A list of values. It is not a set, and has no equals sign, because x = 1, y = 2 may name a tuple's parts.
 _LIST = re.compile(r"(?!.*\\\{)[^()\[\]=]+,[^()\[\]=]+")
 
-# The one choice that an answer makes: C, (C), (C) 5, C. parabola.
-_CHOSEN = re.compile(
-    r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s)?(?:\\text\s?\{\s?)?(?:\((?P<one>[A-J])\)\s?(?P<more>.*)|(?P<two>[A-J])\)?(?:[.:)]\s(?P<rest>.*))?)",
-    re.DOTALL,
-)
-# Another letter by itself, or marked as a choice. The article of "A circle", points and variables (AB, A=5) are none.
-_ANOTHER = re.compile(
-    r"\([A-J]\)|^\s?[-=]\s?[A-J]\b|(?<![A-Za-z(\\_^=+*-])(?!A\s[a-z])(?:[A-HJ](?![A-Za-z0-9'_^=+*-])|I(?=[.:)]))"
-)
-_TAKES_BACK = re.compile(
-    r"(?<![a-z\\])(?:x?n?or|not(?!\senough)|isn|but|maybe|perhaps|[a-z]+ably|possibly|wrong|incorrect|unless|instead|rather"
-    r"|neither|either|never|except|unsure|guess)(?![a-z])|\\(?:lor|vee|neg|lnot|neq?)(?![a-z])"
-    r"|^[\s}]*(?:\\text\s?\{\s?)?(?:(?:is|was|and|no)(?![a-z])|[&?])",
-    re.IGNORECASE,
-)
-_NO_CHOICE = ""
 _PARTS_WITHIN_PARTS = 2
 
 
@@ -102,7 +82,7 @@ def _match_texts(gold: str, predicted: str, depth: int) -> bool | None:
         return same_number(one, other)
     if _LOOSE_SPACE.sub("", gold) == _LOOSE_SPACE.sub("", predicted):
         return True
-    for decide in (_same_in_base, _same_choice, _same_words, _same_brackets):
+    for decide in (_same_in_base, same_choice, _same_words, _same_brackets):
         verdict = decide(gold, predicted)
         if verdict is not None:
             return verdict
@@ -147,31 +127,6 @@ def _same_in_base(gold: str, predicted: str) -> bool | None:
 def _same_brackets(gold: str, predicted: str) -> bool | None:
     """False for a list if the gold answer is a tuple: ``1, 2`` is not the pair ``(1, 2)``. Else None."""
     return False if _TUPLE.fullmatch(gold) and _LIST.fullmatch(predicted) else None
-
-
-def _same_choice(gold: str, predicted: str) -> bool | None:
-    """Compare choices; None if the gold answer is not a choice, or if the prediction does not begin as one."""
-    if _CHOICES.fullmatch(gold) and _CHOICES.fullmatch(predicted):
-        return sorted(re.findall("[A-J]", gold)) == sorted(re.findall("[A-J]", predicted))
-    right = _choice_of(gold) if _CHOICE.fullmatch(gold) or _MARKED.match(gold) else None
-    chosen = _choice_of(predicted) if right else None
-    return None if chosen is None else right == chosen
-
-
-def _choice_of(text: str) -> str | None:
-    r"""The letter of a text that is a choice, alone or with its own statement; None if the text is not a choice.
-
-    The result is empty if the words after the letter name another choice or take it back: ``(C) or (D)``,
-    ``(B) is wrong``, ``(A) 5 (B) 6``. A statement that contains "or" or "not" counts as one of these. A model can avoid
-    that: it may write the letter alone.
-    """
-    found = _CHOSEN.fullmatch(text)
-    if found is None:
-        return None
-    more = found["more"] or found["rest"] or ""
-    if _ANOTHER.search(more) or _TAKES_BACK.search(more):
-        return _NO_CHOICE
-    return found["one"] or found["two"]
 
 
 def _same_words(gold: str, predicted: str) -> bool | None:
