@@ -8,6 +8,7 @@ import time
 
 import psutil
 import pytest
+import torch
 
 from daro_verl.errors import DaroDataError
 from daro_verl.workers import saved_state
@@ -262,5 +263,6 @@ def test_a_kill_while_verl_wrote_its_tracker(tmp_path):
     actor.mkdir(parents=True)
     saved_state.begin(str(actor), DifficultyWeights(8).state_dict() | {"global_step": 2, "num_ranks": 1})
     saved_state.finish(str(actor))
+    torch.save({}, actor.parent / "data.pt")
     (job.checkpoints / "latest_checkpointed_iteration.txt").touch()
     assert job.checkpointed_step() == 2
