@@ -63,6 +63,12 @@ def repair_tracker(folder: str | os.PathLike[str]) -> None:
         logger.warning("THE JOB STARTS FROM SCRATCH. The old tracker is now %s.", aside)
 
 
+def tracked_step(folder: Path) -> int | None:
+    """The step that the tracker in a job's folder names; None without a tracker, or if it holds no number."""
+    tracker = folder / TRACKER
+    return _number(tracker.read_bytes()) if tracker.is_file() else None
+
+
 def resumed_from(config: Any, folder: Path) -> tuple[int, Path | None]:
     """The step from which a job goes on, and the folder that holds its checkpoint; ``(0, None)`` from scratch.
 
@@ -73,8 +79,7 @@ def resumed_from(config: Any, folder: Path) -> tuple[int, Path | None]:
         path = Path(str(config.trainer.get("resume_from_path") or "")).absolute()
         match = re.fullmatch(r"global_step_(\d+)", path.name)
         return (int(match[1]), path.parent) if match else (0, None)
-    tracker = folder / TRACKER
-    step = _number(tracker.read_bytes()) if mode == "auto" and tracker.is_file() else None
+    step = tracked_step(folder) if mode == "auto" else None
     return (step, folder) if step and _step_folder(folder, step).is_dir() else (0, None)
 
 

@@ -34,7 +34,8 @@ def distinct(gold: str, predicted: str) -> tuple[str, str]:
     values = texts if all(is_named) else [text.rpartition("=")[2] for text in texts]  # (fg)'(x) = 2x and 2x
     if len({len(_PRIME_ELSEWHERE.findall(value)) for value in values}) > 1:
         texts[1] = r"\text{other primes}"
-    upper = {letter for text in texts for letter in _letters(text) if letter.lower() in _letters(text) - {letter}}
+    found = [_letters(text) for text in texts]
+    upper = {letter for own in found for letter in own if letter.lower() in own - {letter}}
     one, other = (_readable(_TOKEN.sub(lambda found: _scripted(found.group(), upper), text)) for text in texts)
     return one, other
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daro_verl.platform.overrides import cpu_overrides
-from daro_verl.resume import TRACKER, repair_tracker
+from daro_verl.resume import repair_tracker, tracked_step
 from examples.quickstart.task import GROUP_SIZE, Start, Task
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -52,8 +52,7 @@ class Job:
     def checkpointed_step(self) -> int:
         """The step from which verl resumes; 0 without a checkpoint."""
         repair_tracker(self.checkpoints)  # after a kill in the moment when verl wrote it
-        tracker = self.checkpoints / TRACKER
-        return int(tracker.read_text()) if tracker.exists() else 0
+        return tracked_step(self.checkpoints) or 0
 
     def command(self) -> list[str]:
         task = self.task

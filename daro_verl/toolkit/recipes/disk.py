@@ -19,7 +19,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from daro_verl.errors import problem
-from daro_verl.resume import TRACKER
+from daro_verl.resume import tracked_step
 from daro_verl.toolkit.models.shape import Shape
 from daro_verl.toolkit.recipes.memory import GB, OPTIMIZER, WEIGHT, num_parameters
 from daro_verl.toolkit.recipes.setting_rules import KEY
@@ -61,7 +61,7 @@ def taken(place: Path) -> float:
 def disk_problems(config: DictConfig, found: Checkpoints) -> list[str]:
     """Check that the checkpoints fit that this start will write, beside those that an earlier one left."""
     place = Path(config.trainer.default_local_dir)
-    room, latest = free(place), latest_step(place)
+    room, latest = free(place), tracked_step(place)  # a later checkpoint may be torn
     if latest is not None:
         left = math.ceil((config.trainer.total_training_steps - latest) / max(1, config.trainer.save_freq))
         found = replace(found, number=min(found.number, max(0, left)))
@@ -72,13 +72,6 @@ def disk_problems(config: DictConfig, found: Checkpoints) -> list[str]:
     if latest is not None and len(list(place.glob("global_step_*"))) > 1:
         fix += f", or remove the checkpoints but global_step_{latest}: verl leaves those of earlier starts"
     return [problem("disk", got, expected, fix)]
-
-
-def latest_step(place: Path) -> int | None:
-    """The step from which verl would resume; None if it would not. A later checkpoint may be torn."""
-    tracker = place / TRACKER
-    text = tracker.read_text().strip() if tracker.is_file() else ""
-    return int(text) if text.isdecimal() else None
 
 
 def in_words(found: Checkpoints) -> str:

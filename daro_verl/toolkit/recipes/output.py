@@ -7,9 +7,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from daro_verl.errors import DaroConfigError, problem
+from daro_verl.resume import TRACKER
 from daro_verl.toolkit.recipes.setting_rules import KEY, MEGATRON, ROLLOUT, VALIDATION
 
-RUN, CHECKPOINTS, LATEST = "run.json", "checkpoints", "latest_checkpointed_iteration.txt"
+RUN, CHECKPOINTS, LATEST = "run.json", "checkpoints", TRACKER
 TRANSFORMER = "transformer_config.json"  # a file of verl, beside the weights
 RESHARDABLE = "dist_ckpt_optim_fully_reshardable=true and load_contents=[model,optimizer]"
 RAY_JOBS = "working_dir_files"  # folder in which Ray unpacks what `ray job submit` sends
